@@ -1,0 +1,1 @@
+"""Two tills, one ledger: Stripe bills, any processor collects."""

@@ -1,0 +1,1 @@
+"""What should happen: pure decisions, without I/O, clock or SQL."""

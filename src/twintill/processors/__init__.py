@@ -1,0 +1,1 @@
+"""Those who take the money: one protocol, one module or folder for each of them."""
