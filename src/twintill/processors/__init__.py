@@ -1,1 +1,210 @@
-"""Those who take the money: one protocol, one module or folder for each of them."""
+"""Those who take the money: what the engine asks of a processor, as small Protocols.
+
+Rules for every adapter (each broken by a named public system):
+- No adapter repeats a money-moving request by itself.
+- Transport errors decide between `NotSent` (refused, DNS, TLS before sending; 429) and `NoAnswer`
+  (time-out, reset, 5xx, unreadable 2xx).
+- `prepare_charge` is pure: the bytes are stored before they are sent, a replay is byte-identical.
+- Amounts come in Stripe's minor units; the adapter converts with its own exponent table and answers
+  `NotSent(INEXACT)` where that is not exact. Nothing is rounded.
+- Verification of a webhook has no default and fails closed.
+- One webhook request carries a list of events; each is believed only as far as it is signed.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+from typing import Protocol, runtime_checkable
+
+from twintill.domain.outcomes import ChargeOutcome, LookUp, NotSent
+from twintill.money import Money
+
+
+class LookUpBy(StrEnum):
+    """How an in-doubt charge can be found again."""
+
+    NONE = "none"
+    REFERENCE = "reference"  # reliable: what is there is found, within `look_up_lag_s`
+    SCAN = "scan"
+
+
+@dataclass(frozen=True, slots=True)
+class Capabilities:
+    """What this processor can do, as data: read by the engine, shown to people."""
+
+    display_name: str
+    method_kinds: tuple[str, ...]  # "card", "wallet", "bank_debit"
+    key_window_s: int  # how long an idempotency key is honoured
+    replays_first_answer: bool  # the same key answers what the first request was answered
+    look_up: LookUpBy
+    look_up_lag_s: int  # a charge is visible to the look-up after at most this long
+    reuses_reference_after_decline: bool
+    can_cancel_pending: bool
+    currencies: frozenset[str] | None = None  # None: any
+
+
+@dataclass(frozen=True, slots=True)
+class StoredMethod:
+    """A payment method as an adapter needs it; the token is the secret part."""
+
+    processor_customer_id: str
+    token: str = field(repr=False)
+    kind: str
+
+
+@dataclass(frozen=True, slots=True)
+class SetupRequest:
+    """Start collecting a payment method without a purchase."""
+
+    idempotency_key: str
+    customer_reference: str  # stable per customer, no personal data
+    return_url: str
+    cancel_url: str
+    currency: str
+    description: str
+
+
+@dataclass(frozen=True, slots=True)
+class SetupSession:
+    """Where to send the customer."""
+
+    session_id: str
+    url: str
+    expires_at: datetime | None
+
+
+class SetupStatus(StrEnum):
+    OPEN = "open"  # the customer has not finished
+    COMPLETE = "complete"
+    CANCELED = "canceled"
+    EXPIRED = "expired"
+
+
+@dataclass(frozen=True, slots=True)
+class SetupResult:
+    """What became of a set-up; `method` and `display` only when complete."""
+
+    status: SetupStatus
+    method: StoredMethod | None = None
+    display: Mapping[str, str] = field(default_factory=dict)  # brand, last4, exp, bank, ...
+
+
+@dataclass(frozen=True, slots=True)
+class ChargeRequest:
+    """One off-session sale with a stored token."""
+
+    reference: str  # ours, at most 35 safe ASCII characters, unique per attempt
+    amount: Money
+    method: StoredMethod
+    description: str
+    metadata: Mapping[str, str]  # at most three small keys
+    not_before: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class PreparedCharge:
+    """The exact bytes that will be, or were, sent under one idempotency key."""
+
+    reference: str
+    idempotency_key: str
+    body: bytes = field(repr=False)
+
+
+class Charges(Protocol):
+    """Taking money. None of these raises: every end is an outcome."""
+
+    def prepare_charge(self, request: ChargeRequest, idempotency_key: str) -> PreparedCharge | NotSent:
+        """Pure: the bytes to send, or why they cannot be (INEXACT, CONFIG)."""
+
+    async def charge(self, prepared: PreparedCharge) -> ChargeOutcome:
+        """Send once. Never repeated by the adapter."""
+
+    async def find_charge(self, reference: str) -> LookUp:
+        """Look up by our reference. NoAnswer or NotSent here mean: could not look."""
+
+    async def get_charge(self, processor_payment_id: str) -> LookUp:
+        """What became of a charge that was accepted. NoAnswer or NotSent: could not look."""
+
+    async def cancel_charge(self, processor_payment_id: str) -> LookUp:
+        """Cancel one that is still pending or waits for the customer; answers its state after."""
+
+
+class Vault(Protocol):
+    """Collecting and dropping payment methods. Raise ProcessorError; may all be repeated."""
+
+    async def start_setup(self, request: SetupRequest) -> SetupSession: ...
+
+    async def get_setup(self, session_id: str) -> SetupResult:
+        """Also completes it where the processor needs a second call."""
+
+    async def cancel_setup(self, session_id: str) -> None:
+        """Idempotent; a set-up that is gone counts as cancelled."""
+
+    async def revoke_method(self, method: StoredMethod) -> None:
+        """Idempotent; a method that is gone counts as revoked."""
+
+
+class EventKind(StrEnum):
+    CHARGE_APPROVED = "charge.approved"  # collected; finality says how surely
+    CHARGE_FINAL = "charge.final"  # provisional money became final
+    CHARGE_DECLINED = "charge.declined"
+    CHARGE_FAILED_LATE = "charge.failed_late"  # failed after it was approved
+    METHOD_REVOKED = "method.revoked"
+    REFUND_SUCCEEDED = "refund.succeeded"
+    REFUND_FAILED = "refund.failed"
+    DISPUTE_OPENED = "dispute.opened"
+    DISPUTE_WON = "dispute.won"
+    DISPUTE_LOST = "dispute.lost"
+    IGNORED = "ignored"  # known and without meaning for us
+
+
+@dataclass(frozen=True, slots=True)
+class ProcessorEvent:
+    """One thing that a webhook tells; whatever is not signed must be fetched, not believed."""
+
+    kind: EventKind
+    dedupe_key: str | None  # None where the processor sends no event id
+    raw_type: str
+    occurred_at: datetime | None = None
+    processor_payment_id: str | None = None
+    reference: str | None = None
+    token: str | None = field(default=None, repr=False)
+    outcome: ChargeOutcome | None = None  # for charge.*
+
+
+@dataclass(frozen=True, slots=True)
+class WebhookRequest:
+    headers: Mapping[str, str]  # lower-case names
+    body: bytes
+    received_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Acknowledgement:
+    """What this processor wants to hear after our commit."""
+
+    status: int = 200
+    body: bytes = b""
+    content_type: str = "text/plain"
+
+
+class Webhooks(Protocol):
+    def verify_webhook(self, request: WebhookRequest) -> None:
+        """Raises SignatureRefused unless the request is provably the processor's and recent."""
+
+    def parse_webhook(self, body: bytes) -> Sequence[ProcessorEvent]:
+        """Pure; of an already verified body. Raises UnreadableEvent. A batch answers several."""
+
+    acknowledgement: Acknowledgement
+
+
+@runtime_checkable
+class Processor(Charges, Vault, Webhooks, Protocol):
+    """The least that the engine needs to collect invoices through a processor."""
+
+    name: str  # as in the webhook path and the settings, e.g. "sandbox"
+    account_id: str  # the processor account: part of every key
+    capabilities: Capabilities
+
+    async def aclose(self) -> None: ...
