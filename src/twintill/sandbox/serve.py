@@ -1,0 +1,73 @@
+"""Runs a sandbox's ASGI app under uvicorn: on a given address, or in-process on a free loopback port."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import socket
+from collections.abc import AsyncIterator
+from typing import Any
+
+import uvicorn
+
+STARTUP_POLL_S = 0.005
+
+
+@contextlib.asynccontextmanager
+async def running(app: Any, port: int = 0) -> AsyncIterator[str]:
+    """Serves `app` inside this event loop and yields its base URL; on leaving, the server is gone."""
+    listener = listen("127.0.0.1", port)
+    server = _QuietServer(_config(app))
+    task = asyncio.create_task(server.serve(sockets=[listener]))
+    try:
+        await _started(server, task)
+        yield f"http://127.0.0.1:{listener.getsockname()[1]}"
+    finally:
+        server.should_exit = True
+        await task
+        listener.close()
+
+
+async def serve_app(app: Any, host: str, port: int) -> None:
+    """Serves `app` until the process is asked to stop (SIGINT or SIGTERM)."""
+    listener = listen(host, port)
+    try:
+        await uvicorn.Server(_config(app)).serve(sockets=[listener])
+    finally:
+        listener.close()
+
+
+def listen(host: str, port: int) -> socket.socket:
+    """A bound socket; port 0 takes a free one."""
+    listener = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET)
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    listener.bind((host, port))
+    return listener
+
+
+class _QuietServer(uvicorn.Server):
+    """Leaves the signal handlers of the process that it is a guest in alone."""
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Any:
+        yield
+
+
+def _config(app: Any) -> uvicorn.Config:
+    return uvicorn.Config(
+        app,
+        log_config=None,
+        access_log=False,
+        # A sandbox logs its own failures; uvicorn's tracebacks of cut connections are noise here.
+        log_level="critical",
+        lifespan="on",
+        timeout_graceful_shutdown=1,
+    )
+
+
+async def _started(server: uvicorn.Server, task: asyncio.Task[None]) -> None:
+    while not server.started:
+        if task.done():
+            await task
+            raise RuntimeError("the server stopped before it had started")
+        await asyncio.sleep(STARTUP_POLL_S)
