@@ -1,1 +1,1 @@
-"""A stand-in world: Stripe, a processor and PostgreSQL, for the demo, the tests and the benchmarks."""
+"""A stand-in world (Stripe, a processor, PostgreSQL) for the demo, the tests and benchmarks."""

@@ -1,1 +1,1 @@
-"""The doors: webhooks, REST API, checkout pages; they parse, verify, store and answer, and decide nothing."""
+"""The doors: webhooks, REST API, pages; they parse, verify, store, answer, and decide nothing."""
