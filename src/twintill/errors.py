@@ -31,7 +31,7 @@ class SettingsError(TwintillError):
     """A setting is missing or wrong; names it, says why, and gives an example."""
 
 
-class BadRequest(TwintillError):  # noqa: N818 -- named as HTTP names it
+class BadRequest(TwintillError):
     """The input breaks a rule; nothing was changed."""
 
     def __init__(self, message: str, *, code: str = "bad_request", param: str | None = None):
@@ -61,7 +61,7 @@ class TooLargeError(BadRequest):
         super().__init__(message, code=code, param=param)
 
 
-class Unauthorized(TwintillError):  # noqa: N818
+class Unauthorized(TwintillError):
     """No API key, or one that is unknown or revoked."""
 
 
@@ -69,11 +69,11 @@ class Forbidden(Unauthorized):
     """A known API key that lacks the scope."""
 
 
-class SignatureRefused(TwintillError):  # noqa: N818
+class SignatureRefused(TwintillError):
     """A webhook whose signature is missing, wrong, too old or from the future."""
 
 
-class UnreadableEvent(TwintillError):  # noqa: N818
+class UnreadableEvent(TwintillError):
     """Correctly signed, but not in a shape that we know: stored, parked, answered 2xx."""
 
 
@@ -118,7 +118,7 @@ class ProcessorRefused(ProcessorError):
         self.code = code
 
 
-class BrokenInvariant(TwintillError):  # noqa: N818
+class BrokenInvariant(TwintillError):
     """The books or the state machine contradict themselves: stop, do not guess."""
 
 
