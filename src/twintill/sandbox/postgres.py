@@ -50,6 +50,7 @@ _UNSAFE_BUT_FAST = {
     "wal_level": "minimal",
     "max_wal_senders": "0",
     "shared_buffers": "64MB",
+    "autovacuum": "off",
 }
 _START_TRIES = 40
 _PAUSE_S = 0.25

@@ -1,0 +1,54 @@
+"""What all tests may ask for: a PostgreSQL cluster, and a fresh migrated database."""
+
+import contextlib
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.postgres import FOLDER_VARIABLE, Database, Databases, folder_of_this_run, new_folder
+from twintill.sandbox import postgres
+
+_RUN = pytest.StashKey[contextlib.ExitStack]()
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    if hasattr(config, "workerinput"):
+        return  # an xdist worker: the run's folder is there already
+    run = config.stash[_RUN] = contextlib.ExitStack()
+    run.enter_context(folder_of_this_run())
+
+
+def pytest_unconfigure(config: pytest.Config) -> None:
+    if _RUN in config.stash:
+        config.stash[_RUN].close()
+
+
+@pytest.fixture(scope="session")
+def cluster() -> postgres.Cluster:
+    """The run's PostgreSQL, shared by all workers: not for tests that stop or crash it."""
+    return postgres.start(Path(os.environ[FOLDER_VARIABLE]), durable=False)
+
+
+@pytest.fixture(scope="session")
+def databases(cluster: postgres.Cluster) -> Iterator[Databases]:
+    with contextlib.closing(Databases(cluster)) as databases:
+        databases.ensure_template()
+        yield databases
+
+
+@pytest.fixture
+def database(databases: Databases) -> Iterator[Database]:
+    """A migrated, empty database for this test alone."""
+    database = databases.create()
+    yield database
+    databases.drop(database)
+
+
+@pytest.fixture
+def private_cluster() -> Iterator[postgres.Cluster]:
+    """A PostgreSQL for this test alone, to be crashed, stopped and started at will."""
+    folder = new_folder()
+    with postgres.stopped_at_the_end(folder, discard=True):
+        yield postgres.start(folder, durable=False)
