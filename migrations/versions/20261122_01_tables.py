@@ -405,6 +405,7 @@ def upgrade() -> None:
         sa.Column("limit_minor", sa.BigInteger(), nullable=True),
         sa.Column("continues", sa.Text(), nullable=True),
         sa.Column("reports", sa.Integer(), server_default="0", nullable=False),
+        sa.Column("unreadable", sa.Integer(), server_default="0", nullable=False),
         sa.Column("history_seq", sa.Integer(), server_default="0", nullable=False),
         sa.Column("due_at", sa.TIMESTAMP(timezone=True), nullable=True),
         sa.Column("created_at", sa.TIMESTAMP(timezone=True), nullable=False),
@@ -546,7 +547,7 @@ def upgrade() -> None:
         sa.Column("idempotency_key", sa.Text(), nullable=False),
         sa.Column("sealed_body", sa.LargeBinary(), nullable=True),
         sa.Column("first_sent_at", sa.TIMESTAMP(timezone=True), nullable=False),
-        sa.Column("last_asked_at", sa.TIMESTAMP(timezone=True), nullable=True),
+        sa.Column("asked", sa.Integer(), server_default="0", nullable=False),
         sa.Column("sendings", sa.Integer(), server_default="0", nullable=False),
         sa.Column("outcome", sa.Text(), nullable=False),
         sa.Column("finality", sa.Text(), nullable=True),
@@ -654,6 +655,7 @@ def upgrade() -> None:
         sa.Column("refunded_minor", sa.BigInteger(), server_default="0", nullable=False),
         sa.Column("disputed_minor", sa.BigInteger(), server_default="0", nullable=False),
         sa.Column("settled_minor", sa.BigInteger(), server_default="0", nullable=False),
+        sa.Column("failed", sa.Boolean(), server_default=sa.text("false"), nullable=False),
         sa.Column("collected_at", sa.TIMESTAMP(timezone=True), nullable=False),
         sa.CheckConstraint(
             "source IN ('attempt', 'hand', 'transfer')", name=op.f("ck_receipts_source")

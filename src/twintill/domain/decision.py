@@ -1,0 +1,47 @@
+"""What `decide` answers: the payment as it will be, what to do next, and what to post."""
+
+from dataclasses import dataclass, replace
+from enum import StrEnum
+
+from twintill.domain.ledger import LedgerTransaction
+from twintill.domain.payment import Attempt, Payment
+
+
+@dataclass(frozen=True, slots=True)
+class Send:
+    """Only the caller who holds this may call the processor, once."""
+
+    attempt: Attempt
+
+
+class Notice(StrEnum):
+    """What the user's app is told."""
+
+    COLLECTED = "payment.collected"
+    REPORTED = "payment.reported"
+    PENDING = "payment.pending"
+    DECLINED = "payment.declined"
+    EXHAUSTED = "payment.exhausted"
+    CANCELED = "payment.canceled"
+    STRANDED = "payment.stranded"
+    FAILED_LATE = "payment.failed_late"
+    NEEDS_PERSON = "payment.needs_person"
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """The one result of `decide`; `apply` writes all of it in the transaction of the fact."""
+
+    payment: Payment
+    send: Send | None = None
+    postings: tuple[LedgerTransaction, ...] = ()
+    notices: tuple[Notice, ...] = ()
+    attempt_id: str | None = None  # the attempt that the fact was about, for the history
+    note: str | None = None  # observed, and without effect
+
+
+def with_attempt(payment: Payment, attempt: Attempt) -> Payment:
+    """The payment with this attempt put in place of its former self, or added."""
+    others = tuple(a for a in payment.attempts if a.id != attempt.id)
+    ordered = sorted((*others, attempt), key=lambda a: a.n)
+    return replace(payment, attempts=tuple(ordered))

@@ -1,0 +1,45 @@
+"""In doubt: how an unanswered attempt is asked for, when the same key may be sent again, and when
+a person must look.
+
+MONEY: a missing answer is not a decline. Look up first where a reliable look-up exists; replay the
+same key only inside a share of the processor's window and only after a fresh last look; "not
+found" proves "not charged" only after window and look-up lag.
+"""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from twintill.domain.payment import Attempt
+from twintill.domain.policy import Policy, pause_after
+
+
+@dataclass(frozen=True, slots=True)
+class Window:
+    """A processor's idempotency key and look-up, as its capabilities state them."""
+
+    key_window: timedelta
+    look_up_lag: timedelta
+    reliable_look_up: bool
+
+
+def may_replay(attempt: Attempt, window: Window, policy: Policy, now: datetime) -> bool:
+    """Whether the same key, with the same bytes, is still safe to send."""
+    share = timedelta(seconds=window.key_window.total_seconds() * policy.replay_share)
+    return now < attempt.first_sent_at + share
+
+
+def nothing_can_appear(attempt: Attempt, window: Window, now: datetime) -> bool:
+    """Whether a look-up that finds nothing now proves that nothing was charged."""
+    if not window.reliable_look_up:
+        return False
+    return now > attempt.first_sent_at + window.key_window + window.look_up_lag
+
+
+def next_ask(attempt: Attempt, policy: Policy, now: datetime) -> datetime:
+    """When to ask for its outcome again."""
+    return now + pause_after(policy.ask_pauses, attempt.asked)
+
+
+def overdue(attempt: Attempt, policy: Policy, now: datetime) -> bool:
+    """Whether it has been in doubt for so long that a person must look."""
+    return now > attempt.first_sent_at + policy.doubt_deadline

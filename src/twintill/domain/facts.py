@@ -1,0 +1,178 @@
+"""Facts: what was observed, in the past tense, and never our reading of it."""
+
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+
+from twintill.domain.invoice import InvoiceLook
+from twintill.domain.outcomes import ChargeOutcome, NotSent
+
+
+class Via(StrEnum):
+    """How an answer about an attempt reached us; decides what it proves."""
+
+    FIRST = "first"  # the answer to the first sending, from the holder of the lease
+    STALE = "stale"  # the same, but the lease was lost meanwhile
+    REPLAY = "replay"  # the answer to the same key sent again
+    EXACT_REPLAY = "exact_replay"  # ... of a processor whose key replays the first answer
+    RECORD = "record"  # the processor's own record: look-up, poll, or signed webhook
+    PERSON = "person"
+
+
+@dataclass(frozen=True, slots=True)
+class Method:
+    """The payment method that a charge would use, as read FOR SHARE under the payment's lock."""
+
+    id: str
+    processor: str
+    processor_account_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class InvoiceOpened:
+    """Stripe finalized the invoice (an event, or our own finalize call)."""
+
+    due_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class InvoiceTouched:
+    """An event says that something about the invoice changed: a hint to look, nothing more."""
+
+    event_type: str
+
+
+@dataclass(frozen=True, slots=True)
+class ChargeStarted:
+    """The last look was taken and a request is ready to go: may it be sent?
+
+    `refused`: the adapter cannot express the request (before anything is sent).
+    """
+
+    look: InvoiceLook
+    method: Method | None
+    n: int
+    reference: str
+    idempotency_key: str
+    attempt_id: str
+    sealed_body: bytes = field(default=b"", repr=False)
+    refused: NotSent | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class LookFailed:
+    """Stripe could not be read before a charge or a replay."""
+
+    detail: str
+
+
+@dataclass(frozen=True, slots=True)
+class Answered:
+    """A processor's answer about one attempt."""
+
+    attempt_id: str
+    outcome: ChargeOutcome
+    via: Via
+
+
+@dataclass(frozen=True, slots=True)
+class NotFoundThere:
+    """A reliable look-up by our reference found nothing.
+
+    `conclusive`: the key's window and the look-up's lag are over, so nothing can appear any more.
+    """
+
+    attempt_id: str
+    conclusive: bool
+
+
+@dataclass(frozen=True, slots=True)
+class ReplayStarted:
+    """A fresh last look was taken before the same key is sent again."""
+
+    attempt_id: str
+    look: InvoiceLook
+
+
+@dataclass(frozen=True, slots=True)
+class FailedLate:
+    """Collected money failed by itself after it was approved (bank debits)."""
+
+    attempt_id: str
+    code: str
+    detail: str
+
+
+@dataclass(frozen=True, slots=True)
+class InvoiceReported:
+    """Stripe's answer shows the invoice paid because we told it; `confirmed_minor` is Stripe's."""
+
+    confirmed_minor: int
+
+
+@dataclass(frozen=True, slots=True)
+class ReportRefused:
+    """A successful read, in answer to our report, shows the invoice closed by somebody else."""
+
+    look: InvoiceLook
+
+
+@dataclass(frozen=True, slots=True)
+class ReportFailed:
+    """Stripe did not take the report, and that proves nothing: wrong key, no answer, a lock."""
+
+    detail: str
+    needs_person: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class AmountAgreed:
+    """The customer finished the checkout, or said yes to a final amount."""
+
+    limit_minor: int
+
+
+@dataclass(frozen=True, slots=True)
+class MethodAdded:
+    """The customer has a usable payment method that was not there before."""
+
+    method_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class CheckoutExpired:
+    """The customer never finished the checkout of the first invoice."""
+
+
+@dataclass(frozen=True, slots=True)
+class LookGaveUp:
+    """The worker failed on this payment again and again for a reason that is a bug of ours."""
+
+    detail: str
+
+
+@dataclass(frozen=True, slots=True)
+class Unparked:
+    """A person put the payment back to work."""
+
+    why: str
+
+
+Fact = (
+    InvoiceOpened
+    | InvoiceTouched
+    | ChargeStarted
+    | LookFailed
+    | Answered
+    | NotFoundThere
+    | ReplayStarted
+    | FailedLate
+    | InvoiceReported
+    | ReportRefused
+    | ReportFailed
+    | AmountAgreed
+    | MethodAdded
+    | CheckoutExpired
+    | LookGaveUp
+    | Unparked
+)

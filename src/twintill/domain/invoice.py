@@ -1,0 +1,67 @@
+"""Stripe's invoice as we see it: one look, its rank, and when it counts as closed."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+
+
+class InvoiceStatus(StrEnum):
+    DRAFT = "draft"
+    OPEN = "open"
+    UNCOLLECTIBLE = "uncollectible"
+    PAID = "paid"
+    VOID = "void"
+    DELETED = "deleted"
+
+
+_RANK = {
+    InvoiceStatus.DRAFT: 0,
+    InvoiceStatus.OPEN: 1,
+    InvoiceStatus.UNCOLLECTIBLE: 2,
+    InvoiceStatus.PAID: 3,
+    InvoiceStatus.VOID: 3,
+    InvoiceStatus.DELETED: 3,
+}
+
+
+def supersedes(new: InvoiceStatus, old: InvoiceStatus) -> bool:
+    """Whether an event's status may replace the mirrored one: status only moves up a rank.
+
+    Events come in any order; their timestamps have whole seconds and cannot order them.
+    """
+    return _RANK[new] > _RANK[old]
+
+
+class StripePayment(StrEnum):
+    """What Stripe itself has collected, or is collecting, on this invoice."""
+
+    NONE = "none"
+    PROCESSING = "processing"  # a bank debit begun on Stripe's hosted page
+    PAID = "paid"
+
+
+@dataclass(frozen=True, slots=True)
+class InvoiceLook:
+    """One readable answer of Stripe about one invoice; amounts in minor units of `currency`."""
+
+    invoice_id: str
+    status: InvoiceStatus
+    currency: str
+    amount_due_minor: int
+    amount_paid_minor: int
+    amount_remaining_minor: int
+    collection_method: str
+    livemode: bool
+    due_at: datetime | None
+    stripe_payment: StripePayment = StripePayment.NONE
+    # From the invoice's metadata, see `stripe_billing.marks`.
+    highest_n: int = 0  # of this installation
+    foreign_installation: str | None = None
+    our_reference: str | None = None  # the processor's reference that we wrote before `pay`
+    # From its credit notes and balance.
+    credited_minor: int = 0
+
+    @property
+    def closed(self) -> bool:
+        """Void, deleted, or paid. Uncollectible is not closed: Stripe still takes the report."""
+        return self.status in (InvoiceStatus.VOID, InvoiceStatus.DELETED, InvoiceStatus.PAID)

@@ -1,0 +1,101 @@
+"""The ledger's vocabulary: balanced transactions of signed postings, and when each one is made.
+
+Debit is positive, credit negative. Accounts are per Stripe account, mode and currency. The table
+of postings is the "Ledger accounts" section of docs/money.md; billing itself is not booked.
+"""
+
+from dataclasses import dataclass
+
+from twintill.domain.payment import Payment, Receipt
+
+UNAPPLIED = "customer:unapplied"
+STRANDED = "customer:stranded"
+FAILED = "customer:failed"
+REPORTED = "stripe:reported"
+UNDEPOSITED = "hand:undeposited"
+
+
+def clearing(processor_account_id: str) -> str:
+    """What a processor owes us."""
+    return f"processor:{processor_account_id}:clearing"
+
+
+@dataclass(frozen=True, slots=True)
+class Posting:
+    """One signed leg in minor units."""
+
+    account: str
+    currency: str
+    amount_minor: int
+    receipt_id: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class LedgerTransaction:
+    """A balanced set of postings; `cause` is unique for ever, so that a fact posts once."""
+
+    cause: str
+    kind: str
+    postings: tuple[Posting, ...]
+
+    def __post_init__(self) -> None:
+        totals: dict[str, int] = {}
+        for posting in self.postings:
+            totals[posting.currency] = totals.get(posting.currency, 0) + posting.amount_minor
+        if len(self.postings) < 2 or any(totals.values()):
+            raise ValueError(f"ledger transaction {self.cause} does not balance: {totals}")
+
+
+def collected(receipt: Receipt) -> LedgerTransaction:
+    """The processor has the money: it owes us, we owe it to an invoice."""
+    return _move("collected", receipt, where_from(receipt), UNAPPLIED, receipt.collected_minor)
+
+
+def reported(receipt: Receipt, amount_minor: int) -> LedgerTransaction:
+    """Stripe confirmed this much of it."""
+    return _move("reported", receipt, UNAPPLIED, REPORTED, amount_minor)
+
+
+def stranded(receipt: Receipt, amount_minor: int) -> LedgerTransaction:
+    """Stripe will not take this much of it: it is the customer's."""
+    return _move("stranded", receipt, UNAPPLIED, STRANDED, amount_minor)
+
+
+def failed_before_report(receipt: Receipt, amount_minor: int) -> LedgerTransaction:
+    """A debit failed after it was collected, before the report: as if it had not come."""
+    return _move("failed", receipt, UNAPPLIED, where_from(receipt), amount_minor)
+
+
+def failed_after_report(receipt: Receipt, amount_minor: int) -> LedgerTransaction:
+    """A debit failed after the report: the customer owes it until a credit note says so."""
+    return _move("failed", receipt, FAILED, where_from(receipt), amount_minor)
+
+
+def failed_after_stranding(receipt: Receipt, amount_minor: int) -> LedgerTransaction:
+    """A debit failed after it was stranded: there is nothing left to give back."""
+    return _move("failed", receipt, STRANDED, where_from(receipt), amount_minor)
+
+
+def where_from(receipt: Receipt) -> str:
+    if receipt.processor_account_id is None:
+        return UNDEPOSITED
+    return clearing(receipt.processor_account_id)
+
+
+def balance_per_payment(payment: Payment) -> int:
+    """Collected - refunded - reported - stranded - not yet reported; always 0 (`verify`)."""
+    live = [r for r in payment.receipts if not r.failed]
+    collected_minor = sum(r.collected_minor - r.refunded_minor for r in live)
+    return collected_minor - sum(
+        r.reported_minor + r.stranded_minor + r.unapplied_minor for r in live
+    )
+
+
+def _move(
+    kind: str, receipt: Receipt, debit: str, credit: str, amount_minor: int
+) -> LedgerTransaction:
+    legs = (
+        Posting(debit, receipt.currency, amount_minor, receipt.id),
+        Posting(credit, receipt.currency, -amount_minor, receipt.id),
+    )
+    return LedgerTransaction(f"{kind}:{receipt.id}", kind, legs)

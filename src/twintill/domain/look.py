@@ -1,0 +1,87 @@
+"""The last look: whether this invoice may be charged now, as Stripe answered a moment ago."""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from twintill.domain.invoice import InvoiceLook, InvoiceStatus, StripePayment
+from twintill.domain.payment import Payment, Reason
+from twintill.domain.policy import Policy
+
+
+@dataclass(frozen=True, slots=True)
+class Chargeable:
+    """Charge exactly this much: Stripe's amount_remaining, never its total."""
+
+    amount_minor: int
+
+
+@dataclass(frozen=True, slots=True)
+class Wait:
+    reason: Reason
+    until: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Closed:
+    reason: Reason
+
+
+@dataclass(frozen=True, slots=True)
+class NeedsPerson:
+    why: str
+
+
+Verdict = Chargeable | Wait | Closed | NeedsPerson
+
+
+def judge_charge(
+    payment: Payment, look: InvoiceLook, n: int, policy: Policy, now: datetime
+) -> Verdict:
+    """The requirements of a charge, in the order in which they matter.
+
+    `n` is the number of the attempt that is about to be made, or replayed.
+    """
+    if look.closed or look.status is InvoiceStatus.UNCOLLECTIBLE:
+        return Closed(_CLOSED[look.status] if look.amount_due_minor else Reason.NOTHING_DUE)
+    if look.foreign_installation is not None:
+        return NeedsPerson(
+            f"installation {look.foreign_installation} charges this invoice too: two copies of "
+            "Twintill run with the same Stripe key; stop one, then unpark"
+        )
+    if look.highest_n > n:
+        return NeedsPerson(
+            f"attempt {look.highest_n} of this invoice was made by a database that this one does "
+            f"not know of (here the next is {n}): was a backup restored? Compare with the "
+            "processor, then unpark"
+        )
+    if look.currency != payment.currency:
+        return NeedsPerson(f"the invoice is in {look.currency}, not in {payment.currency}")
+    return _wait(payment, look, policy, now) or Chargeable(look.amount_remaining_minor)
+
+
+_CLOSED = {
+    InvoiceStatus.VOID: Reason.INVOICE_VOID,
+    InvoiceStatus.DELETED: Reason.INVOICE_DELETED,
+    InvoiceStatus.PAID: Reason.PAID_ELSEWHERE,
+    InvoiceStatus.UNCOLLECTIBLE: Reason.UNCOLLECTIBLE,
+}
+
+
+def _wait(payment: Payment, look: InvoiceLook, policy: Policy, now: datetime) -> Wait | None:
+    later = now + policy.look_pause
+    if look.status is InvoiceStatus.DRAFT:
+        return Wait(_hold(payment) or Reason.DRAFT, now + timedelta(hours=1))
+    if look.collection_method != "send_invoice":
+        return Wait(Reason.HANDED_TO_STRIPE, later)
+    if look.stripe_payment is not StripePayment.NONE:
+        return Wait(Reason.STRIPE_PAYMENT_PROCESSING, now + timedelta(hours=1))
+    if look.amount_remaining_minor <= 0:
+        return Wait(Reason.NOTHING_DUE, now + timedelta(hours=1))
+    if payment.limit_minor is not None and look.amount_remaining_minor > payment.limit_minor:
+        return Wait(_hold(payment) or Reason.CONSENT, later)
+    return None
+
+
+def _hold(payment: Payment) -> Reason | None:
+    """A limit of zero means that the customer has not agreed to anything yet."""
+    return Reason.CHECKOUT if payment.limit_minor == 0 else None

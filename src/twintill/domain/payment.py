@@ -1,0 +1,178 @@
+"""A payment: our collecting of one invoice; its states, attempts and receipts, as values.
+
+                        accepted / needs the customer
+    WAITING -> CHARGING -------------------------------> PENDING
+       ^          |  approved                               | approved
+       |          +--------------> COLLECTED <--------------+
+       |          |                    | Stripe confirmed
+       +----------+ declined,          v
+         not sent               REPORTED | STRANDED (collected, but the invoice is closed)
+
+EXHAUSTED: dunning gave up; a new method or a late approval leads out again.
+CANCELED: closed before money moved; a late approval leads to COLLECTED, and Stripe's answer to
+our report to STRANDED. Any state can be parked for a person. The money hangs on receipts.
+"""
+
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+
+from twintill.domain.outcomes import DeclineKind, Finality
+from twintill.money import Money
+
+
+class State(StrEnum):
+    WAITING = "waiting"
+    CHARGING = "charging"
+    PENDING = "pending"
+    COLLECTED = "collected"
+    REPORTED = "reported"
+    EXHAUSTED = "exhausted"
+    CANCELED = "canceled"
+    STRANDED = "stranded"
+    REFUNDED = "refunded"
+
+
+class Reason(StrEnum):
+    """Why a payment is where it is; shown to people, never parsed."""
+
+    READY = "ready"
+    CHECKOUT = "checkout"  # the customer has not finished the checkout page
+    CONSENT = "consent"  # the final amount is higher than the customer agreed to
+    DRAFT = "draft"
+    NOTHING_DUE = "nothing_due"
+    NO_METHOD = "no_method"
+    RETRY = "retry"
+    NOT_SENT = "not_sent"
+    STRIPE_UNREADABLE = "stripe_unreadable"
+    STRIPE_PAYMENT_PROCESSING = "stripe_payment_processing"
+    HANDED_TO_STRIPE = "handed_to_stripe"
+    IN_DOUBT = "in_doubt"
+    ACCEPTED = "accepted"
+    NEEDS_CUSTOMER = "needs_customer"
+    DECLINED_FOR_GOOD = "declined_for_good"
+    TRIES_USED_UP = "tries_used_up"
+    NO_TRY_FITS = "no_try_fits_before_due"
+    UNCOLLECTIBLE = "uncollectible"
+    INVOICE_VOID = "invoice_void"
+    INVOICE_DELETED = "invoice_deleted"
+    PAID_ELSEWHERE = "paid_elsewhere"
+    CHECKOUT_EXPIRED = "checkout_expired"
+    MORE_THAN_DUE = "more_than_due"
+    FAILED_LATE = "failed_late"
+
+
+class Outcome(StrEnum):
+    """The outcome column of an attempt; STARTED = intent committed, no answer written yet."""
+
+    STARTED = "started"
+    APPROVED = "approved"
+    ACCEPTED = "accepted"
+    DECLINED = "declined"
+    NEEDS_CUSTOMER = "needs_customer"
+    NO_ANSWER = "no_answer"
+    NOT_SENT = "not_sent"
+
+
+UNRESOLVED = frozenset(
+    (Outcome.STARTED, Outcome.ACCEPTED, Outcome.NO_ANSWER, Outcome.NEEDS_CUSTOMER)
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Attempt:
+    """One request to one processor under one idempotency key."""
+
+    id: str
+    n: int
+    method_id: str
+    processor: str
+    processor_account_id: str
+    amount: Money
+    reference: str
+    idempotency_key: str
+    first_sent_at: datetime
+    sealed_body: bytes = field(default=b"", repr=False)
+    sendings: int = 1
+    asked: int = 0  # how often its outcome was asked for
+    outcome: Outcome = Outcome.STARTED
+    finality: Finality | None = None
+    processor_payment_id: str | None = None
+    decline_kind: DeclineKind | None = None
+    code: str | None = None
+    detail: str | None = None
+    retry_after_s: int | None = None
+    action_url: str | None = None
+    expected_at: datetime | None = None
+    answered_at: datetime | None = None
+
+    @property
+    def unresolved(self) -> bool:
+        return self.outcome in UNRESOLVED
+
+
+@dataclass(frozen=True, slots=True)
+class Receipt:
+    """Money that reached us; amounts are minor units of `currency`."""
+
+    id: str
+    attempt_id: str | None
+    source: str
+    processor_account_id: str | None
+    currency: str
+    finality: Finality
+    collected_minor: int
+    collected_at: datetime
+    reported_minor: int = 0
+    stranded_minor: int = 0
+    refunded_minor: int = 0
+    failed: bool = False  # the debit failed after it was collected, before the report
+
+    @property
+    def unapplied_minor(self) -> int:
+        """Collected, and not yet reported or stranded."""
+        if self.failed:
+            return 0
+        return self.collected_minor - self.reported_minor - self.stranded_minor
+
+
+@dataclass(frozen=True, slots=True)
+class Payment:
+    """Our collecting of one invoice: the row's fields, with all its attempts and receipts."""
+
+    id: str
+    invoice_id: str
+    customer_id: str
+    currency: str
+    state: State
+    reason: Reason | None
+    next_look_at: datetime | None
+    due_at: datetime | None = None
+    limit_minor: int | None = None  # never charge more than this without the customer's yes
+    ended: bool = False
+    parked_why: str | None = None
+    reports: int = 0  # looks begun with money to report: committed before Stripe is called
+    unreadable: int = 0  # failed last looks in a row
+    attempts: tuple[Attempt, ...] = ()
+    receipts: tuple[Receipt, ...] = ()
+
+    @property
+    def unresolved_attempt(self) -> Attempt | None:
+        """At most one: the database holds it (partial unique index)."""
+        return next((a for a in self.attempts if a.unresolved), None)
+
+    @property
+    def unapplied_minor(self) -> int:
+        return sum(r.unapplied_minor for r in self.receipts)
+
+    @property
+    def reported_minor(self) -> int:
+        return sum(r.reported_minor for r in self.receipts)
+
+    @property
+    def stranded_minor(self) -> int:
+        return sum(r.stranded_minor for r in self.receipts)
+
+    @property
+    def next_n(self) -> int:
+        return 1 + max((a.n for a in self.attempts), default=0)

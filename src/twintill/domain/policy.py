@@ -1,0 +1,59 @@
+"""What is "by setting": one frozen object per Stripe account, with safe defaults."""
+
+from dataclasses import dataclass
+from datetime import timedelta
+
+
+@dataclass(frozen=True, slots=True)
+class Policy:
+    """Durations are timedeltas; counts are counts. The defaults are the careful choice."""
+
+    # Dunning of soft declines: the pauses before the second, third, ... try with one method.
+    retry_pauses: tuple[timedelta, ...] = (
+        timedelta(days=1),
+        timedelta(days=3),
+        timedelta(days=5),
+    )
+    retry_span: timedelta = timedelta(days=15)
+    retry_gap_min: timedelta = timedelta(days=1)
+    # A try must be this far before the due date, so that its report still arrives in time.
+    due_margin: timedelta = timedelta(hours=12)
+
+    # In doubt: ask soon, then at growing intervals, then a person.
+    ask_pauses: tuple[timedelta, ...] = (
+        timedelta(seconds=5),
+        timedelta(seconds=15),
+        timedelta(seconds=30),
+        timedelta(minutes=1),
+        timedelta(minutes=5),
+        timedelta(minutes=30),
+        timedelta(hours=2),
+    )
+    replay_share: float = 0.75  # of the processor's idempotency window
+    doubt_deadline: timedelta = timedelta(days=3)
+
+    # Accepted charges are told by webhook; asking is the safety net.
+    pending_pause: timedelta = timedelta(days=1)
+    pending_deadline: timedelta = timedelta(days=21)
+
+    # Infrastructure: not a decline, its own fast back-off.
+    not_sent_pauses: tuple[timedelta, ...] = (
+        timedelta(seconds=5),
+        timedelta(seconds=30),
+        timedelta(minutes=2),
+        timedelta(minutes=10),
+        timedelta(minutes=30),
+    )
+    stripe_pauses: tuple[timedelta, ...] = (
+        timedelta(seconds=2),
+        timedelta(seconds=10),
+        timedelta(minutes=1),
+        timedelta(minutes=10),
+        timedelta(minutes=30),
+    )
+    look_pause: timedelta = timedelta(hours=6)  # nothing to do now, but never forgotten
+
+
+def pause_after(pauses: tuple[timedelta, ...], count: int) -> timedelta:
+    """The pause after the `count`-th repetition (0 = the first); the last one repeats."""
+    return pauses[min(count, len(pauses) - 1)]

@@ -1,0 +1,66 @@
+"""Reporting: what Stripe's answer to our metadata write means, before and after `pay`.
+
+MONEY: the amounts are compared. "Already paid" has several causes and only some of them strand.
+"""
+
+from dataclasses import dataclass
+
+from twintill.domain.facts import InvoiceReported, ReportFailed, ReportRefused
+from twintill.domain.invoice import InvoiceLook, InvoiceStatus, StripePayment
+from twintill.domain.payment import Payment
+
+
+@dataclass(frozen=True, slots=True)
+class Pay:
+    """Call `pay(paid_out_of_band)` now: the invoice wants no more than what was collected."""
+
+
+ReportVerdict = Pay | InvoiceReported | ReportRefused | ReportFailed
+
+
+def judge_report(payment: Payment, look: InvoiceLook) -> ReportVerdict:
+    """What to do after our reference was written and Stripe answered with the invoice."""
+    if look.status in (InvoiceStatus.VOID, InvoiceStatus.DELETED):
+        return ReportRefused(look)
+    if look.status is InvoiceStatus.PAID:
+        return judge_paid(payment, look)
+    if look.status is InvoiceStatus.DRAFT:
+        return ReportFailed("the invoice is a draft again", needs_person=True)
+    if look.currency != payment.currency:
+        return ReportFailed(f"the invoice is in {look.currency} now", needs_person=True)
+    if look.stripe_payment is StripePayment.PROCESSING:
+        return ReportFailed("a payment of Stripe's own is still processing: waiting for it")
+    if look.amount_remaining_minor > payment.unapplied_minor:
+        return ReportFailed(
+            f"{look.amount_remaining_minor} is due but {payment.unapplied_minor} was collected: "
+            "`pay` would forgive the rest",
+            needs_person=True,
+        )
+    return Pay()
+
+
+def judge_paid(
+    payment: Payment, look: InvoiceLook, *, told_by_us: bool = False
+) -> InvoiceReported | ReportRefused | ReportFailed:
+    """An invoice that Stripe shows as paid: because of us, or of somebody else?
+
+    `told_by_us`: this is the answer to our own `pay` call.
+    """
+    if look.stripe_payment is StripePayment.PAID:
+        return ReportRefused(look)
+    if look.amount_paid_minor == 0:
+        return ReportRefused(look)  # a credit note or the customer's balance took it to zero
+    if not told_by_us and payment.reports <= 1:
+        # This is our first look at it with money in hand, so it was not our `pay` that did it:
+        # somebody marked it by hand, perhaps because of our charge.
+        return ReportFailed(
+            "the invoice was marked paid by somebody else (perhaps because of our charge)",
+            needs_person=True,
+        )
+    if look.amount_paid_minor > payment.unapplied_minor:
+        return ReportFailed(
+            f"Stripe shows {look.amount_paid_minor} as paid, {payment.unapplied_minor} was "
+            "collected",
+            needs_person=True,
+        )
+    return InvoiceReported(look.amount_paid_minor)
