@@ -74,6 +74,7 @@ def start(data_dir: Path, *, durable: bool) -> Cluster:
 
     `durable` is for data that must outlive the machine's power; tests do without.
     """
+    data_dir = data_dir.absolute()
     with _locked(data_dir):
         home, user = _settle(data_dir)
         binaries = _binaries_for(home, user)
@@ -97,7 +98,7 @@ def crash(cluster: Cluster) -> None:
 @contextlib.contextmanager
 def running(data_dir: Path, *, durable: bool) -> Iterator[Cluster]:
     """The cluster while the block runs; one that ran before goes on running after it."""
-    home = _moved_to(data_dir) or data_dir
+    home = _moved_to(data_dir) or data_dir.absolute()
     if _running_port(home / "data"):
         yield start(data_dir, durable=durable)
         return
@@ -112,7 +113,7 @@ def stopped_at_the_end(data_dir: Path, *, discard: bool = False) -> Iterator[Non
     A child process sees to it, so it also happens when this process is killed with -9.
     """
     guard = subprocess.Popen(
-        ["/bin/sh", "-c", _GUARD, str(data_dir), "discard" if discard else "keep"],
+        ["/bin/sh", "-c", _GUARD, str(data_dir.absolute()), "discard" if discard else "keep"],
         stdin=subprocess.PIPE,
         start_new_session=True,  # Ctrl-C in the terminal must not reach it
         cwd="/",
@@ -121,6 +122,12 @@ def stopped_at_the_end(data_dir: Path, *, discard: bool = False) -> Iterator[Non
         yield
     finally:
         guard.communicate()
+
+
+def discard(data_dir: Path) -> None:
+    """Stops the cluster of this folder, and removes it with all its data."""
+    with stopped_at_the_end(data_dir, discard=True):
+        pass
 
 
 def ensure_database(cluster: Cluster, name: str) -> None:

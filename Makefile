@@ -1,0 +1,69 @@
+# Everything a command needs, it installs: into .venv and .twintill, nowhere else.
+SHELL := /bin/sh
+BIN := .venv/bin
+READY := .venv/.ready
+JOBS ?= 2
+export PYTHONUNBUFFERED := 1
+.DEFAULT_GOAL := help
+
+.PHONY: help
+help:  ## show this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+.PHONY: setup
+setup: $(READY)  ## make .venv and install the locked dependencies (the other commands do it too)
+
+$(READY): requirements.lock pyproject.toml scripts/setup
+	@scripts/setup
+	@touch $@
+
+.PHONY: demo
+demo: $(READY)  ## play the whole story on real parts; KEEP=1 leaves everything running
+	@$(BIN)/twintill demo $(if $(KEEP),--keep)
+
+.PHONY: check
+check: $(READY)  ## lint, types, import contracts, migrations, rules of the house
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(BIN)/mypy
+	$(BIN)/lint-imports --no-logo
+	$(BIN)/pytest -q tests/test_migrations.py tests/test_house.py
+
+.PHONY: test
+test: $(READY)  ## all tests that need no browser; the domain's coverage must be complete
+	@mkdir -p .twintill
+	$(BIN)/coverage run -m pytest -q tests/domain
+	$(BIN)/coverage report
+	$(BIN)/pytest -q -n $(JOBS) -m "not browser"
+
+.PHONY: test-browser
+test-browser: $(READY)  ## the pages' tests, in a real Chromium
+	@scripts/find-chromium >/dev/null
+	TWINTILL_CHROMIUM=$$(scripts/find-chromium) $(BIN)/pytest -q -m browser
+
+.PHONY: bench
+bench: $(READY)  ## what it costs: webhook intake and collecting, as ratios
+	$(BIN)/python -m benchmarks
+
+.PHONY: fix
+fix: $(READY)  ## let ruff mend what it can
+	$(BIN)/ruff check --fix
+	$(BIN)/ruff format
+
+.PHONY: lock
+lock: $(READY)  ## choose the dependencies' versions anew, after a change of pyproject.toml
+	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --extra demo --group dev \
+		--generate-hashes --no-emit-index-url --no-header pyproject.toml -o requirements.lock
+
+define DISCARD
+from pathlib import Path
+from twintill.sandbox import postgres
+postgres.discard(Path(".twintill/pg"))
+endef
+export DISCARD
+
+.PHONY: clean
+clean:  ## remove what these commands made
+	@[ ! -d .twintill/pg ] || [ ! -x $(BIN)/python ] || $(BIN)/python -c "$$DISCARD"
+	rm -rf .venv .twintill .mypy_cache .ruff_cache .pytest_cache .hypothesis dist
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
