@@ -5,6 +5,8 @@ carry work (payments, inbox, operations, outgoing events): see `_work`. The ledg
 history's rows only grow: triggers of the first migration refuse the rest.
 """
 
+from typing import Any
+
 from sqlalchemy import (
     ARRAY,
     TIMESTAMP,
@@ -47,7 +49,7 @@ def _text(name: str, *, null: bool = False, default: str | None = None) -> Colum
     return Column(name, Text, nullable=null, server_default=default)
 
 
-def _time(name: str, *, null: bool = True) -> Column[object]:
+def _time(name: str, *, null: bool = True) -> Column[Any]:
     return Column(name, TIMESTAMP(timezone=True), nullable=null)
 
 
@@ -67,7 +69,7 @@ def _scope() -> tuple[Column[str], Column[bool]]:
     return _text("stripe_account_id"), Column("livemode", Boolean, nullable=False)
 
 
-def _work() -> tuple[Column[object], ...]:
+def _work() -> tuple[Column[Any], ...]:
     """What makes a row workable: due when, held by whom until, parked why, ended when.
 
     `lease_until` and `rung_at` follow the wall clock of the database (they measure network calls),

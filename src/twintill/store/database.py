@@ -1,0 +1,44 @@
+"""The connection to PostgreSQL: one engine a process, made at start-up and passed along."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from sqlalchemy.engine import URL, make_url
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
+
+# A transaction of ours never waits on the network, so these are generous; a stuck one must not
+# hold a row for ever.
+_TIMEOUTS = {
+    "lock_timeout": "10s",
+    "statement_timeout": "30s",
+    "idle_in_transaction_session_timeout": "30s",
+}
+
+
+def open_database(url: str, *, pool_size: int = 10, pgbouncer: bool = False) -> AsyncEngine:
+    """An engine for `postgresql://...`.
+
+    `pgbouncer`: a pooler in transaction mode stands between, where neither prepared statements nor
+    session settings survive; both statement caches are switched off.
+    """
+    options: dict[str, Any] = {"server_settings": {**_TIMEOUTS, "application_name": "twintill"}}
+    if pgbouncer:
+        options = {"statement_cache_size": 0, "prepared_statement_cache_size": 0}
+    return create_async_engine(
+        driver_url(url),
+        pool_size=pool_size,
+        max_overflow=0,
+        pool_timeout=10,
+        pool_pre_ping=True,
+        connect_args=options,
+    )
+
+
+def driver_url(url: str) -> URL:
+    """The same address, through our one driver."""
+    return make_url(url).set(drivername="postgresql+asyncpg")
+
+
+Row = Mapping[str, Any]
+
+__all__ = ["AsyncConnection", "AsyncEngine", "Row", "driver_url", "open_database"]
