@@ -40,7 +40,7 @@ class Bell(NamedTuple):
     @property
     def payload(self) -> bytes:
         mode = "live" if self.scope.livemode else "test"
-        return "|".join((self.scope.stripe_account_id, mode, self.row_id)).encode()
+        return f"{self.scope.stripe_account_id}|{mode}|{self.row_id}".encode()
 
 
 def read_bell(entrypoint: str, payload: bytes) -> Bell:

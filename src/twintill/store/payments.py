@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import insert, select, update
+from sqlalchemy import func, insert, select, update
 from sqlalchemy.dialects.postgresql import insert as upsert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -40,7 +40,7 @@ class Locked:
 async def add(
     db: AsyncConnection, scope: Scope, payment: Payment, lane: str, created_at: datetime
 ) -> bool:
-    """A new payment for an invoice; False when the invoice has one already (it always reuses it)."""
+    """A new payment for an invoice; False when it has one already: a restart reuses it."""
     row = {
         "payment_id": payment.id,
         "invoice_id": payment.invoice_id,
@@ -50,6 +50,9 @@ async def add(
         "created_at": created_at,
         **key(scope),
         **_payment_columns(payment),
+        # A new row has no former times to keep.
+        "ended_at": NOW if payment.ended else None,
+        "parked_at": None,
     }
     statement = upsert(payments).values(row).on_conflict_do_nothing().returning(payments.c.lane)
     return (await db.execute(statement)).one_or_none() is not None
@@ -266,8 +269,8 @@ def _payment_columns(payment: Payment) -> dict[str, Any]:
         "next_look_at": payment.next_look_at,
         "due_at": payment.due_at,
         "limit_minor": payment.limit_minor,
-        "ended_at": NOW if payment.ended else None,
-        "parked_at": NOW if parked else None,
+        "ended_at": func.coalesce(payments.c.ended_at, NOW) if payment.ended else None,
+        "parked_at": func.coalesce(payments.c.parked_at, NOW) if parked else None,
         "parked_why": payment.parked_why,
         "reports": payment.reports,
         "unreadable": payment.unreadable,

@@ -47,7 +47,7 @@ class Workable:
     def bell(self, row: Any) -> Bell:
         scope = Scope(row.stripe_account_id, row.livemode)
         lane = row.lane if self.kind is Kind.PAYMENT else ""
-        return Bell(self.kind, scope, str(row._mapping[self.key]), lane)
+        return Bell(self.kind, scope, str(getattr(row, self.key)), lane)
 
 
 PAYMENTS = Workable(Kind.PAYMENT, tables.payments, "payment_id")

@@ -1,0 +1,78 @@
+"""Learning: one fact, one database transaction, one decision. Every path to a state is this one.
+
+    lock the payment row -> decide (pure) -> apply -> commit
+
+The Decision is returned: only the caller whose Decision holds Send may call the processor.
+"""
+
+from dataclasses import asdict, is_dataclass
+from datetime import datetime
+from enum import Enum
+from typing import Any
+
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from twintill.domain.decide import decide
+from twintill.domain.decision import Decision
+from twintill.domain.facts import Fact
+from twintill.flows.means import Means
+from twintill.ids import Scope
+from twintill.store import outgoing, payments
+
+# Never into the history: sealed bytes are noise there, and pages with tokens in their address.
+_LEFT_OUT = frozenset(("sealed_body", "action_url"))
+
+
+async def learn(
+    means: Means, scope: Scope, payment_id: str, fact: Fact, *, actor: str = "twintill"
+) -> Decision:
+    """Record the fact and everything that follows from it, in a transaction of its own.
+
+    Raises NotFoundError for an unknown payment.
+    """
+    async with means.database.begin() as db:
+        return await learn_within(db, means, scope, payment_id, fact, actor=actor)
+
+
+async def learn_within(
+    db: AsyncConnection,
+    means: Means,
+    scope: Scope,
+    payment_id: str,
+    fact: Fact,
+    *,
+    actor: str = "twintill",
+) -> Decision:
+    """The same inside the caller's transaction: for facts that come with rows of their own."""
+    locked = await payments.lock(db, scope, payment_id)
+    decision = decide(locked.payment, fact, means.policy, locked.now)
+    await payments.apply(
+        db,
+        locked,
+        decision,
+        fact=type(fact).__name__,
+        detail=observed(fact),
+        actor=actor,
+    )
+    if means.tells_app:
+        for notice in decision.notices:
+            await outgoing.add_payment_event(db, scope, notice, decision.payment)
+    return decision
+
+
+def observed(fact: Any) -> dict[str, Any]:
+    """A fact as JSON for the history, without secrets."""
+    shown: dict[str, Any] = _plain(fact)
+    return shown
+
+
+def _plain(value: Any) -> Any:
+    if is_dataclass(value) and not isinstance(value, type):
+        fields = {k: getattr(value, k) for k in asdict(value) if k not in _LEFT_OUT}
+        named = {k: _plain(v) for k, v in fields.items() if v is not None}
+        return {"is": type(value).__name__, **named}
+    if isinstance(value, datetime):
+        return value.isoformat()
+    if isinstance(value, Enum):
+        return value.value
+    return value

@@ -1,0 +1,38 @@
+"""The means: what every flow is handed, made once by the wiring and never changed."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from twintill.domain.policy import Policy
+from twintill.errors import SettingsError
+from twintill.ids import Scope
+from twintill.processors import Processor
+from twintill.store.vault import Vault
+from twintill.stripe_billing.gateway import Gateway
+
+
+@dataclass(frozen=True, slots=True)
+class Means:
+    """The database, the two outside parties, the vault, and what is by setting."""
+
+    scope: Scope
+    installation_id: str
+    database: AsyncEngine
+    stripe: Gateway
+    processors: Mapping[str, Processor]  # by name
+    vault: Vault
+    policy: Policy
+    public_url: str  # where customers reach our pages, without a trailing slash
+    tells_app: bool  # whether the user's app gets events
+
+    def processor(self, name: str) -> Processor:
+        """Raises SettingsError for a processor that is not configured (any more)."""
+        try:
+            return self.processors[name]
+        except KeyError:
+            known = ", ".join(sorted(self.processors)) or "none"
+            raise SettingsError(
+                f"The processor {name!r} is not configured here (configured: {known})."
+            ) from None
