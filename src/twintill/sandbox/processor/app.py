@@ -1,0 +1,72 @@
+"""The sandbox processor as one ASGI app, and how to serve it."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator
+
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import JSONResponse
+from starlette.exceptions import HTTPException
+
+from twintill.sandbox.clock import Clock
+from twintill.sandbox.fault_middleware import App, FaultMiddleware
+from twintill.sandbox.processor import admin, api, pages
+from twintill.sandbox.processor.engine import Sandbox
+from twintill.sandbox.processor.refusals import Refusal
+from twintill.sandbox.processor.request_log import RequestLog
+from twintill.sandbox.processor.settings import ProcessorSandboxSettings
+from twintill.sandbox.serve import serve_app
+
+
+def create_app(clock: Clock, settings: ProcessorSandboxSettings) -> App:
+    """State lives in the app: another call makes another processor."""
+    app = FastAPI(title="Twintill's sandbox processor", lifespan=_lifespan)
+    app.state.sandbox = sandbox = Sandbox(clock, settings)
+    app.include_router(api.router)
+    app.include_router(admin.router, include_in_schema=False)
+    app.include_router(pages.router, include_in_schema=False)
+    app.add_exception_handler(Refusal, _refuse)
+    app.add_exception_handler(RequestValidationError, _refuse_invalid)
+    app.add_exception_handler(HTTPException, _refuse_unknown)
+    app.state.request_log = RequestLog(FaultMiddleware(app, sandbox.faults))
+    wrapped: App = app.state.request_log
+    return wrapped
+
+
+async def serve(host: str, port: int, clock: Clock, settings: ProcessorSandboxSettings) -> None:
+    """Serves until the process is asked to stop."""
+    await serve_app(create_app(clock, settings), host, port)
+
+
+@contextlib.asynccontextmanager
+async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
+    sandbox: Sandbox = app.state.sandbox
+    loop = asyncio.create_task(sandbox.run())
+    yield
+    loop.cancel()
+    await asyncio.gather(loop, return_exceptions=True)
+    await sandbox.deliveries.aclose()
+
+
+async def _refuse(_: Request, error: Exception) -> JSONResponse:
+    assert isinstance(error, Refusal)
+    wait = {} if error.retry_after_s is None else {"Retry-After": str(error.retry_after_s)}
+    return JSONResponse(error.to_json(), error.status, wait)
+
+
+async def _refuse_invalid(_: Request, error: Exception) -> JSONResponse:
+    assert isinstance(error, RequestValidationError)
+    first = error.errors()[0]
+    param = ".".join(str(part) for part in first["loc"][1:])
+    refusal = Refusal(400, "invalid_request", f"{param or 'body'}: {first['msg']}", param=param)
+    return JSONResponse(refusal.to_json(), refusal.status)
+
+
+async def _refuse_unknown(request: Request, error: Exception) -> JSONResponse:
+    assert isinstance(error, HTTPException)
+    where = f"{request.method} {request.url.path}"
+    refusal = Refusal(error.status_code, "unknown_route", f"{error.detail}: {where}")
+    return JSONResponse(refusal.to_json(), refusal.status)

@@ -1,0 +1,214 @@
+"""Charges: how one is made, and what becomes of it when its time comes or somebody decides."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from twintill.sandbox.processor.magic import (
+    ACTION_EXPIRED,
+    REFUSED_BY_CUSTOMER,
+    RETURNED,
+    REVOKED,
+    UNKNOWN_TOKEN,
+    Answer,
+    Decline,
+    Ending,
+    Magic,
+)
+from twintill.sandbox.processor.objects import Charge, Method
+from twintill.sandbox.processor.refusals import Refusal
+from twintill.sandbox.processor.world import World
+
+# This processor's own idea of minor units: CLP and ISK differ from Stripe's.
+EXPONENTS = {
+    "CHF": 2,
+    "CLP": 2,
+    "EUR": 2,
+    "GBP": 2,
+    "ISK": 0,
+    "JPY": 0,
+    "KWD": 3,
+    "SEK": 2,
+    "USD": 2,
+}
+MAX_AMOUNT = 99_999_999_999
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """What a charge request asks for."""
+
+    reference: str
+    amount: int
+    currency: str
+    token: str
+    customer: str
+    description: str
+    metadata: dict[str, str]
+
+
+def create_charge(world: World, order: Order, base_url: str, now: datetime) -> Charge:
+    """Raises Refusal when the request is wrong; a decline is a charge too."""
+    _check(world, order)
+    charge = Charge(
+        id=world.new_id("chg"),
+        reference=order.reference,
+        amount=order.amount,
+        currency=order.currency,
+        token=order.token,
+        customer=order.customer,
+        description=order.description,
+        metadata=order.metadata,
+        created=now,
+    )
+    world.charges[charge.id] = charge
+    world.by_reference.setdefault(charge.reference, []).append(charge)
+    method = world.methods.get(order.token)
+    if method is None or method.customer != order.customer:
+        _decline(world, charge, UNKNOWN_TOKEN, now)
+    elif method.status == "revoked":
+        _decline(world, charge, REVOKED, now)
+    else:
+        _answer(world, charge, method, base_url, now)
+    return charge
+
+
+def cancel_charge(world: World, charge_id: str, now: datetime) -> Charge:
+    charge = world.charge(charge_id)
+    if charge.status == "canceled":
+        return charge
+    if charge.status not in ("pending", "requires_action"):
+        raise Refusal(
+            409,
+            "not_cancelable",
+            f"The charge is {charge.status}; only pending ones can be canceled.",
+            charge=charge.to_json(),
+        )
+    _become(world, charge, "canceled", now)
+    return charge
+
+
+def resolve_action(world: World, charge_id: str, now: datetime, *, approved: bool) -> Charge:
+    """The customer approves or refuses on the page."""
+    charge = world.charge(charge_id)
+    if charge.status == "requires_action":
+        if approved:
+            _succeed(world, charge, now)
+        else:
+            _decline(world, charge, REFUSED_BY_CUSTOMER, now)
+    return charge
+
+
+def end_pending(world: World, charge_id: str, now: datetime) -> None:
+    """A bank debit's day has come."""
+    charge = world.charge(charge_id)
+    if charge.status != "pending":
+        return
+    magic = _magic(world, charge)
+    if magic.ending is Ending.FAILS:
+        _decline(world, charge, _reason(magic), now)
+        return
+    _succeed(world, charge, now)
+    late = magic.ending is Ending.FAILS_LATE
+    settings = world.settings
+    days = settings.debit_late_failure_days if late else settings.debit_final_days
+    world.appoint(now + timedelta(days=days), "fail_late" if late else "make_final", charge.id)
+
+
+def make_final(world: World, charge_id: str, now: datetime) -> None:
+    charge = world.charge(charge_id)
+    if charge.status == "succeeded":
+        charge.finality = "final"
+        world.emit("charge.final", charge.to_json(), now)
+
+
+def approve_late(world: World, charge_id: str, now: datetime) -> None:
+    """A decline that becomes an approval after all, as some processors do hours later."""
+    charge = world.charge(charge_id)
+    if charge.status != "declined" or charge.token not in world.methods:
+        raise Refusal(409, "not_declined", f"The charge is {charge.status}.")
+    charge.decline = None
+    _succeed(world, charge, now)
+
+
+def fail_late(world: World, charge_id: str, now: datetime) -> None:
+    """The bank takes back all that it had confirmed, even where a part was refunded already."""
+    charge = world.charge(charge_id)
+    if charge.status != "succeeded":
+        raise Refusal(409, "not_succeeded", f"The charge is {charge.status}.")
+    charge.decline = _magic(world, charge).decline or RETURNED
+    charge.finality = None
+    world.move_money("charge_failure", charge, -charge.amount, source=charge.id, now=now)
+    _become(world, charge, "failed", now, event="charge.failed_late")
+
+
+def expire_action(world: World, charge_id: str, now: datetime) -> None:
+    charge = world.charge(charge_id)
+    if charge.status == "requires_action":
+        _decline(world, charge, ACTION_EXPIRED, now)
+
+
+def _check(world: World, order: Order) -> None:
+    if order.currency not in EXPONENTS:
+        raise Refusal(422, "currency_not_supported", f"{order.currency} is not supported.")
+    if not 0 < order.amount <= MAX_AMOUNT:
+        raise Refusal(422, "amount_out_of_range", f"The amount must be 1 to {MAX_AMOUNT}.")
+    for former in world.by_reference.get(order.reference, ()):
+        if former.status not in ("declined", "canceled"):
+            raise Refusal(
+                409,
+                "duplicate_reference",
+                f"The reference {order.reference} belongs to {former.id}.",
+                charge=former.to_json(),
+            )
+
+
+def _answer(world: World, charge: Charge, method: Method, base_url: str, now: datetime) -> None:
+    magic = method.magic
+    if magic.answer is Answer.DECLINES and (
+        magic.declines is None or method.declined < magic.declines
+    ):
+        method.declined += 1
+        _decline(world, charge, _reason(magic), now)
+    elif magic.answer is Answer.PENDS:
+        charge.expected_at = now + timedelta(days=world.settings.debit_days)
+        world.appoint(charge.expected_at, "end_pending", charge.id)
+        world.emit("charge.pending", charge.to_json(), now)
+    elif magic.answer is Answer.ASKS_CUSTOMER:
+        charge.action_url = f"{base_url}/actions/{charge.id}"
+        charge.action_expires_at = now + timedelta(seconds=world.settings.action_ttl_s)
+        world.appoint(charge.action_expires_at, "expire_action", charge.id)
+        _become(world, charge, "requires_action", now)
+    else:
+        _succeed(world, charge, now)
+
+
+def _succeed(world: World, charge: Charge, now: datetime) -> None:
+    charge.finality = "final" if _magic(world, charge).kind != "bank_debit" else "provisional"
+    world.move_money("charge", charge, charge.amount, source=charge.id, now=now)
+    fee = charge.amount * world.settings.fee_basis_points // 10_000
+    world.move_money("fee", charge, -fee, source=charge.id, now=now)
+    _become(world, charge, "succeeded", now)
+
+
+def _decline(world: World, charge: Charge, decline: Decline, now: datetime) -> None:
+    charge.decline = decline
+    _become(world, charge, "declined", now)
+
+
+def _become(
+    world: World, charge: Charge, status: str, now: datetime, event: str | None = None
+) -> None:
+    charge.status = status
+    world.emit(event or f"charge.{status}", charge.to_json(), now)
+
+
+def _magic(world: World, charge: Charge) -> Magic:
+    return world.methods[charge.token].magic
+
+
+def _reason(magic: Magic) -> Decline:
+    if magic.decline is None:
+        raise ValueError(f"the method {magic.key} can fail but does not say why")
+    return magic.decline

@@ -1,0 +1,98 @@
+"""Money that goes back: refunds by the merchant, disputes by the customer."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+
+from twintill.sandbox.processor.magic import Refunding
+from twintill.sandbox.processor.objects import Charge, Dispute, Refund
+from twintill.sandbox.processor.refusals import Refusal
+from twintill.sandbox.processor.world import World
+
+
+def refund_charge(
+    world: World, charge_id: str, amount: int | None, reference: str | None, now: datetime
+) -> Refund:
+    """Part or all of a charge, as often as something is left of it; no amount: all that is left."""
+    charge = world.charge(charge_id)
+    refund = Refund(
+        id=world.new_id("rfd"),
+        charge=charge.id,
+        amount=_refundable(charge, amount),
+        currency=charge.currency,
+        reference=reference,
+        created=now,
+    )
+    world.refunds[refund.id] = refund
+    charge.refunded += refund.amount
+    world.move_money("refund", charge, -refund.amount, source=refund.id, now=now)
+    if world.methods[charge.token].magic.refunding is not Refunding.NOW:
+        refund.status = "pending"
+        world.appoint(now + timedelta(days=world.settings.refund_days), "end_refund", refund.id)
+    world.emit(f"refund.{refund.status}", refund.to_json(), now)
+    return refund
+
+
+def end_refund(world: World, refund_id: str, now: datetime) -> None:
+    """A refund that was on its way arrives, or comes back to the merchant."""
+    refund = world.refund(refund_id)
+    charge = world.charge(refund.charge)
+    if world.methods[charge.token].magic.refunding is Refunding.FAILS:
+        refund.status = "failed"
+        charge.refunded -= refund.amount
+        world.move_money("refund_failure", charge, refund.amount, source=refund.id, now=now)
+    else:
+        refund.status = "succeeded"
+    world.emit(f"refund.{refund.status}", refund.to_json(), now)
+
+
+def open_dispute(
+    world: World, charge_id: str, amount: int | None, reason: str, now: datetime
+) -> Dispute:
+    """The customer's bank takes the money at once; the merchant may win it back."""
+    charge = world.charge(charge_id)
+    if charge.disputed:
+        raise Refusal(409, "already_disputed", f"{charge.id} is disputed already.")
+    dispute = Dispute(
+        id=world.new_id("dsp"),
+        charge=charge.id,
+        reference=charge.reference,
+        amount=_refundable(charge, amount),
+        currency=charge.currency,
+        reason=reason,
+        created=now,
+    )
+    world.disputes[dispute.id] = dispute
+    charge.disputed = True
+    world.move_money("dispute", charge, -dispute.amount, source=dispute.id, now=now)
+    fee = world.settings.dispute_fee_minor
+    world.move_money("fee", charge, -fee, source=dispute.id, now=now)
+    world.emit("dispute.opened", dispute.to_json(), now)
+    return dispute
+
+
+def resolve_dispute(world: World, dispute_id: str, outcome: str, now: datetime) -> Dispute:
+    dispute = world.dispute(dispute_id)
+    if outcome not in ("won", "lost"):
+        raise Refusal(422, "invalid_request", 'A dispute is resolved as "won" or "lost".')
+    if dispute.status != "open":
+        raise Refusal(409, "already_resolved", f"The dispute was {dispute.status}.")
+    charge = world.charge(dispute.charge)
+    dispute.status = outcome
+    if outcome == "won":
+        charge.disputed = False
+        world.move_money("dispute_reversal", charge, dispute.amount, source=dispute.id, now=now)
+    world.emit(f"dispute.{outcome}", dispute.to_json(), now)
+    return dispute
+
+
+def _refundable(charge: Charge, amount: int | None) -> int:
+    left = charge.amount - charge.refunded
+    if charge.status != "succeeded":
+        raise Refusal(409, "not_refundable", f"The charge is {charge.status}.")
+    if charge.disputed:
+        raise Refusal(409, "charge_disputed", "The money of this charge is disputed.")
+    wanted = left if amount is None else amount
+    if not 0 < wanted <= left:
+        raise Refusal(422, "refund_exceeds_charge", f"{left} of {charge.amount} can go back.")
+    return wanted
