@@ -1,0 +1,250 @@
+"""Talks to the sandbox processor: each request once, each answer read with suspicion."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from urllib.parse import quote
+
+import httpx
+
+from twintill.domain.outcomes import (
+    ChargeOutcome,
+    Declined,
+    LookUp,
+    NoAnswer,
+    NotFound,
+    NotSent,
+    NotSentReason,
+)
+from twintill.errors import ProcessorRefused, SettingsError
+from twintill.processors import (
+    Acknowledgement,
+    Capabilities,
+    ChargeRequest,
+    LookUpBy,
+    PreparedCharge,
+    ProcessorEvent,
+    SetupRequest,
+    SetupResult,
+    SetupSession,
+    StoredMethod,
+    WebhookRequest,
+    transport,
+)
+from twintill.processors.sandbox import answers, requests, webhooks
+from twintill.processors.sandbox.currencies import EXPONENTS
+from twintill.processors.sandbox.fields import Json, Unreadable, read_json
+
+# Refusals that prove that nothing was done, under this key or any other.
+_DID_NOTHING = frozenset(
+    (
+        "amount_out_of_range",
+        "currency_not_supported",
+        "idempotency_key_required",
+        "idempotency_key_too_long",
+        "invalid_request",
+    )
+)
+
+
+class SandboxProcessor:
+    """Implements `twintill.processors.Processor`."""
+
+    name = "sandbox"
+    acknowledgement = Acknowledgement()
+    capabilities = Capabilities(
+        display_name="Sandbox processor",
+        method_kinds=("card", "wallet", "bank_debit"),
+        key_window_s=24 * 3600,
+        replays_first_answer=True,
+        look_up=LookUpBy.REFERENCE,
+        look_up_lag_s=0,
+        reuses_reference_after_decline=True,
+        can_cancel_pending=True,
+        currencies=frozenset(EXPONENTS),
+    )
+
+    def __init__(
+        self,
+        base_url: str,
+        api_key: str,
+        webhook_secrets: tuple[str, ...],
+        account_id: str,
+        client: httpx.AsyncClient | None = None,
+        timeout_s: float = transport.READ_TIMEOUT_S,
+    ) -> None:
+        """A `client` that is given stays the caller's to close."""
+        _require("base URL", [base_url], "http://127.0.0.1:12112")
+        _require("API key", [api_key], "sandbox_key_123")
+        _require("account id", [account_id], "acct_sandbox")
+        _require("webhook secret", webhook_secrets, "whsec_123")
+        if not base_url.startswith(("http://", "https://")):
+            raise SettingsError("The sandbox processor's base URL must begin with http(s)://")
+        self.account_id = account_id
+        self._base_url = base_url.rstrip("/")
+        self._headers = {"Authorization": f"Bearer {api_key}", "Accept": "application/json"}
+        self._webhook_secrets = tuple(webhook_secrets)
+        self._timeouts = transport.timeouts(timeout_s)
+        self._owns_client = client is None
+        # A proxy of the machine has no business between it and its own sandbox.
+        self._client = client or httpx.AsyncClient(trust_env=False)
+
+    async def aclose(self) -> None:
+        if self._owns_client:
+            await self._client.aclose()
+
+    def prepare_charge(
+        self, request: ChargeRequest, idempotency_key: str
+    ) -> PreparedCharge | NotSent:
+        return requests.prepare(request, idempotency_key)
+
+    async def charge(self, prepared: PreparedCharge) -> ChargeOutcome:
+        answer = await self._send(
+            "POST", "/v1/charges", key=prepared.idempotency_key, body=prepared.body
+        )
+        if not isinstance(answer, httpx.Response):
+            return answer
+        if answer.status_code not in (201, 402):
+            return _read_refusal(answer)
+        try:
+            outcome = answers.read_charge_of(answer.content, prepared.body)
+        except Unreadable as error:
+            return NoAnswer(f"HTTP {answer.status_code} that cannot be believed: {error}")
+        if isinstance(outcome, Declined) != (answer.status_code == 402):
+            return NoAnswer(f"HTTP {answer.status_code} contradicts its own body")
+        return outcome
+
+    async def find_charge(self, reference: str) -> LookUp:
+        query = f"/v1/charges?limit=100&reference={quote(reference, safe='')}"
+        answer = await self._send("GET", query)
+        if not isinstance(answer, httpx.Response):
+            return answer
+        if answer.status_code != 200:
+            return _read_refusal(answer)
+        try:
+            return answers.choose_charge(answer.content, reference)
+        except Unreadable as error:
+            return NoAnswer(f"a look-up that cannot be believed: {error}")
+
+    async def get_charge(self, processor_payment_id: str) -> LookUp:
+        answer = await self._send("GET", _charge_path(processor_payment_id))
+        return _read_state(answer, processor_payment_id)
+
+    async def cancel_charge(self, processor_payment_id: str) -> LookUp:
+        answer = await self._send("POST", f"{_charge_path(processor_payment_id)}/cancel")
+        if isinstance(answer, httpx.Response) and answer.status_code == 409:
+            # Too late to cancel: what it came to instead is the answer.
+            return await self.get_charge(processor_payment_id)
+        return _read_state(answer, processor_payment_id)
+
+    async def start_setup(self, request: SetupRequest) -> SetupSession:
+        session = await self._ask(
+            "POST",
+            "/v1/setup_sessions",
+            key=request.idempotency_key,
+            body=requests.setup_body(request),
+        )
+        return answers.read_setup_session(session)
+
+    async def get_setup(self, session_id: str) -> SetupResult:
+        session = await self._ask("GET", f"/v1/setup_sessions/{_quoted(session_id)}")
+        return answers.read_setup_result(session)
+
+    async def cancel_setup(self, session_id: str) -> None:
+        await self._drop("POST", f"/v1/setup_sessions/{_quoted(session_id)}/cancel")
+
+    async def revoke_method(self, method: StoredMethod) -> None:
+        await self._drop("DELETE", f"/v1/methods/{_quoted(method.token)}")
+
+    def verify_webhook(self, request: WebhookRequest) -> None:
+        webhooks.verify(request, self._webhook_secrets)
+
+    def parse_webhook(self, body: bytes) -> Sequence[ProcessorEvent]:
+        return webhooks.parse(body)
+
+    async def _send(
+        self, method: str, path: str, *, key: str | None = None, body: bytes | None = None
+    ) -> httpx.Response | NotSent | NoAnswer:
+        """Once. A response comes back only where its body has to be read."""
+        headers = dict(self._headers)
+        if key is not None:
+            headers["Idempotency-Key"] = key
+        if body is not None:
+            headers["Content-Type"] = "application/json"
+        request = self._client.build_request(
+            method, self._base_url + path, content=body, headers=headers, timeout=self._timeouts
+        )
+        answer = await transport.send_once(self._client, request)
+        if isinstance(answer, httpx.Response):
+            return transport.read_status(answer) or answer
+        return answer
+
+    async def _ask(
+        self, method: str, path: str, *, key: str | None = None, body: bytes | None = None
+    ) -> Json:
+        """For what moves no money: the object, or ProcessorError."""
+        answer = await self._send(method, path, key=key, body=body)
+        if not isinstance(answer, httpx.Response):
+            raise transport.as_error(answer)
+        if answer.status_code not in (200, 201):
+            raise _refused(answer)
+        return read_json(answer.content)
+
+    async def _drop(self, method: str, path: str) -> None:
+        """What is not there is dropped already."""
+        answer = await self._send(method, path)
+        if not isinstance(answer, httpx.Response):
+            raise transport.as_error(answer)
+        if answer.status_code in (200, 204) or _is_not_found(answer):
+            return
+        raise _refused(answer)
+
+
+def _read_refusal(answer: httpx.Response) -> NotSent | NoAnswer:
+    code = answers.read_error_code(answer.content)
+    detail = f"HTTP {answer.status_code} {code}".rstrip()
+    if code in _DID_NOTHING and answer.status_code in (400, 422):
+        return NotSent(NotSentReason.CONFIG, detail)
+    return NoAnswer(detail)
+
+
+def _read_state(answer: httpx.Response | NotSent | NoAnswer, charge_id: str) -> LookUp:
+    if not isinstance(answer, httpx.Response):
+        return answer
+    if _is_not_found(answer):
+        return NotFound()
+    if answer.status_code != 200:
+        return _read_refusal(answer)
+    try:
+        return answers.read_charge_with_id(answer.content, charge_id)
+    except Unreadable as error:
+        return NoAnswer(f"a look-up that cannot be believed: {error}")
+
+
+def _is_not_found(answer: httpx.Response) -> bool:
+    """Said by the processor itself, not by a wrong address on the way."""
+    code = answers.read_error_code(answer.content)
+    return answer.status_code == 404 and code == "not_found"
+
+
+def _refused(answer: httpx.Response) -> ProcessorRefused:
+    code = answers.read_error_code(answer.content)
+    return ProcessorRefused(
+        f"The sandbox processor refused: HTTP {answer.status_code} {code}".rstrip() + ".",
+        code=code or None,
+    )
+
+
+def _charge_path(charge_id: str) -> str:
+    return f"/v1/charges/{_quoted(charge_id)}"
+
+
+def _quoted(text: str) -> str:
+    return quote(text, safe="")
+
+
+def _require(what: str, values: Sequence[str], example: str) -> None:
+    if not values or not all(value and value.isascii() for value in values):
+        raise SettingsError(
+            f"The sandbox processor's {what} must be plain characters, and not empty: {example}"
+        )

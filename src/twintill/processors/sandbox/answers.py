@@ -1,0 +1,142 @@
+"""Reads the sandbox processor's JSON: a charge becomes an outcome, or it is unreadable. Pure."""
+
+from __future__ import annotations
+
+from twintill.domain.outcomes import (
+    Accepted,
+    Approved,
+    ChargeOutcome,
+    Declined,
+    DeclineKind,
+    Finality,
+    NeedsCustomer,
+    NotFound,
+)
+from twintill.processors import SetupResult, SetupSession, SetupStatus, StoredMethod
+from twintill.processors.sandbox.currencies import MAX_AMOUNT, from_sandbox
+from twintill.processors.sandbox.fields import (
+    Json,
+    Unreadable,
+    list_of,
+    object_of,
+    optional_text_of,
+    read_json,
+    text_of,
+    time_of,
+    whole_number_of,
+    words_of,
+)
+
+MAX_WAIT_S = 366 * 24 * 3600
+_KINDS = {
+    "retry_later": DeclineKind.SOFT,
+    "do_not_retry": DeclineKind.HARD,
+    "new_method_needed": DeclineKind.UPDATE_METHOD,
+    "customer_needed": DeclineKind.AUTH_REQUIRED,
+    "agreement_gone": DeclineKind.REVOKED,
+    "suspected_fraud": DeclineKind.FRAUD,
+}
+
+
+def read_charge(charge: Json) -> ChargeOutcome:
+    """What the charge object says became of it."""
+    charge_id, status = text_of(charge, "id"), text_of(charge, "status")
+    if status == "succeeded":
+        return _read_approved(charge_id, charge)
+    if status == "pending":
+        return Accepted(charge_id, time_of(charge, "expected_at"))
+    if status == "requires_action":
+        url = text_of(charge, "action_url")
+        if not url.startswith(("https://", "http://")):
+            raise Unreadable("action_url is not a web address")
+        return NeedsCustomer(charge_id, url, time_of(charge, "action_expires_at"))
+    if status in ("declined", "failed"):
+        return _read_declined(charge_id, object_of(charge, "decline"))
+    if status == "canceled":
+        text = "Canceled before money moved."
+        return Declined(DeclineKind.SOFT, "canceled", text, None, charge_id)
+    raise Unreadable(f"unknown status {status[:40]!r}")
+
+
+def read_charge_of(body: bytes, sent: bytes) -> ChargeOutcome:
+    """The answer to a charge request; it must speak of what was asked for."""
+    charge, order = read_json(body), read_json(sent)
+    for name in ("reference", "currency", "amount"):
+        if charge.get(name) != order[name] or type(charge[name]) is not type(order[name]):
+            raise Unreadable(f"{name} is not what was sent")
+    return read_charge(charge)
+
+
+def read_charge_with_id(body: bytes, charge_id: str) -> ChargeOutcome:
+    charge = read_json(body)
+    if charge.get("id") != charge_id:
+        raise Unreadable("another charge than was asked for")
+    return read_charge(charge)
+
+
+def choose_charge(body: bytes, reference: str) -> ChargeOutcome | NotFound:
+    """Of all charges under a reference, the one that may have moved money; else the last one."""
+    page = read_json(body)
+    charges = list_of(page, "data")
+    if page.get("has_more") is not False:
+        raise Unreadable("more charges under one reference than a page holds")
+    if not charges:
+        return NotFound()
+    if any(not isinstance(one, dict) or one.get("reference") != reference for one in charges):
+        raise Unreadable("charges under another reference")
+    outcomes = [read_charge(charge) for charge in charges]
+    alive = [outcome for outcome in outcomes if not isinstance(outcome, Declined)]
+    if len(alive) > 1:
+        raise Unreadable("two charges under one reference")
+    return alive[0] if alive else outcomes[-1]
+
+
+def read_setup_session(session: Json) -> SetupSession:
+    return SetupSession(
+        text_of(session, "id"), text_of(session, "url"), time_of(session, "expires_at")
+    )
+
+
+def read_setup_result(session: Json) -> SetupResult:
+    try:
+        status = SetupStatus(text_of(session, "status"))
+    except ValueError as error:
+        raise Unreadable(str(error)) from None
+    if status is not SetupStatus.COMPLETE:
+        return SetupResult(status)
+    method = object_of(session, "method")
+    display = object_of(method, "display")
+    stored = StoredMethod(
+        text_of(method, "customer"), text_of(method, "token"), text_of(method, "kind")
+    )
+    return SetupResult(status, stored, {name: words_of(display, name) for name in display})
+
+
+def read_error_code(body: bytes) -> str:
+    """The code of an error answer; empty where there is none."""
+    try:
+        return text_of(object_of(read_json(body), "error"), "code")
+    except Unreadable:
+        return ""
+
+
+def _read_approved(charge_id: str, charge: Json) -> Approved:
+    amount = whole_number_of(charge, "amount", MAX_AMOUNT)
+    currency = text_of(charge, "currency")
+    try:
+        finality = Finality(text_of(charge, "finality"))
+        return Approved(charge_id, from_sandbox(amount, currency), finality)
+    except (KeyError, ValueError) as error:
+        raise Unreadable(f"amount, currency or finality: {error}") from None
+
+
+def _read_declined(charge_id: str, decline: Json) -> Declined:
+    waits = decline.get("retry_after_s") is not None
+    return Declined(
+        # A category that is new to us: the bounded retries of dunning may go on.
+        kind=_KINDS.get(optional_text_of(decline, "category") or "", DeclineKind.SOFT),
+        code=text_of(decline, "code"),
+        text=words_of(decline, "text"),
+        retry_after_s=whole_number_of(decline, "retry_after_s", MAX_WAIT_S) if waits else None,
+        processor_payment_id=charge_id,
+    )
