@@ -105,9 +105,11 @@ async def release(db: AsyncConnection, work: Workable, lease: Lease) -> None:
 
 
 async def holds(db: AsyncConnection, work: Workable, lease: Lease) -> bool:
-    """Whether the lease is still ours (somebody else may have taken over after it ran out)."""
+    """Whether the lease is still ours, with the row locked from here on."""
     c = work.table.c
-    found = await db.execute(select(c.lease_token).where(work.whose(lease.scope, lease.row_id)))
+    found = await db.execute(
+        select(c.lease_token).where(work.whose(lease.scope, lease.row_id)).with_for_update()
+    )
     return bool(found.scalar_one() == lease.token)
 
 

@@ -1,0 +1,176 @@
+"""The mirror of Stripe's objects: ids, status and terms of customers, subscriptions, invoices.
+
+Events move a status up a rank and mark what disagrees as stale; amounts come only from our own
+answers of Stripe. Nothing about money is decided from the mirror.
+"""
+
+from typing import Any
+
+from sqlalchemy import case, exists, func, select, update
+from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from twintill.domain.invoice import InvoiceLook, InvoiceStatus, rank
+from twintill.ids import Scope
+from twintill.store.clock import NOW
+from twintill.store.scoped import key, mine
+from twintill.store.tables import customers, invoices, payment_methods, payments, subscriptions
+
+
+async def add_customer(db: AsyncConnection, scope: Scope, customer_id: str) -> None:
+    """From now on this customer is ours to collect from."""
+    row = {**key(scope), "customer_id": customer_id, "created_at": NOW}
+    await db.execute(insert(customers).values(row).on_conflict_do_nothing())
+
+
+async def customer_is_known(db: AsyncConnection, scope: Scope, customer_id: str) -> bool:
+    query = select(exists().where(mine(customers, scope), customers.c.customer_id == customer_id))
+    return bool((await db.execute(query)).scalar_one())
+
+
+async def collects_from(db: AsyncConnection, scope: Scope, customer_id: str) -> bool:
+    """Whether the customer gave us a method (even one that is dead now).
+
+    `send_invoice` customers without one pay by wire: they are never touched.
+    """
+    c = payment_methods.c
+    query = select(
+        exists().where(
+            mine(payment_methods, scope),
+            c.customer_id == customer_id,
+            c.status.in_(("active", "removing", "revoked")),
+        )
+    )
+    return bool((await db.execute(query)).scalar_one())
+
+
+async def customer_deleted(db: AsyncConnection, scope: Scope, customer_id: str) -> None:
+    await db.execute(
+        update(customers)
+        .where(mine(customers, scope), customers.c.customer_id == customer_id)
+        .values(deleted_at=func.coalesce(customers.c.deleted_at, NOW))
+    )
+
+
+async def saw_subscription(
+    db: AsyncConnection,
+    scope: Scope,
+    *,
+    subscription_id: str,
+    customer_id: str,
+    status: str,
+    collection_method: str,
+) -> None:
+    """From an event or an answer. Once ended, a late event cannot bring it back."""
+    ended = status in ("canceled", "incomplete_expired")
+    row = {
+        **key(scope),
+        "subscription_id": subscription_id,
+        "customer_id": customer_id,
+        "status": status,
+        "collection_method": collection_method,
+        "created_at": NOW,
+        "ended_at": NOW if ended else None,
+    }
+    statement = insert(subscriptions).values(row)
+    await db.execute(
+        statement.on_conflict_do_update(
+            index_elements=["stripe_account_id", "livemode", "subscription_id"],
+            set_={
+                "status": statement.excluded.status,
+                "collection_method": statement.excluded.collection_method,
+                "ended_at": statement.excluded.ended_at,
+            },
+            where=subscriptions.c.ended_at.is_(None),
+        )
+    )
+
+
+async def live_subscriptions(db: AsyncConnection, scope: Scope, customer_id: str) -> list[str]:
+    """Ids of the customer's subscriptions that have not ended, as far as we know."""
+    c = subscriptions.c
+    found = await db.execute(
+        select(c.subscription_id).where(
+            mine(subscriptions, scope), c.customer_id == customer_id, c.ended_at.is_(None)
+        )
+    )
+    return list(found.scalars())
+
+
+async def saw_invoice(db: AsyncConnection, scope: Scope, seen: dict[str, Any]) -> None:
+    """From an event: adds the invoice, or moves its status up a rank; never its amounts back.
+
+    `seen`: the invoices table's columns except the scope, `stale`, `created_at` and `seen_at`.
+    """
+    statement = insert(invoices).values(
+        {**key(scope), **seen, "created_at": NOW, "seen_at": NOW, "stale": False}
+    )
+    new = statement.excluded
+    moves_up = _rank(new.status) > _rank(invoices.c.status)
+    disagrees = new.amount_remaining_minor != invoices.c.amount_remaining_minor
+    await db.execute(
+        statement.on_conflict_do_update(
+            index_elements=["stripe_account_id", "livemode", "invoice_id"],
+            set_={
+                "status": case((moves_up, new.status), else_=invoices.c.status),
+                "number": func.coalesce(new.number, invoices.c.number),
+                "due_at": func.coalesce(new.due_at, invoices.c.due_at),
+                "collection_method": new.collection_method,
+                "stale": invoices.c.stale | disagrees | moves_up,
+            },
+        )
+    )
+
+
+async def saw_look(db: AsyncConnection, scope: Scope, look: InvoiceLook) -> None:
+    """From our own answer of Stripe: status and amounts as they are now."""
+    await db.execute(
+        update(invoices)
+        .where(mine(invoices, scope), invoices.c.invoice_id == look.invoice_id)
+        .values(
+            status=look.status.value,
+            collection_method=look.collection_method,
+            amount_due_minor=look.amount_due_minor,
+            amount_paid_minor=look.amount_paid_minor,
+            amount_remaining_minor=look.amount_remaining_minor,
+            due_at=func.coalesce(look.due_at, invoices.c.due_at),
+            stale=False,
+            seen_at=NOW,
+        )
+    )
+
+
+async def invoice_status(db: AsyncConnection, scope: Scope, invoice_id: str) -> str | None:
+    found = await db.execute(
+        select(invoices.c.status).where(mine(invoices, scope), invoices.c.invoice_id == invoice_id)
+    )
+    status: str | None = found.scalar_one_or_none()
+    return status
+
+
+async def payment_of_invoice(db: AsyncConnection, scope: Scope, invoice_id: str) -> str | None:
+    """The payment that collects this invoice, if there is one."""
+    found = await db.execute(
+        select(payments.c.payment_id).where(
+            mine(payments, scope), payments.c.invoice_id == invoice_id
+        )
+    )
+    payment_id: str | None = found.scalar_one_or_none()
+    return payment_id
+
+
+async def open_payments_of(db: AsyncConnection, scope: Scope, customer_id: str) -> list[str]:
+    """Payments of this customer that have not ended, oldest first."""
+    c = payments.c
+    found = await db.execute(
+        select(c.payment_id)
+        .where(mine(payments, scope), c.customer_id == customer_id, c.ended_at.is_(None))
+        .order_by(c.created_at, c.payment_id)
+    )
+    return list(found.scalars())
+
+
+def _rank(status: Any) -> Any:
+    return case({s.value: rank(s) for s in InvoiceStatus}, value=status, else_=0)
+
+
