@@ -1,0 +1,75 @@
+"""Stripe, the source of truth: everything that we ask of it, through one official client."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
+
+from twintill.stripe_billing.connection import (
+    DEADLINE_S,
+    PAGE,
+    READ_TIMEOUT_S,
+    RETRIES,
+    connect,
+)
+from twintill.stripe_billing.customers import Customers
+from twintill.stripe_billing.invoices import Invoices
+from twintill.stripe_billing.marks import is_installation_id
+from twintill.stripe_billing.subscriptions import Subscriptions
+
+if TYPE_CHECKING:
+    from stripe.params import EventListParams
+
+
+@dataclass(frozen=True)
+class Gateway(Invoices, Customers, Subscriptions):
+    """One per event loop, made at start-up by `open_gateway`; every failure is a StripeError.
+
+    Amounts are in minor units, currencies upper-case, keys (idempotency) the caller's.
+    """
+
+    async def account_id(self) -> str:
+        """Whose key this is: compared at the start with whose data the database holds."""
+        raw = await self.answer(self.client.v1.accounts.retrieve_current_async())
+        return str(raw["id"])
+
+    async def list_events(
+        self,
+        created_gte: datetime,
+        types: Sequence[str],
+        *,
+        delivery_success: bool | None = None,
+        starting_after: str | None = None,
+        limit: int = PAGE,
+    ) -> list[dict[str, Any]]:
+        """One page of events as Stripe stored them, newest first; Stripe keeps 30 days.
+
+        At most 20 types. `delivery_success=False`: only those that no endpoint has taken yet.
+        """
+        params: EventListParams = {
+            "created": {"gte": int(created_gte.timestamp())},
+            "types": list(types),
+            "limit": limit,
+        }
+        if delivery_success is not None:
+            params["delivery_success"] = delivery_success
+        if starting_after is not None:
+            params["starting_after"] = starting_after
+        return await self.page(self.client.v1.events.list_async(params))
+
+
+def open_gateway(
+    api_key: str,
+    api_base: str | None,
+    installation_id: str,
+    livemode: bool,  # noqa: FBT001 - the four are what a Stripe key is
+    *,
+    read_timeout_s: float = READ_TIMEOUT_S,
+    deadline_s: float = DEADLINE_S,
+    retries: int = RETRIES,
+) -> Gateway:
+    """`api_base` None: Stripe itself; else a sandbox, such as http://127.0.0.1:12111."""
+    if not is_installation_id(installation_id):
+        raise ValueError(f"not an installation id (8 of a-z, 2-7): {installation_id!r}")
+    client, http = connect(api_key, api_base, read_timeout_s=read_timeout_s, retries=retries)
+    return Gateway(client, http, installation_id, livemode, deadline_s)
