@@ -1,4 +1,4 @@
-"""The sandboxes' idea of now: the system's clock, one that tests move by hand, or the product's shared one."""
+"""The sandboxes' idea of now: the system's, one moved by hand, or the product's shared one."""
 
 from __future__ import annotations
 

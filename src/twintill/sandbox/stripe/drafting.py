@@ -1,0 +1,175 @@
+"""Draft invoices: what stands on them, what they come to, and when they finalize by themselves."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from twintill.sandbox.stripe.events import emit, listens
+from twintill.sandbox.stripe.invoice_shape import Terms, blank_invoice
+from twintill.sandbox.stripe.lines import item_line
+from twintill.sandbox.stripe.tax import locate, rate_for, tax_on
+from twintill.sandbox.stripe.world import Json, Moment, World, list_object, snapshot
+
+EMBEDDED_LINES = 10
+
+
+def build_draft(
+    world: World,
+    customer: Json,
+    terms: Terms,
+    moment: Moment,
+    make_lines: Callable[[str], list[Json]],
+) -> Json:
+    """A draft with its lines, kept but not yet announced (see publish_draft)."""
+    invoice = world.add(blank_invoice(world, world.ids.new("in"), customer, terms, moment.at))
+    if terms.subscription:
+        world.invoices_of[terms.subscription["id"]].append(invoice["id"])
+    set_lines(world, invoice, make_lines(invoice["id"]), customer)
+    if terms.finalizes_at is not None:
+        world.fixed_finalization.add(invoice["id"])
+    return invoice
+
+
+def publish_draft(world: World, invoice: Json, moment: Moment) -> None:
+    """Announces the draft; from here on it finalizes by itself when its time has come."""
+    if not any(listens(e, "invoice.created") for e in world.all("webhook_endpoint").values()):
+        invoice["webhooks_delivered_at"] = moment.at
+    emit(world, "invoice.created", invoice, moment)
+    schedule_finalization(world, invoice)
+
+
+def schedule_finalization(world: World, invoice: Json) -> None:
+    """Puts the finalization on the agenda: after the hour, or the 72 hours while webhooks fail."""
+    if invoice["status"] != "draft" or not invoice["auto_advance"]:
+        return
+    if invoice["webhooks_delivered_at"] is None and invoice["id"] not in world.fixed_finalization:
+        last = invoice["created"] + world.settings.finalize_anyway_after_s
+        world.schedule(last, "finalize", invoice)
+    else:
+        world.schedule(invoice["automatically_finalizes_at"], "finalize", invoice)
+
+
+def webhooks_delivered(world: World, invoice: Json, at: int) -> None:
+    """Every endpoint has answered invoice.created with a 2xx: the hour begins."""
+    invoice["webhooks_delivered_at"] = at
+    if invoice["status"] == "draft" and invoice["id"] not in world.fixed_finalization:
+        if invoice["auto_advance"]:
+            invoice["automatically_finalizes_at"] = at + world.settings.draft_period_s
+        schedule_finalization(world, invoice)
+
+
+def may_finalize(world: World, invoice: Json, at: int) -> bool:
+    """Whether a draft whose finalization came up on the agenda is really due."""
+    if invoice["status"] != "draft" or not invoice["auto_advance"]:
+        return False
+    if invoice["id"] in world.fixed_finalization or invoice["webhooks_delivered_at"] is not None:
+        return bool(invoice["automatically_finalizes_at"] <= at)
+    waited = at - invoice["created"] >= world.settings.finalize_anyway_after_s
+    return waited and world.outbox.all_attempted(world.created_events[invoice["id"]])
+
+
+def add_items(world: World, invoice: Json, items: list[Json]) -> None:
+    """Moves pending invoice items onto a draft."""
+    for item in items:
+        item["invoice"] = invoice["id"]
+        world.lines[invoice["id"]].append(item_line(world, invoice["id"], item))
+    if items:
+        set_lines(world, invoice, world.lines[invoice["id"]])
+
+
+def pending_items(world: World, customer: Json, currency: str, sub_id: str | None) -> list[Json]:
+    """The customer's items that wait for an invoice: those of this subscription, or of none."""
+    waiting = []
+    for item in world.all("invoiceitem").values():
+        parent = (item["parent"] or {}).get("subscription_details") or {}
+        mine = parent.get("subscription") in (None, sub_id)
+        if item["invoice"] is None and item["customer"] == customer["id"] and mine:
+            waiting += [item] if item["currency"] == currency else []
+    return waiting
+
+
+def refresh_drafts(world: World, customer: Json, moment: Moment) -> None:
+    """The customer moved or has another balance: the drafts' amounts follow."""
+    for invoice in list(world.all("invoice").values()):
+        if invoice["status"] == "draft" and invoice["customer"] == customer["id"]:
+            before = snapshot(invoice)
+            set_lines(world, invoice, world.lines[invoice["id"]], customer)
+            emit(world, "invoice.updated", invoice, moment, before)
+
+
+def set_lines(world: World, invoice: Json, lines: list[Json], customer: Json | None = None) -> None:
+    """Puts the lines on the invoice and computes what it comes to."""
+    world.lines[invoice["id"]] = lines
+    if customer is None:
+        customer = world.get("customer", invoice["customer"])
+    listing = list_object(f"/v1/invoices/{invoice['id']}/lines", lines[:EMBEDDED_LINES])
+    listing["total_count"], listing["has_more"] = len(lines), len(lines) > EMBEDDED_LINES
+    invoice["lines"] = listing
+    copy_customer(invoice, customer)
+    compute(world, invoice, lines, customer)
+
+
+def compute(world: World, invoice: Json, lines: list[Json], customer: Json) -> None:
+    """Subtotal, tax, total and what is due after the customer's credit balance."""
+    taxes = _tax_lines(world, invoice, lines, customer)
+    subtotal = sum(line["amount"] for line in lines)
+    invoice["subtotal"] = invoice["subtotal_excluding_tax"] = subtotal
+    invoice["total_excluding_tax"] = subtotal
+    invoice["total_taxes"] = taxes
+    invoice["total"] = subtotal + sum(tax["amount"] for tax in taxes)
+    invoice["starting_balance"] = _usable_balance(customer, invoice["currency"])
+    invoice["amount_due"] = max(0, invoice["total"] + invoice["starting_balance"])
+    invoice["amount_remaining"] = invoice["amount_due"] - invoice["amount_paid"]
+
+
+def copy_customer(invoice: Json, customer: Json) -> None:
+    """Who is billed; follows the customer until finalization freezes it."""
+    invoice["customer_address"] = snapshot(customer["address"])
+    invoice["customer_email"] = customer["email"]
+    invoice["customer_name"] = customer["name"]
+    invoice["customer_phone"] = customer["phone"]
+    invoice["customer_shipping"] = snapshot(customer["shipping"])
+    invoice["customer_tax_exempt"] = customer["tax_exempt"]
+
+
+def _usable_balance(customer: Json, currency: str) -> int:
+    balance: int = customer["balance"]
+    return balance if customer["currency"] == currency else 0
+
+
+def _tax_lines(world: World, invoice: Json, lines: list[Json], customer: Json) -> list[Json]:
+    """Taxes of each line, and their sum; no location, no tax, and the invoice says so."""
+    for line in lines:
+        line["taxes"] = []
+    if not invoice["automatic_tax"]["enabled"]:
+        return []
+    location = locate(customer, world.ip_addresses.get(customer["id"]))
+    invoice["automatic_tax"]["status"] = "complete" if location else "requires_location_inputs"
+    if location is None:
+        return []
+    rate = rate_for(customer, location)
+    taxes = [_tax(tax_on(line["amount"], rate), line["amount"], rate.id, rate.reason)
+             for line in lines]  # fmt: skip
+    if not rate.basis_points or not taxes:
+        return []
+    for line, tax in zip(lines, taxes, strict=True):
+        line["taxes"] = [tax]
+    return [
+        _tax(
+            sum(tax["amount"] for tax in taxes),
+            sum(line["amount"] for line in lines),
+            rate.id,
+            rate.reason,
+        )
+    ]
+
+
+def _tax(amount_minor: int, taxable_minor: int, rate_id: str, reason: str) -> Json:
+    return {
+        "amount": amount_minor,
+        "tax_behavior": "exclusive",
+        "tax_rate_details": {"tax_rate": rate_id},
+        "taxability_reason": reason,
+        "taxable_amount": taxable_minor,
+        "type": "tax_rate_details",
+    }
