@@ -5,10 +5,15 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 
+import hypothesis
 import pytest
 
 from tests.postgres import FOLDER_VARIABLE, Database, Databases, folder_of_this_run, new_folder
 from twintill.sandbox import postgres
+
+# A busy machine is no reason to fail: no test is a matter of time.
+hypothesis.settings.register_profile("twintill", hypothesis.settings(), deadline=None)
+hypothesis.settings.load_profile("twintill")
 
 _RUN = pytest.StashKey[contextlib.ExitStack]()
 
