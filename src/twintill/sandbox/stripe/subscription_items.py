@@ -73,7 +73,6 @@ def _new_item(world: World, subscription_id: str, params: Json, at: int) -> Json
     return {
         "id": world.ids.new("si"),
         "object": "subscription_item",
-        "billed_until": None,
         "billing_thresholds": None,
         "created": at,
         "current_period_end": at,
