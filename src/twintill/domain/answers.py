@@ -1,8 +1,10 @@
 """What a processor's answer means for an attempt and its payment (part of `decide`). Pure.
 
-Rules: an approval always counts, whoever brings it. A decline or a not-sent closes an attempt only
-when it answers the first sending, or is the processor's own record of it; otherwise the attempt
-stays in doubt. What was approved and is declined later has failed late.
+Rules: an approval always counts, whoever brings it. A decline closes an attempt only when it
+answers the first sending, or is the processor's own record of it; a not-sent only when it was the
+first sending that did not leave: a replay or a look-up that did not leave proves nothing. Otherwise
+the attempt stays in doubt. Provisional money that the processor's record shows as declined has
+failed late; any other decline after an approval is an old one, delivered late.
 """
 
 from dataclasses import replace
@@ -10,10 +12,18 @@ from datetime import datetime, timedelta
 from typing import assert_never
 
 from twintill.domain import ledger
-from twintill.domain.decision import Decision, Notice, with_attempt
+from twintill.domain.decision import (
+    Decision,
+    Notice,
+    find_attempt,
+    look_again,
+    parked,
+    with_attempt,
+)
 from twintill.domain.doubt import next_ask
 from twintill.domain.dunning import GiveUp, TryAt, next_try
 from twintill.domain.facts import Answered, FailedLate, NotFoundThere, Via
+from twintill.domain.late_failure import failed_late
 from twintill.domain.outcomes import (
     Accepted,
     Approved,
@@ -24,17 +34,25 @@ from twintill.domain.outcomes import (
     NotSent,
     NotSentReason,
 )
-from twintill.domain.payment import Attempt, Outcome, Payment, Reason, Receipt, State
+from twintill.domain.payment import (
+    UNANSWERED,
+    Attempt,
+    Outcome,
+    Payment,
+    Reason,
+    Receipt,
+    State,
+)
 from twintill.domain.policy import Policy, pause_after
-from twintill.errors import BrokenInvariant
 
-# Answers that close an attempt with "no": the first sending's own, and the processor's records.
+# Whose "declined" closes an attempt: the first sending's own, and the processor's records.
 _DEFINITE = frozenset((Via.FIRST, Via.EXACT_REPLAY, Via.RECORD, Via.PERSON))
+_PENDING = frozenset((Outcome.ACCEPTED, Outcome.NEEDS_CUSTOMER))
 
 
 def answered(payment: Payment, fact: Answered, policy: Policy, now: datetime) -> Decision:
     """Raises BrokenInvariant when the attempt is not this payment's."""
-    attempt = _find(payment, fact.attempt_id)
+    attempt = find_attempt(payment, fact.attempt_id)
     outcome = fact.outcome
     match outcome:
         case Approved():
@@ -46,7 +64,7 @@ def answered(payment: Payment, fact: Answered, policy: Policy, now: datetime) ->
         case Declined():
             return _declined(payment, attempt, outcome, fact.via, policy, now)
         case NoAnswer():
-            return _still_in_doubt(payment, attempt, outcome.detail, policy, now)
+            return still_in_doubt(payment, attempt, outcome.detail, policy, now)
         case NotSent():
             return _not_sent(payment, attempt, outcome, fact.via, policy, now)
     assert_never(outcome)
@@ -56,47 +74,13 @@ def not_found_there(
     payment: Payment, fact: NotFoundThere, policy: Policy, now: datetime
 ) -> Decision:
     """Nothing under our reference: a proof only once nothing can appear any more."""
-    attempt = _find(payment, fact.attempt_id)
+    attempt = find_attempt(payment, fact.attempt_id)
     if not attempt.unresolved:
         return Decision(payment, attempt_id=attempt.id, note="resolved already")
-    if not fact.conclusive or attempt.outcome in (Outcome.ACCEPTED, Outcome.NEEDS_CUSTOMER):
-        return _still_in_doubt(payment, attempt, "not found at the processor", policy, now)
+    if not fact.conclusive or attempt.outcome in _PENDING:
+        return still_in_doubt(payment, attempt, "not found at the processor", policy, now)
     proved = NotSent(NotSentReason.NETWORK, "never reached the processor: looked up and not found")
-    return _not_sent(payment, attempt, proved, Via.RECORD, policy, now)
-
-
-def failed_late(payment: Payment, fact: FailedLate, now: datetime) -> Decision:
-    """A debit that was collected failed by itself. Before the report: waiting again.
-
-    After it: `paid_out_of_band` cannot be undone, so the customer owes it until a person (or the
-    late-failure procedure) makes the credit note and the replacement invoice.
-    """
-    attempt = _find(payment, fact.attempt_id)
-    receipt = next((r for r in payment.receipts if r.attempt_id == attempt.id), None)
-    if receipt is None or receipt.failed:
-        return Decision(payment, attempt_id=attempt.id, note="nothing was collected by it")
-    postings = _undo(receipt)
-    failed = replace(receipt, failed=True)
-    receipts = tuple(failed if r.id == receipt.id else r for r in payment.receipts)
-    attempt = replace(attempt, outcome=Outcome.DECLINED, code=fact.code, detail=fact.detail)
-    payment = replace(with_attempt(payment, attempt), receipts=receipts, reason=Reason.FAILED_LATE)
-    notices: tuple[Notice, ...] = (Notice.FAILED_LATE,)
-    if receipt.reported_minor or receipt.stranded_minor:
-        why = f"the debit failed after it was reported ({fact.code}): credit note and new invoice"
-        payment = replace(payment, parked_why=why, ended=False)
-        notices = (Notice.FAILED_LATE, Notice.NEEDS_PERSON)
-    else:
-        payment = replace(payment, state=State.WAITING, next_look_at=now, ended=False)
-    return Decision(payment, postings=postings, notices=notices, attempt_id=attempt.id)
-
-
-def _undo(receipt: Receipt) -> tuple[ledger.LedgerTransaction, ...]:
-    legs = (
-        (receipt.unapplied_minor, ledger.failed_before_report),
-        (receipt.reported_minor, ledger.failed_after_report),
-        (receipt.stranded_minor, ledger.failed_after_stranding),
-    )
-    return tuple(make(receipt, amount) for amount, make in legs if amount)
+    return _did_nothing(payment, attempt, proved, policy, now)
 
 
 def _approved(
@@ -104,14 +88,13 @@ def _approved(
 ) -> Decision:
     if outcome.amount != attempt.amount:
         why = f"{attempt.amount} was asked for and {outcome.amount} was taken: compare by hand"
-        payment = replace(payment, parked_why=why, ended=False)
+        payment = parked(replace(payment, reason=Reason.AMOUNT_DIFFERS), why)
         return Decision(payment, attempt_id=attempt.id, notices=(Notice.NEEDS_PERSON,))
     if attempt.outcome is Outcome.APPROVED:
         return _told_again(payment, attempt, outcome)
     if any(r.attempt_id == attempt.id for r in payment.receipts):
         why = "a debit that had failed late was approved again: compare with the processor"
-        payment = replace(payment, parked_why=why, ended=False)
-        return Decision(payment, attempt_id=attempt.id, notices=(Notice.NEEDS_PERSON,))
+        return Decision(parked(payment, why), attempt_id=attempt.id, notices=(Notice.NEEDS_PERSON,))
     attempt = replace(
         attempt,
         outcome=Outcome.APPROVED,
@@ -153,7 +136,7 @@ def _collected(payment: Payment, attempt: Attempt, now: datetime) -> Decision:
         notices = (Notice.COLLECTED, Notice.STRANDED, Notice.NEEDS_PERSON)
         return Decision(payment, None, tuple(postings), notices, attempt.id)
     payment = replace(
-        payment,
+        _answer_is_here(payment),
         receipts=(*payment.receipts, receipt),
         state=State.COLLECTED,
         reason=None,
@@ -207,7 +190,7 @@ def _needs_customer(
         expected_at=outcome.expires_at,
         asked=0 if news else attempt.asked + 1,
     )
-    later = min(now + timedelta(hours=1), max(outcome.expires_at or now, now + timedelta(hours=1)))
+    later = now + timedelta(hours=1)
     return _pending(payment, attempt, Reason.NEEDS_CUSTOMER, later, policy, now, news=news)
 
 
@@ -221,14 +204,12 @@ def _pending(
     *,
     news: bool,
 ) -> Decision:
-    payment = with_attempt(payment, attempt)
+    payment = replace(look_again(with_attempt(payment, attempt), later), ended=False)
+    if payment.state in (State.CHARGING, State.PENDING):
+        payment = replace(payment, state=State.PENDING, reason=_unless_it_differs(payment, reason))
     if now > attempt.first_sent_at + policy.pending_deadline:
         why = f"{reason} for longer than {policy.pending_deadline.days} days: ask the processor"
-        payment = replace(payment, parked_why=why, ended=False)
-        return Decision(payment, attempt_id=attempt.id, notices=(Notice.NEEDS_PERSON,))
-    payment = replace(payment, next_look_at=later, ended=False)
-    if payment.state in (State.WAITING, State.CHARGING, State.PENDING):
-        payment = replace(payment, state=State.PENDING, reason=reason)
+        return Decision(parked(payment, why), attempt_id=attempt.id, notices=(Notice.NEEDS_PERSON,))
     return Decision(payment, attempt_id=attempt.id, notices=(Notice.PENDING,) if news else ())
 
 
@@ -241,11 +222,11 @@ def _declined(
     now: datetime,
 ) -> Decision:
     if attempt.outcome is Outcome.APPROVED:
-        return failed_late(payment, FailedLate(attempt.id, outcome.code, outcome.text), now)
+        return _declined_after_approval(payment, attempt, outcome, via, policy, now)
     if not attempt.unresolved:
         return Decision(payment, attempt_id=attempt.id, note="resolved already")
     if via not in _DEFINITE:
-        return _still_in_doubt(payment, attempt, f"answered {outcome.code} to {via}", policy, now)
+        return still_in_doubt(payment, attempt, f"answered {outcome.code} to {via}", policy, now)
     attempt = replace(
         attempt,
         outcome=Outcome.DECLINED,
@@ -259,21 +240,48 @@ def _declined(
     return _after_decline(with_attempt(payment, attempt), attempt, policy, now)
 
 
+def _declined_after_approval(
+    payment: Payment,
+    attempt: Attempt,
+    outcome: Declined,
+    via: Via,
+    policy: Policy,
+    now: datetime,
+) -> Decision:
+    """Final money does not fail by itself: what says so is older than the approval."""
+    recorded = via in (Via.RECORD, Via.PERSON)
+    if recorded and attempt.finality is Finality.PROVISIONAL:
+        late = FailedLate(attempt.id, outcome.code, outcome.text, outcome.kind)
+        return failed_late(payment, late, policy, now)
+    note = f"answered {outcome.code} to {via} after it was approved: the approval stands"
+    return Decision(payment, attempt_id=attempt.id, note=note)
+
+
 def _after_decline(payment: Payment, attempt: Attempt, policy: Policy, now: datetime) -> Decision:
     if payment.state not in (State.CHARGING, State.PENDING):
-        # The money came by another attempt meanwhile; this one is merely no longer out.
-        done = payment.unapplied_minor == 0 and payment.parked_why is None
-        return Decision(replace(payment, ended=done), attempt_id=attempt.id)
+        return _no_longer_out(payment, attempt)
+    payment = _answer_is_here(payment)
     match next_try(payment, attempt, policy, now):
         case TryAt(at):
             payment = replace(payment, state=State.WAITING, reason=Reason.RETRY, next_look_at=at)
             return Decision(payment, attempt_id=attempt.id, notices=(Notice.DECLINED,))
         case GiveUp(reason):
             payment = replace(
-                payment, state=State.EXHAUSTED, reason=reason, next_look_at=None, ended=True
+                payment,
+                state=State.EXHAUSTED,
+                reason=reason,
+                next_look_at=None,
+                ended=payment.parked_why is None,
             )
             notices = (Notice.DECLINED, Notice.EXHAUSTED)
             return Decision(payment, attempt_id=attempt.id, notices=notices)
+
+
+def _no_longer_out(payment: Payment, attempt: Attempt) -> Decision:
+    """The money came by another attempt meanwhile; this one is merely resolved."""
+    if payment.unapplied_minor == 0 and payment.parked_why is None:
+        payment = replace(payment, ended=True, next_look_at=None)
+    return Decision(payment, attempt_id=attempt.id)
 
 
 def _not_sent(
@@ -284,11 +292,18 @@ def _not_sent(
     policy: Policy,
     now: datetime,
 ) -> Decision:
+    """Only the first sending can be not-sent, and only while nobody has seen it arrive."""
+    if not attempt.unresolved:
+        return Decision(payment, attempt_id=attempt.id, note="resolved already")
+    if via is Via.PERSON or (via is Via.FIRST and attempt.outcome not in _PENDING):
+        return _did_nothing(payment, attempt, outcome, policy, now)
+    return still_in_doubt(payment, attempt, outcome.detail, policy, now)
+
+
+def _did_nothing(
+    payment: Payment, attempt: Attempt, outcome: NotSent, policy: Policy, now: datetime
+) -> Decision:
     """Certain that nothing happened: no dunning step is used, a fast back-off of its own."""
-    if not attempt.unresolved or attempt.outcome in (Outcome.ACCEPTED, Outcome.NEEDS_CUSTOMER):
-        return Decision(payment, attempt_id=attempt.id, note=outcome.detail)
-    if via not in _DEFINITE:
-        return _still_in_doubt(payment, attempt, outcome.detail, policy, now)
     attempt = replace(
         attempt,
         outcome=Outcome.NOT_SENT,
@@ -298,14 +313,14 @@ def _not_sent(
     )
     payment = with_attempt(payment, attempt)
     if payment.state not in (State.CHARGING, State.PENDING):
-        return _after_decline(payment, attempt, policy, now)
+        return _no_longer_out(payment, attempt)
+    payment = _answer_is_here(payment)
     wait = pause_after(policy.not_sent_pauses, _not_sent_in_a_row(payment) - 1)
     wait = max(wait, timedelta(seconds=outcome.wait_s or 0))
     payment = replace(payment, state=State.WAITING, reason=Reason.NOT_SENT, next_look_at=now + wait)
     if outcome.reason is NotSentReason.INEXACT:
         why = f"cannot be charged with this processor: {outcome.detail}"
-        payment = replace(payment, parked_why=why)
-        return Decision(payment, attempt_id=attempt.id, notices=(Notice.NEEDS_PERSON,))
+        return Decision(parked(payment, why), attempt_id=attempt.id, notices=(Notice.NEEDS_PERSON,))
     return Decision(payment, attempt_id=attempt.id)
 
 
@@ -318,33 +333,36 @@ def _not_sent_in_a_row(payment: Payment) -> int:
     return count
 
 
-def _still_in_doubt(
+def _answer_is_here(payment: Payment) -> Payment:
+    """A person was called because nobody answered: not needed any more."""
+    waited = payment.reason in UNANSWERED
+    return replace(payment, parked_why=None) if waited else payment
+
+
+def _unless_it_differs(payment: Payment, reason: Reason) -> Reason:
+    """A contradiction about the amount is for a person, whatever comes after it."""
+    return Reason.AMOUNT_DIFFERS if payment.reason is Reason.AMOUNT_DIFFERS else reason
+
+
+def still_in_doubt(
     payment: Payment, attempt: Attempt, detail: str, policy: Policy, now: datetime
 ) -> Decision:
     """Nothing is known. An attempt that was accepted stays accepted: asking it just failed."""
     if not attempt.unresolved:
         return Decision(payment, attempt_id=attempt.id, note="resolved already")
     later = next_ask(attempt, policy, now)
-    pending = attempt.outcome in (Outcome.ACCEPTED, Outcome.NEEDS_CUSTOMER)
+    pending = attempt.outcome in _PENDING
     attempt = replace(
         attempt,
         outcome=attempt.outcome if pending else Outcome.NO_ANSWER,
         detail=detail,
         asked=attempt.asked + 1,
     )
-    payment = replace(with_attempt(payment, attempt), next_look_at=later, ended=False)
+    payment = replace(look_again(with_attempt(payment, attempt), later), ended=False)
     if payment.state is State.CHARGING:
-        payment = replace(payment, reason=Reason.IN_DOUBT)
+        payment = replace(payment, reason=_unless_it_differs(payment, Reason.IN_DOUBT))
     deadline = policy.pending_deadline if pending else policy.doubt_deadline
     if now > attempt.first_sent_at + deadline:
         why = f"in doubt since {attempt.first_sent_at:%Y-%m-%d %H:%M} UTC: ask the processor"
-        payment = replace(payment, parked_why=why)
-        return Decision(payment, attempt_id=attempt.id, notices=(Notice.NEEDS_PERSON,))
+        return Decision(parked(payment, why), attempt_id=attempt.id, notices=(Notice.NEEDS_PERSON,))
     return Decision(payment, attempt_id=attempt.id, note=detail)
-
-
-def _find(payment: Payment, attempt_id: str) -> Attempt:
-    attempt = next((a for a in payment.attempts if a.id == attempt_id), None)
-    if attempt is None:
-        raise BrokenInvariant(f"{attempt_id} is not an attempt of {payment.id}")
-    return attempt

@@ -9,14 +9,25 @@ from datetime import datetime
 from typing import assert_never
 
 from twintill.domain import facts
-from twintill.domain.answers import answered, failed_late, not_found_there
-from twintill.domain.decision import Decision, Notice, Send, with_attempt
-from twintill.domain.doubt import next_ask
+from twintill.domain.answers import answered, not_found_there, still_in_doubt
+from twintill.domain.decision import Decision, Notice, Send, look_again, parked, with_attempt
+from twintill.domain.dunning import GiveUp, TryAt, next_charge
 from twintill.domain.facts import Fact
+from twintill.domain.late_failure import failed_late
 from twintill.domain.ledger import LedgerTransaction, reported, stranded
-from twintill.domain.look import Chargeable, Closed, NeedsPerson, Verdict, Wait, judge_charge
-from twintill.domain.payment import Attempt, Payment, Reason, Receipt, State
+from twintill.domain.look import Chargeable, Closed, NeedsPerson, Wait, judge_charge
+from twintill.domain.payment import (
+    TIMED,
+    Attempt,
+    Outcome,
+    Payment,
+    Reason,
+    Receipt,
+    State,
+)
 from twintill.domain.policy import Policy, pause_after
+from twintill.domain.steps import Rest, next_step
+from twintill.errors import BrokenInvariant
 from twintill.money import Money
 
 
@@ -31,6 +42,8 @@ def decide(  # noqa: C901, PLR0912 -- one flat table, a case per fact
             return _touched(payment, now)
         case facts.ChargeStarted():
             return _charge_started(payment, fact, policy, now)
+        case facts.NoMethodFound():
+            return _no_method_found(payment, policy, now)
         case facts.LookFailed():
             return _look_failed(payment, fact, policy, now)
         case facts.Answered():
@@ -40,7 +53,7 @@ def decide(  # noqa: C901, PLR0912 -- one flat table, a case per fact
         case facts.ReplayStarted():
             return _replay_started(payment, fact, policy, now)
         case facts.FailedLate():
-            return failed_late(payment, fact, now)
+            return failed_late(payment, fact, policy, now)
         case facts.InvoiceReported():
             return _invoice_reported(payment, fact)
         case facts.ReportRefused():
@@ -54,9 +67,9 @@ def decide(  # noqa: C901, PLR0912 -- one flat table, a case per fact
         case facts.CheckoutExpired():
             return _checkout_expired(payment)
         case facts.LookGaveUp():
-            return Decision(_parked(payment, fact.detail), notices=(Notice.NEEDS_PERSON,))
+            return Decision(parked(payment, fact.detail), notices=(Notice.NEEDS_PERSON,))
         case facts.Unparked():
-            return Decision(replace(payment, parked_why=None, next_look_at=now))
+            return _unparked(payment, now)
     assert_never(fact)
 
 
@@ -69,7 +82,8 @@ def _invoice_opened(payment: Payment, fact: facts.InvoiceOpened, now: datetime) 
 
 def _touched(payment: Payment, now: datetime) -> Decision:
     """Look sooner, where looking is all that is to be done; never while an attempt is out."""
-    if payment.ended or payment.unresolved_attempt is not None or payment.reason is Reason.RETRY:
+    held = payment.ended or payment.parked_why is not None or payment.reason in TIMED
+    if held or payment.unresolved_attempt is not None:
         return Decision(payment, note="nothing to look at")
     return Decision(replace(payment, next_look_at=now))
 
@@ -79,25 +93,42 @@ def _charge_started(
 ) -> Decision:
     if payment.state is not State.WAITING or payment.unresolved_attempt or payment.unapplied_minor:
         return Decision(payment, note="another attempt is out, or the money is here")
+    if payment.parked_why is not None:
+        return Decision(payment, note="parked: a person looks at it")
+    if fact.n != payment.next_n:
+        return Decision(payment, note="prepared for an older attempt")
     payment = replace(payment, unreadable=0, due_at=fact.look.due_at or payment.due_at)
     verdict = judge_charge(payment, fact.look, fact.n, policy, now)
     if not isinstance(verdict, Chargeable):
         return _not_chargeable(payment, verdict)
     if fact.method is None:
         return Decision(_waiting(payment, Reason.NO_METHOD, now + policy.look_pause))
+    match next_charge(payment, fact.method.id, policy, now):
+        case GiveUp(reason):
+            return Decision(_ended(payment, State.EXHAUSTED, reason), notices=(Notice.EXHAUSTED,))
+        case TryAt(at) if at > now:
+            return Decision(_waiting(payment, Reason.RETRY, at))
     if fact.refused is not None:
         why = f"cannot be charged with this processor: {fact.refused.detail}"
-        return Decision(_parked(payment, why), notices=(Notice.NEEDS_PERSON,))
-    if fact.n != payment.next_n:
-        return Decision(replace(payment, next_look_at=now), note="prepared for an older attempt")
-    return _send(payment, fact, verdict.amount_minor, now)
+        return Decision(parked(payment, why), notices=(Notice.NEEDS_PERSON,))
+    return _send(payment, fact, fact.method, verdict.amount_minor, now)
+
+
+def _no_method_found(payment: Payment, policy: Policy, now: datetime) -> Decision:
+    if payment.state is not State.WAITING:
+        return Decision(payment, note="no charge waits for a method")
+    held = payment.reason in (Reason.CHECKOUT, Reason.CONSENT)
+    reason = payment.reason if held and payment.reason else Reason.NO_METHOD
+    return Decision(_waiting(payment, reason, now + policy.look_pause))
 
 
 def _send(
-    payment: Payment, fact: facts.ChargeStarted, amount_minor: int, now: datetime
+    payment: Payment,
+    fact: facts.ChargeStarted,
+    method: facts.Method,
+    amount_minor: int,
+    now: datetime,
 ) -> Decision:
-    method = fact.method
-    assert method is not None, "checked by the caller"
     attempt = Attempt(
         id=fact.attempt_id,
         n=fact.n,
@@ -121,26 +152,29 @@ def _send(
     return Decision(payment, send=Send(attempt), attempt_id=attempt.id)
 
 
-def _not_chargeable(payment: Payment, verdict: Verdict) -> Decision:
+def _not_chargeable(payment: Payment, verdict: Wait | Closed | NeedsPerson) -> Decision:
     match verdict:
         case Wait(reason, until):
             return Decision(_waiting(payment, reason, until))
         case Closed(Reason.UNCOLLECTIBLE as reason):
             return Decision(_ended(payment, State.EXHAUSTED, reason), notices=(Notice.EXHAUSTED,))
+        case Closed(Reason.PAID_ELSEWHERE) if payment.reports and payment.receipts:
+            why = "paid in Stripe, perhaps by our report of a debit that failed: compare by hand"
+            return Decision(parked(payment, why), notices=(Notice.NEEDS_PERSON,))
         case Closed(reason):
             return Decision(_ended(payment, State.CANCELED, reason), notices=(Notice.CANCELED,))
         case NeedsPerson(why):
-            return Decision(_parked(payment, why), notices=(Notice.NEEDS_PERSON,))
-        case Chargeable():  # pragma: no cover -- the callers ask only otherwise
-            raise AssertionError("chargeable")
+            return Decision(parked(payment, why), notices=(Notice.NEEDS_PERSON,))
 
 
 def _look_failed(
     payment: Payment, fact: facts.LookFailed, policy: Policy, now: datetime
 ) -> Decision:
     """Stripe unreadable means wait: never charge without a last look."""
+    if payment.ended or payment.parked_why is not None:
+        return Decision(payment, note=fact.detail)
     later = now + pause_after(policy.stripe_pauses, payment.unreadable)
-    payment = replace(payment, unreadable=payment.unreadable + 1, next_look_at=later)
+    payment = replace(look_again(payment, later), unreadable=payment.unreadable + 1)
     if payment.state is State.WAITING:
         payment = replace(payment, reason=Reason.STRIPE_UNREADABLE)
     return Decision(payment, note=fact.detail)
@@ -152,45 +186,71 @@ def _replay_started(
     attempt = payment.unresolved_attempt
     if attempt is None or attempt.id != fact.attempt_id:
         return Decision(payment, note="this attempt is resolved already")
+    if attempt.outcome not in (Outcome.STARTED, Outcome.NO_ANSWER) or payment.parked_why:
+        return Decision(payment, attempt_id=attempt.id, note="answered meanwhile, or parked")
+    payment = replace(payment, unreadable=0)
     verdict = judge_charge(payment, fact.look, attempt.n, policy, now)
-    asked = replace(attempt, asked=attempt.asked + 1)
-    if isinstance(verdict, NeedsPerson):
-        return Decision(_parked(payment, verdict.why), notices=(Notice.NEEDS_PERSON,))
-    if verdict != Chargeable(attempt.amount.minor):
+    money_is_here = any(not receipt.failed for receipt in payment.receipts)
+    if isinstance(verdict, NeedsPerson) and not money_is_here:
+        return Decision(parked(payment, verdict.why), notices=(Notice.NEEDS_PERSON,))
+    if money_is_here or verdict != Chargeable(attempt.amount.minor):
         # Sending it again could charge what is no longer due: only look-ups from here on.
-        payment = replace(with_attempt(payment, asked), next_look_at=next_ask(attempt, policy, now))
-        return Decision(payment, attempt_id=attempt.id, note="not sent again: not chargeable now")
-    sent = replace(asked, sendings=attempt.sendings + 1)
-    payment = replace(with_attempt(payment, sent), next_look_at=now, unreadable=0)
+        detail = "not sent again: not chargeable now"
+        return still_in_doubt(payment, attempt, detail, policy, now)
+    sent = replace(attempt, asked=attempt.asked + 1, sendings=attempt.sendings + 1)
+    payment = replace(with_attempt(payment, sent), next_look_at=now)
     return Decision(payment, send=Send(sent), attempt_id=sent.id)
 
 
 def _invoice_reported(payment: Payment, fact: facts.InvoiceReported) -> Decision:
     """Stripe confirmed an amount: that much is reported, anything beyond it is stranded."""
-    if payment.unapplied_minor == 0:
-        return Decision(payment, note="reported already")
+    if not payment.receipts:
+        raise BrokenInvariant(f"{payment.id}: reported, and nothing was collected")
+    told_again = payment.unapplied_minor == 0
     payment, postings = _split(payment, fact.confirmed_minor)
+    if fact.confirmed_minor > payment.reported_minor:
+        return _more_confirmed(payment, fact, postings)
+    if told_again:
+        return Decision(payment, note="reported already")
     excess = payment.stranded_minor > 0
     state = State.STRANDED if excess else State.REPORTED
     payment = replace(_settled_state(payment, state), reason=None)
     if not excess:
         return Decision(payment, postings=postings, notices=(Notice.REPORTED,))
     why = "more was collected than Stripe confirmed: refund or credit the rest"
-    payment = _parked(replace(payment, reason=Reason.MORE_THAN_DUE), why)
+    payment = parked(replace(payment, reason=Reason.MORE_THAN_DUE), why)
     notices = (Notice.REPORTED, Notice.STRANDED, Notice.NEEDS_PERSON)
     return Decision(payment, postings=postings, notices=notices)
+
+
+def _more_confirmed(
+    payment: Payment, fact: facts.InvoiceReported, postings: tuple[LedgerTransaction, ...]
+) -> Decision:
+    """A debit failed while its report was on the way: Stripe counts money that is not here."""
+    why = (
+        f"Stripe confirmed {fact.confirmed_minor} and {payment.reported_minor} is here: a debit "
+        "failed while it was reported; credit note and new invoice"
+    )
+    if postings:
+        payment = replace(_settled_state(payment, State.REPORTED), reason=Reason.FAILED_LATE)
+    notices = (Notice.REPORTED,) if postings else ()
+    return Decision(
+        parked(payment, why), postings=postings, notices=(*notices, Notice.NEEDS_PERSON)
+    )
 
 
 def _report_refused(payment: Payment, fact: facts.ReportRefused) -> Decision:
     """Stripe's readable answer to our own report is the only thing that strands money."""
     if payment.unapplied_minor == 0:
         return Decision(payment, note="nothing was left to report")
+    if not fact.look.closed:
+        raise BrokenInvariant(f"{payment.id}: a report is refused only by a closed invoice")
     payment, postings = _split(payment, 0)
     reason = _CLOSED_REASON.get(fact.look.status.value, Reason.PAID_ELSEWHERE)
     payment = replace(_settled_state(payment, State.STRANDED), reason=reason)
     why = f"collected, but the invoice is closed ({reason}): refund or credit it"
     notices = (Notice.STRANDED, Notice.NEEDS_PERSON)
-    return Decision(_parked(payment, why), postings=postings, notices=notices)
+    return Decision(parked(payment, why), postings=postings, notices=notices)
 
 
 _CLOSED_REASON = {"void": Reason.INVOICE_VOID, "deleted": Reason.INVOICE_DELETED}
@@ -202,7 +262,7 @@ def _report_failed(
     if payment.unapplied_minor == 0:
         return Decision(payment, note=fact.detail)
     if fact.needs_person:
-        return Decision(_parked(payment, fact.detail), notices=(Notice.NEEDS_PERSON,))
+        return Decision(parked(payment, fact.detail), notices=(Notice.NEEDS_PERSON,))
     later = now + pause_after(policy.stripe_pauses, max(payment.reports - 1, 0))
     return Decision(replace(payment, next_look_at=later), note=fact.detail)
 
@@ -211,7 +271,7 @@ def _amount_agreed(payment: Payment, fact: facts.AmountAgreed, now: datetime) ->
     """A limit only ever rises: an earlier, higher yes stays given."""
     limit = max(fact.limit_minor, payment.limit_minor or 0)
     payment = replace(payment, limit_minor=limit)
-    if payment.state is not State.WAITING or payment.reason is Reason.RETRY:
+    if payment.state is not State.WAITING or payment.reason in TIMED:
         return Decision(payment)
     return Decision(_waiting(payment, Reason.READY, now))
 
@@ -226,11 +286,24 @@ def _method_added(payment: Payment, now: datetime) -> Decision:
 
 
 def _checkout_expired(payment: Payment) -> Decision:
-    """Only a payment that nothing was attempted on can be called off."""
-    if payment.state is not State.WAITING or payment.attempts:
+    """Only a payment that nothing was attempted on, and nobody agreed to, can be called off."""
+    unagreed = payment.limit_minor == 0 or payment.reason is Reason.CONSENT
+    untouched = not payment.attempts and not payment.receipts
+    if payment.state is not State.WAITING or not untouched or not unagreed:
         return Decision(payment, note="the checkout had gone further")
-    payment = _ended(payment, State.CANCELED, Reason.CHECKOUT_EXPIRED)
+    payment = _ended(replace(payment, parked_why=None), State.CANCELED, Reason.CHECKOUT_EXPIRED)
     return Decision(payment, notices=(Notice.CANCELED,))
+
+
+def _unparked(payment: Payment, now: datetime) -> Decision:
+    """Back to work where there is some; a scheduled retry is not brought forward by it."""
+    if payment.parked_why is None:
+        return Decision(payment, note="it was not parked")
+    payment = replace(payment, parked_why=None)
+    if isinstance(next_step(payment), Rest):
+        return Decision(replace(payment, ended=True, next_look_at=None))
+    scheduled = payment.state is State.WAITING and payment.reason is Reason.RETRY
+    return Decision(payment if scheduled else replace(payment, next_look_at=now))
 
 
 def _split(payment: Payment, confirmed_minor: int) -> tuple[Payment, tuple[LedgerTransaction, ...]]:
@@ -256,10 +329,14 @@ def _split(payment: Payment, confirmed_minor: int) -> tuple[Payment, tuple[Ledge
 
 
 def _settled_state(payment: Payment, state: State) -> Payment:
-    """The money's state, unended while another attempt is still out."""
-    out = payment.unresolved_attempt
-    next_look_at = payment.next_look_at if out else None
-    return replace(payment, state=state, ended=out is None, next_look_at=next_look_at)
+    """The money's state, unended while another attempt is out or a person is called."""
+    out = payment.unresolved_attempt is not None
+    return replace(
+        payment,
+        state=state,
+        ended=not out and payment.parked_why is None,
+        next_look_at=payment.next_look_at if out else None,
+    )
 
 
 def _waiting(payment: Payment, reason: Reason, until: datetime) -> Payment:
@@ -268,7 +345,3 @@ def _waiting(payment: Payment, reason: Reason, until: datetime) -> Payment:
 
 def _ended(payment: Payment, state: State, reason: Reason) -> Payment:
     return replace(payment, state=state, reason=reason, next_look_at=None, ended=True)
-
-
-def _parked(payment: Payment, why: str) -> Payment:
-    return replace(payment, parked_why=why, ended=False)

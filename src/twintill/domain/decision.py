@@ -1,10 +1,12 @@
 """What `decide` answers: the payment as it will be, what to do next, and what to post."""
 
 from dataclasses import dataclass, replace
+from datetime import datetime
 from enum import StrEnum
 
 from twintill.domain.ledger import LedgerTransaction
 from twintill.domain.payment import Attempt, Payment
+from twintill.errors import BrokenInvariant
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,3 +47,23 @@ def with_attempt(payment: Payment, attempt: Attempt) -> Payment:
     others = tuple(a for a in payment.attempts if a.id != attempt.id)
     ordered = sorted((*others, attempt), key=lambda a: a.n)
     return replace(payment, attempts=tuple(ordered))
+
+
+def find_attempt(payment: Payment, attempt_id: str) -> Attempt:
+    """Raises BrokenInvariant when the attempt is not this payment's."""
+    attempt = next((a for a in payment.attempts if a.id == attempt_id), None)
+    if attempt is None:
+        raise BrokenInvariant(f"{attempt_id} is not an attempt of {payment.id}")
+    return attempt
+
+
+def look_again(payment: Payment, at: datetime) -> Payment:
+    """Look then; money that waits to be reported does not wait for an attempt that is out."""
+    if payment.unapplied_minor and payment.next_look_at is not None:
+        at = min(at, payment.next_look_at)
+    return replace(payment, next_look_at=at)
+
+
+def parked(payment: Payment, why: str) -> Payment:
+    """For a person: no worker looks at it before it is unparked."""
+    return replace(payment, parked_why=why, ended=False)

@@ -32,7 +32,24 @@ def next_try(payment: Payment, declined: Attempt, policy: Policy, now: datetime)
         return GiveUp(Reason.TRIES_USED_UP)
     pause = max(policy.retry_pauses[len(declines) - 1], policy.retry_gap_min)
     pause = max(pause, timedelta(seconds=declined.retry_after_s or 0))
-    at = now + pause
+    return _if_it_fits(payment, declines, now + pause, policy)
+
+
+def next_charge(payment: Payment, method_id: str, policy: Policy, now: datetime) -> TryAt | GiveUp:
+    """When this method may be charged, whoever rings: dunning's rules hold on every way here."""
+    declines = _declines(payment, method_id)
+    if not declines:
+        return TryAt(now)
+    last = declines[-1]
+    follows = next_try(payment, last, policy, last.answered_at or last.first_sent_at)
+    if isinstance(follows, GiveUp) or follows.at > now:
+        return follows
+    return _if_it_fits(payment, declines, now, policy)
+
+
+def _if_it_fits(
+    payment: Payment, declines: list[Attempt], at: datetime, policy: Policy
+) -> TryAt | GiveUp:
     if at > declines[0].first_sent_at + policy.retry_span:
         return GiveUp(Reason.TRIES_USED_UP)
     if payment.due_at is not None and at > payment.due_at - policy.due_margin:

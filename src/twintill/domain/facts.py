@@ -5,7 +5,7 @@ from datetime import datetime
 from enum import StrEnum
 
 from twintill.domain.invoice import InvoiceLook
-from twintill.domain.outcomes import ChargeOutcome, NotSent
+from twintill.domain.outcomes import ChargeOutcome, DeclineKind, NotSent
 
 
 class Via(StrEnum):
@@ -60,6 +60,11 @@ class ChargeStarted:
 
 
 @dataclass(frozen=True, slots=True)
+class NoMethodFound:
+    """The customer has no usable payment method; Stripe was not even asked."""
+
+
+@dataclass(frozen=True, slots=True)
 class LookFailed:
     """Stripe could not be read before a charge or a replay."""
 
@@ -101,6 +106,7 @@ class FailedLate:
     attempt_id: str
     code: str
     detail: str
+    kind: DeclineKind = DeclineKind.SOFT
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,6 +168,7 @@ Fact = (
     InvoiceOpened
     | InvoiceTouched
     | ChargeStarted
+    | NoMethodFound
     | LookFailed
     | Answered
     | NotFoundThere

@@ -68,12 +68,12 @@ def failed_before_report(receipt: Receipt, amount_minor: int) -> LedgerTransacti
 
 def failed_after_report(receipt: Receipt, amount_minor: int) -> LedgerTransaction:
     """A debit failed after the report: the customer owes it until a credit note says so."""
-    return _move("failed", receipt, FAILED, where_from(receipt), amount_minor)
+    return _move("failed_reported", receipt, FAILED, where_from(receipt), amount_minor)
 
 
 def failed_after_stranding(receipt: Receipt, amount_minor: int) -> LedgerTransaction:
     """A debit failed after it was stranded: there is nothing left to give back."""
-    return _move("failed", receipt, STRANDED, where_from(receipt), amount_minor)
+    return _move("failed_stranded", receipt, STRANDED, where_from(receipt), amount_minor)
 
 
 def where_from(receipt: Receipt) -> str:

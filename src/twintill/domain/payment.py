@@ -60,6 +60,13 @@ class Reason(StrEnum):
     CHECKOUT_EXPIRED = "checkout_expired"
     MORE_THAN_DUE = "more_than_due"
     FAILED_LATE = "failed_late"
+    AMOUNT_DIFFERS = "amount_differs"
+
+
+# Held until a time that only a new method brings forward: a hint or an event does not.
+TIMED = frozenset((Reason.RETRY, Reason.NOT_SENT, Reason.FAILED_LATE))
+# An attempt is out and nobody knows its end: what a parking for this waited for is its answer.
+UNANSWERED = frozenset((Reason.IN_DOUBT, Reason.ACCEPTED, Reason.NEEDS_CUSTOMER))
 
 
 class Outcome(StrEnum):

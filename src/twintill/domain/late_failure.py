@@ -1,0 +1,106 @@
+"""A debit that was collected fails by itself: what stands then (part of `decide`). Pure.
+
+Before the report it is a decline that came late: dunning decides. After it, `paid_out_of_band`
+cannot be undone, so a person (or the late-failure procedure) makes the credit note and the
+replacement invoice.
+"""
+
+from dataclasses import replace
+from datetime import datetime
+
+from twintill.domain import ledger
+from twintill.domain.decision import (
+    Decision,
+    Notice,
+    find_attempt,
+    look_again,
+    parked,
+    with_attempt,
+)
+from twintill.domain.dunning import GiveUp, TryAt, next_try
+from twintill.domain.facts import FailedLate
+from twintill.domain.payment import Attempt, Outcome, Payment, Reason, Receipt, State
+from twintill.domain.policy import Policy
+
+
+def failed_late(payment: Payment, fact: FailedLate, policy: Policy, now: datetime) -> Decision:
+    """Raises BrokenInvariant when the attempt is not this payment's."""
+    attempt = find_attempt(payment, fact.attempt_id)
+    receipt = next((r for r in payment.receipts if r.attempt_id == attempt.id), None)
+    if attempt.unresolved:
+        # Told before its approval: the processor's own record says what is true now.
+        note = "failed before it was known to be collected: asked for"
+        return Decision(look_again(payment, now), attempt_id=attempt.id, note=note)
+    if receipt is None or receipt.failed:
+        return Decision(payment, attempt_id=attempt.id, note="nothing was collected by it")
+    postings = _undo(receipt)
+    failed = replace(receipt, failed=True)
+    receipts = tuple(failed if r.id == receipt.id else r for r in payment.receipts)
+    attempt = replace(
+        attempt,
+        outcome=Outcome.DECLINED,
+        decline_kind=fact.kind,
+        code=fact.code,
+        detail=fact.detail,
+        answered_at=now,
+    )
+    payment = replace(with_attempt(payment, attempt), receipts=receipts)
+    if receipt.reported_minor or receipt.stranded_minor:
+        payment, notices = _after_the_report(payment, receipt, fact.code)
+    else:
+        payment, notices = _before_the_report(payment, attempt, policy, now)
+    return Decision(payment, None, postings, notices, attempt.id)
+
+
+def _undo(receipt: Receipt) -> tuple[ledger.LedgerTransaction, ...]:
+    legs = (
+        (receipt.unapplied_minor, ledger.failed_before_report),
+        (receipt.reported_minor, ledger.failed_after_report),
+        (receipt.stranded_minor, ledger.failed_after_stranding),
+    )
+    return tuple(make(receipt, amount) for amount, make in legs if amount)
+
+
+def _after_the_report(
+    payment: Payment, receipt: Receipt, code: str
+) -> tuple[Payment, tuple[Notice, ...]]:
+    if receipt.reported_minor:
+        why = f"the debit failed after it was reported ({code}): credit note and new invoice"
+    else:
+        why = f"the debit failed after it was stranded ({code}): it must not be refunded"
+    payment = parked(replace(payment, reason=Reason.FAILED_LATE), why)
+    return payment, (Notice.FAILED_LATE, Notice.NEEDS_PERSON)
+
+
+def _before_the_report(
+    payment: Payment, attempt: Attempt, policy: Policy, now: datetime
+) -> tuple[Payment, tuple[Notice, ...]]:
+    if payment.unapplied_minor:
+        return payment, (Notice.FAILED_LATE,)  # other money is here, and waits to be reported
+    out = payment.unresolved_attempt
+    if out is not None:
+        state, reason = _OUT[out.outcome]
+        payment = replace(payment, state=state, reason=reason, next_look_at=now)
+        return payment, (Notice.FAILED_LATE,)
+    match next_try(payment, attempt, policy, now):
+        case TryAt(at):
+            reason = Reason.FAILED_LATE
+            payment = replace(payment, state=State.WAITING, reason=reason, next_look_at=at)
+            return payment, (Notice.FAILED_LATE,)
+        case GiveUp(reason):
+            payment = replace(
+                payment,
+                state=State.EXHAUSTED,
+                reason=reason,
+                next_look_at=None,
+                ended=payment.parked_why is None,
+            )
+            return payment, (Notice.FAILED_LATE, Notice.EXHAUSTED)
+
+
+_OUT = {
+    Outcome.STARTED: (State.CHARGING, None),
+    Outcome.NO_ANSWER: (State.CHARGING, Reason.IN_DOUBT),
+    Outcome.ACCEPTED: (State.PENDING, Reason.ACCEPTED),
+    Outcome.NEEDS_CUSTOMER: (State.PENDING, Reason.NEEDS_CUSTOMER),
+}

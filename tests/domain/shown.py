@@ -1,0 +1,69 @@
+"""A decision in one line, as the table of decisions writes it."""
+
+from datetime import datetime
+
+from tests.domain.situations import FACTS, NOW, POLICY, SITUATIONS
+from twintill.domain.decide import decide
+from twintill.domain.decision import Decision
+from twintill.domain.payment import Payment
+from twintill.errors import BrokenInvariant
+
+NOTED = "noted"
+BUG = "refused as a bug of ours"
+
+
+def result(situation: str, fact: str) -> str:
+    """What happens when this fact meets a payment in this situation."""
+    before = SITUATIONS[situation]
+    try:
+        decision = decide(before, FACTS[fact](before), POLICY, NOW)
+    except BrokenInvariant:
+        return BUG
+    return shown(before, decision)
+
+
+def shown(before: Payment, decision: Decision) -> str:
+    """Where it stands and when to look; then attempts, what is sent, posted, and told."""
+    after = decision.payment
+    done = [
+        *(["send"] if decision.send else []),
+        *(["posts " + " ".join(t.kind for t in decision.postings)] if decision.postings else []),
+        *(
+            ["tells " + " ".join(n.removeprefix("payment.") for n in decision.notices)]
+            if decision.notices
+            else []
+        ),
+    ]
+    if after == before and not done:
+        return NOTED
+    return "; ".join([_standing(before, after), *_attempts(before, after), *done])
+
+
+def _standing(before: Payment, after: Payment) -> str:
+    words = [after.state if after.reason is None else f"{after.state}/{after.reason}"]
+    if (before.state, before.reason) == (after.state, after.reason):
+        words = ["stays"]
+    if after.parked_why is not None:
+        words.append("parked")
+    elif after.ended:
+        words.append("ended")
+    else:
+        assert after.next_look_at is not None, "forgotten"
+        words.append(f"looks {_until(after.next_look_at)}")
+    return " ".join(words)
+
+
+def _attempts(before: Payment, after: Payment) -> list[str]:
+    """The attempts that have another outcome than before."""
+    old = {a.id: a.outcome for a in before.attempts}
+    return [f"{a.id} {a.outcome}" for a in after.attempts if old.get(a.id) != a.outcome]
+
+
+def _until(at: datetime) -> str:
+    seconds = int((at - NOW).total_seconds())
+    if seconds <= 0:
+        return "now"
+    for unit, size in (("d", 86400), ("h", 3600), ("min", 60)):
+        if seconds >= size:
+            return f"in {seconds / size:g} {unit}"
+    return f"in {seconds} s"

@@ -1,0 +1,241 @@
+"""Every situation that a payment can be in, and every fact that can reach it there, by name.
+
+A situation is made by the facts that lead to it, an hour apart; the fact under test comes at `NOW`.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+
+from twintill.domain import facts as f
+from twintill.domain.decide import decide
+from twintill.domain.facts import Answered, Fact, Via
+from twintill.domain.invoice import InvoiceLook, InvoiceStatus, StripePayment
+from twintill.domain.outcomes import (
+    Accepted,
+    Approved,
+    ChargeOutcome,
+    Declined,
+    DeclineKind,
+    Finality,
+    NeedsCustomer,
+    NoAnswer,
+    NotSent,
+    NotSentReason,
+)
+from twintill.domain.payment import Payment, Reason, State
+from twintill.domain.policy import Policy
+from twintill.money import Money
+
+NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
+DUE = NOW + timedelta(days=30)
+POLICY = Policy()
+AMOUNT = Money(5000, "EUR")
+METHOD = f.Method("pm_a", "sandbox", "acct_p")
+OTHER_METHOD = f.Method("pm_b", "sandbox", "acct_p")
+
+LOOK = InvoiceLook(
+    invoice_id="in_1",
+    status=InvoiceStatus.OPEN,
+    currency="EUR",
+    amount_due_minor=5000,
+    amount_paid_minor=0,
+    amount_remaining_minor=5000,
+    collection_method="send_invoice",
+    livemode=False,
+    due_at=DUE,
+)
+VOID = replace(LOOK, status=InvoiceStatus.VOID, amount_remaining_minor=0)
+PAID = replace(LOOK, status=InvoiceStatus.PAID, amount_paid_minor=5000, amount_remaining_minor=0)
+
+
+def new_payment(
+    reason: Reason = Reason.READY, limit_minor: int | None = None, due_at: datetime | None = DUE
+) -> Payment:
+    return Payment(
+        id="pay_1",
+        invoice_id="in_1",
+        customer_id="cus_1",
+        currency="EUR",
+        state=State.WAITING,
+        reason=reason,
+        next_look_at=NOW + timedelta(hours=5),
+        due_at=due_at,
+        limit_minor=limit_minor,
+    )
+
+
+def start(
+    n: int = 1,
+    *,
+    look: InvoiceLook = LOOK,
+    method: f.Method | None = METHOD,
+    refused: NotSent | None = None,
+) -> f.ChargeStarted:
+    return f.ChargeStarted(look, method, n, f"tw-{n}", f"key-{n}", f"att_{n}", b"", refused)
+
+
+def answer(outcome: ChargeOutcome, via: Via = Via.FIRST, n: int = 1) -> Answered:
+    return Answered(f"att_{n}", outcome, via)
+
+
+APPROVED = Approved("ch_1", AMOUNT)
+PROVISIONAL = Approved("ch_1", AMOUNT, Finality.PROVISIONAL)
+TOO_MUCH = Approved("ch_1", Money(6000, "EUR"))
+SOFT = Declined(DeclineKind.SOFT, "insufficient_funds")
+HARD = Declined(DeclineKind.HARD, "stolen_card")
+ACCEPTED = Accepted("ch_1")
+NEEDS_CUSTOMER = NeedsCustomer("ch_1", "https://processor.test/approve")
+NO_ANSWER = NoAnswer("timed out")
+NOT_SENT = NotSent(NotSentReason.NETWORK, "connection refused")
+INEXACT = NotSent(NotSentReason.INEXACT, "no such fraction there")
+
+
+def after(payment: Payment, *told: Fact, at: datetime = NOW - timedelta(hours=12)) -> Payment:
+    """The payment after these facts, an hour apart."""
+    for hours, fact in enumerate(told):
+        payment = decide(payment, fact, POLICY, at + timedelta(hours=hours)).payment
+    return payment
+
+
+def long_ago(*told: Fact) -> Payment:
+    """As `after`, with the first 30 days and the last an hour ago."""
+    payment = after(new_payment(), *told[:-1], at=NOW - timedelta(days=30))
+    return after(payment, told[-1], at=NOW - timedelta(hours=1))
+
+
+def _two_out(*told: Fact) -> Payment:
+    """The first attempt was declined, the second is out, then these."""
+    first = after(new_payment(), start(), answer(SOFT), at=NOW - timedelta(days=3))
+    return after(first, start(2), *told)
+
+
+_RECORDED = answer(APPROVED, Via.RECORD)
+_TWICE = (_RECORDED, answer(Approved("ch_2", AMOUNT), Via.RECORD, 2))
+_PARKED_WHY = "installation other charges this invoice too"
+
+SITUATIONS: dict[str, Payment] = {
+    "waiting-draft": new_payment(Reason.DRAFT),
+    "waiting-ready": new_payment(),
+    "waiting-checkout": new_payment(Reason.CHECKOUT, limit_minor=0),
+    "waiting-consent": new_payment(Reason.CONSENT, limit_minor=4000),
+    "waiting-no-method": new_payment(Reason.NO_METHOD),
+    "waiting-stripe-unreadable": after(new_payment(), f.LookFailed("timed out")),
+    "waiting-retry": after(new_payment(), start(), answer(SOFT)),
+    "waiting-not-sent": after(new_payment(), start(), answer(NOT_SENT)),
+    "waiting-failed-late": after(
+        new_payment(), start(), answer(PROVISIONAL), f.FailedLate("att_1", "nsf", "")
+    ),
+    "waiting-parked": replace(new_payment(), parked_why=_PARKED_WHY),
+    "charging-started": after(new_payment(), start()),
+    "charging-in-doubt": after(new_payment(), start(), answer(NO_ANSWER)),
+    "charging-parked": long_ago(start(), answer(NO_ANSWER)),
+    "charging-amount-differs": after(new_payment(), start(), answer(TOO_MUCH)),
+    "charging-second": _two_out(answer(NO_ANSWER, n=2)),
+    "pending-accepted": after(new_payment(), start(), answer(ACCEPTED)),
+    "pending-needs-customer": after(new_payment(), start(), answer(NEEDS_CUSTOMER)),
+    "pending-parked": long_ago(start(), answer(ACCEPTED), answer(ACCEPTED, Via.RECORD)),
+    "collected": after(new_payment(), start(), answer(APPROVED)),
+    "collected-provisional": after(new_payment(), start(), answer(PROVISIONAL)),
+    "collected-parked": after(
+        new_payment(), start(), answer(APPROVED), f.ReportFailed("more is due", needs_person=True)
+    ),
+    "collected-second-out": _two_out(answer(NO_ANSWER, n=2), _RECORDED),
+    "collected-twice": _two_out(*_TWICE),
+    "reported": after(new_payment(), start(), answer(APPROVED), f.InvoiceReported(5000)),
+    "reported-provisional": after(
+        new_payment(), start(), answer(PROVISIONAL), f.InvoiceReported(5000)
+    ),
+    "reported-second-out": _two_out(answer(NO_ANSWER, n=2), _RECORDED, f.InvoiceReported(5000)),
+    "stranded": after(new_payment(), start(), answer(APPROVED), f.ReportRefused(VOID)),
+    "stranded-excess": after(new_payment(), start(), answer(APPROVED), f.InvoiceReported(4000)),
+    "stranded-second": _two_out(_RECORDED, f.InvoiceReported(5000), _TWICE[1]),
+    "exhausted": after(new_payment(), start(), answer(HARD)),
+    "exhausted-uncollectible": after(
+        new_payment(), start(look=replace(LOOK, status=InvoiceStatus.UNCOLLECTIBLE))
+    ),
+    "canceled": after(new_payment(), start(look=VOID)),
+    "canceled-after-a-try": after(new_payment(), start(), answer(NOT_SENT), start(2, look=VOID)),
+    # Refunds come later; the state is there, and nothing may move money in it.
+    "refunded": replace(
+        after(new_payment(), start(), answer(APPROVED), f.ReportRefused(VOID)),
+        state=State.REFUNDED,
+        ended=True,
+        parked_why=None,
+    ),
+}
+
+Make = Callable[[Payment], Fact]
+
+
+def _started(**changes: object) -> Make:
+    look = replace(LOOK, **changes)  # type: ignore[arg-type]
+    return lambda payment: start(payment.next_n, look=look)
+
+
+def _attempt(payment: Payment) -> str:
+    """The attempt that the fact is about: the last one."""
+    return payment.attempts[-1].id if payment.attempts else "att_of_nobody"
+
+
+def _answers(outcome: ChargeOutcome, vias: Sequence[Via] = tuple(Via)) -> dict[str, Make]:
+    def make(via: Via) -> Make:
+        return lambda payment: Answered(_attempt(payment), outcome, via)
+
+    return {f"{type(outcome).__name__} via {via}": make(via) for via in vias}
+
+
+FACTS: dict[str, Make] = {
+    "InvoiceOpened": lambda _: f.InvoiceOpened(DUE),
+    "InvoiceTouched": lambda _: f.InvoiceTouched("invoice.updated"),
+    "ChargeStarted": lambda p: start(p.next_n),
+    "ChargeStarted with another method": lambda p: start(p.next_n, method=OTHER_METHOD),
+    "ChargeStarted without a method": lambda p: start(p.next_n, method=None),
+    "ChargeStarted, refused by the adapter": lambda p: start(p.next_n, refused=INEXACT),
+    "ChargeStarted, prepared for an older attempt": lambda p: start(p.next_n - 1),
+    "ChargeStarted: draft": _started(status=InvoiceStatus.DRAFT),
+    "ChargeStarted: void": _started(status=InvoiceStatus.VOID),
+    "ChargeStarted: deleted": _started(status=InvoiceStatus.DELETED),
+    "ChargeStarted: paid": _started(status=InvoiceStatus.PAID, amount_paid_minor=5000),
+    "ChargeStarted: uncollectible": _started(status=InvoiceStatus.UNCOLLECTIBLE),
+    "ChargeStarted: another installation": _started(foreign_installation="other"),
+    "ChargeStarted: a higher n": _started(highest_n=9),
+    "ChargeStarted: another currency": _started(currency="USD"),
+    "ChargeStarted: handed to Stripe": _started(collection_method="charge_automatically"),
+    "ChargeStarted: Stripe collects": _started(stripe_payment=StripePayment.PROCESSING),
+    "ChargeStarted: nothing remains": _started(amount_remaining_minor=0),
+    "NoMethodFound": lambda _: f.NoMethodFound(),
+    "LookFailed": lambda _: f.LookFailed("timed out"),
+    **_answers(APPROVED),
+    "Approved, provisional": lambda p: Answered(_attempt(p), PROVISIONAL, Via.RECORD),
+    "Approved, another amount": lambda p: Answered(_attempt(p), TOO_MUCH, Via.RECORD),
+    "Approved, the first attempt": lambda _: _RECORDED,
+    **_answers(ACCEPTED),
+    **_answers(NEEDS_CUSTOMER),
+    **_answers(SOFT),
+    "Declined for good": lambda p: Answered(_attempt(p), HARD, Via.FIRST),
+    **_answers(NO_ANSWER),
+    **_answers(NOT_SENT),
+    "NotSent: inexact": lambda p: Answered(_attempt(p), INEXACT, Via.FIRST),
+    "NotFoundThere": lambda p: f.NotFoundThere(_attempt(p), conclusive=False),
+    "NotFoundThere, conclusive": lambda p: f.NotFoundThere(_attempt(p), conclusive=True),
+    "ReplayStarted": lambda p: f.ReplayStarted(_attempt(p), LOOK),
+    "ReplayStarted: void": lambda p: f.ReplayStarted(_attempt(p), VOID),
+    "ReplayStarted: another installation": lambda p: f.ReplayStarted(
+        _attempt(p), replace(LOOK, foreign_installation="other")
+    ),
+    "FailedLate": lambda p: f.FailedLate(_attempt(p), "nsf", ""),
+    "FailedLate, the first attempt": lambda _: f.FailedLate("att_1", "nsf", ""),
+    "InvoiceReported": lambda _: f.InvoiceReported(5000),
+    "InvoiceReported, less": lambda _: f.InvoiceReported(4000),
+    "ReportRefused": lambda _: f.ReportRefused(VOID),
+    "ReportRefused, paid elsewhere": lambda _: f.ReportRefused(PAID),
+    "ReportRefused by an open invoice": lambda _: f.ReportRefused(LOOK),
+    "ReportFailed": lambda _: f.ReportFailed("timed out"),
+    "ReportFailed, for a person": lambda _: f.ReportFailed("more is due", needs_person=True),
+    "AmountAgreed": lambda _: f.AmountAgreed(5000),
+    "MethodAdded": lambda _: f.MethodAdded("pm_b"),
+    "CheckoutExpired": lambda _: f.CheckoutExpired(),
+    "LookGaveUp": lambda _: f.LookGaveUp("KeyError"),
+    "Unparked": lambda _: f.Unparked("looked at"),
+}
