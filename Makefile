@@ -25,7 +25,7 @@ demo: $(READY)  ## play the whole story on real parts; KEEP=1 leaves everything 
 check: $(READY)  ## lint, types, import contracts, migrations, rules of the house
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
-	$(BIN)/mypy
+	$(BIN)/mypy src tests migrations $(wildcard benchmarks)
 	$(BIN)/lint-imports --no-logo
 	$(BIN)/pytest -q tests/test_migrations.py tests/test_house.py
 

@@ -167,8 +167,15 @@ fi
 
 @contextlib.contextmanager
 def _locked(data_dir: Path) -> Iterator[None]:
-    data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
-    with (data_dir / "lock").open("w") as file:
+    try:
+        data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
+        file = (data_dir / "lock").open("w")
+    except PermissionError as error:
+        raise SettingsError(
+            f"{data_dir} belongs to another user, e.g. to the one that PostgreSQL ran as when root "
+            "started it here. Remove it as root, or be root again."
+        ) from error
+    with file:
         fcntl.flock(file, fcntl.LOCK_EX)
         yield
 

@@ -54,11 +54,12 @@ class ServerUser:
 
 
 def choose_user(folder: Path) -> ServerUser:
-    """Who shall run a cluster in this folder: who owns what is there, else a user that all have."""
+    """Who shall run a cluster in this folder: for root, the owner of what is there, or nearby."""
     if os.geteuid() != 0:
         return ServerUser(os.geteuid(), os.getegid(), switch=False)
-    owner = next(p for p in (folder / "data", folder, *folder.parents) if p.exists()).stat().st_uid
-    for entry in (_by_uid(owner), _by_name("postgres"), _by_name("nobody")):
+    nearest_first = (folder / "data", folder, *folder.parents)
+    owners = [_by_uid(p.stat().st_uid) for p in nearest_first if p.exists()]
+    for entry in (*owners, _by_name("postgres"), _by_name("nobody")):
         if entry and entry.pw_uid != 0:
             return ServerUser(entry.pw_uid, entry.pw_gid, switch=True)
     raise SettingsError(
