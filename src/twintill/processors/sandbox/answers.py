@@ -131,12 +131,17 @@ def _read_approved(charge_id: str, charge: Json) -> Approved:
 
 
 def _read_declined(charge_id: str, decline: Json) -> Declined:
-    waits = decline.get("retry_after_s") is not None
     return Declined(
         # A category that is new to us: the bounded retries of dunning may go on.
         kind=_KINDS.get(optional_text_of(decline, "category") or "", DeclineKind.SOFT),
         code=text_of(decline, "code"),
         text=words_of(decline, "text"),
-        retry_after_s=whole_number_of(decline, "retry_after_s", MAX_WAIT_S) if waits else None,
+        retry_after_s=_read_wait(decline),
         processor_payment_id=charge_id,
     )
+
+
+def _read_wait(decline: Json) -> int | None:
+    """Advice only: one that makes no sense does not make the decline doubtful."""
+    wait_s = decline.get("retry_after_s")
+    return wait_s if type(wait_s) is int and 0 <= wait_s <= MAX_WAIT_S else None

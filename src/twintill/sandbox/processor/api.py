@@ -14,6 +14,7 @@ from twintill.sandbox.processor.engine import Sandbox
 from twintill.sandbox.processor.idempotency import Answer
 from twintill.sandbox.processor.magic import Line
 from twintill.sandbox.processor.objects import Charge
+from twintill.sandbox.processor.refusals import Refusal
 from twintill.sandbox.processor.requests import (
     ChargeBody,
     Here,
@@ -80,7 +81,7 @@ async def create_charge(
     request: Request, body: ChargeBody, sandbox: Here, key: Key = None
 ) -> Response:
     """201 with the charge, or 402 with the declined charge."""
-    now = await sandbox.catch_up()
+    now, era = await sandbox.catch_up(), sandbox.world.era
     line = _line(sandbox, body.token)
     if line is Line.LOST_BEFORE and key and _gets_lost(sandbox, body.token, key):
         return NeverAnswers()
@@ -88,6 +89,8 @@ async def create_charge(
     async def act() -> Answer:
         if line is Line.SLOW:
             await asyncio.sleep(sandbox.settings.slow_answer_s)
+        if sandbox.world.era != era:
+            raise Refusal(409, "reset", "The sandbox forgot everything meanwhile.")
         order = charging.Order(**body.model_dump())
         acted_at = await sandbox.catch_up()
         charge = charging.create_charge(sandbox.world, order, base_url(request), acted_at)

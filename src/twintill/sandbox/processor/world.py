@@ -42,9 +42,11 @@ class World:
         self.settings = settings
         seed = settings.seed
         self._random = random.SystemRandom() if seed is None else random.Random(seed)
+        self.era = 0  # how often everything was forgotten
         self.forget()
 
     def forget(self) -> None:
+        self.era += 1
         self.sessions: dict[str, SetupSession] = {}
         self.customers: dict[str, str] = {}  # by the merchant's reference
         self.methods: dict[str, Method] = {}
