@@ -58,6 +58,16 @@ async def add(
     return (await db.execute(statement)).one_or_none() is not None
 
 
+async def open_and_ring(
+    db: AsyncConnection, scope: Scope, payment: Payment, lane: str, now: datetime
+) -> bool:
+    """A new payment that is due at once; False when the invoice has one already."""
+    added = await add(db, scope, payment, lane, now)
+    if added:
+        await enqueue(db, Bell(Kind.PAYMENT, scope, payment.id, lane))
+    return added
+
+
 async def lock(db: AsyncConnection, scope: Scope, payment_id: str) -> Locked:
     """The payment, its attempts and receipts, with the row locked until the transaction ends.
 

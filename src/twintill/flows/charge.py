@@ -1,0 +1,141 @@
+"""Charging: the method, the last look, the intent committed, the request, its outcome.
+
+read method -> POST metadata to Stripe (the last look) -> learn(ChargeStarted) COMMIT
+-> processor.charge, no transaction open -> learn(Answered) COMMIT -> report
+"""
+
+from dataclasses import dataclass
+
+from twintill import ids
+from twintill.domain.decision import Decision
+from twintill.domain.facts import ChargeStarted, Method, NoMethodFound, Via
+from twintill.domain.invoice import InvoiceLook, InvoiceStatus
+from twintill.domain.outcomes import NotSent
+from twintill.domain.payment import Attempt, Payment
+from twintill.flows import report
+from twintill.flows.learn import learn_within
+from twintill.flows.looking import Looking
+from twintill.money import Money
+from twintill.processors import ChargeRequest, PreparedCharge, StoredMethod
+from twintill.store import methods, mirror, work
+from twintill.store.methods import MethodRow
+from twintill.store.work import PAYMENTS
+
+_STILL_COLLECTABLE = (None, InvoiceStatus.DRAFT, InvoiceStatus.OPEN)
+
+
+@dataclass(frozen=True, slots=True)
+class _Draft:
+    """What would be sent, and the names it would go under."""
+
+    attempt_id: str
+    n: int
+    reference: str
+    idempotency_key: str
+    method: MethodRow | None
+    prepared: PreparedCharge | NotSent | None
+    sealed_body: bytes
+
+
+async def charge(looking: Looking) -> None:
+    """One charge of one invoice, if Stripe says a moment before that it is still due."""
+    payment = looking.payment
+    method = await _method(looking)
+    if method is None and not await _closed_in_mirror(looking):
+        await looking.learn(NoMethodFound())
+        return
+    look = await looking.means.stripe.last_look(payment.invoice_id, payment.next_n)
+    draft = _draft(looking, method, look)
+    decision = await _start(looking, draft, look)
+    if decision is None or decision.send is None:
+        return
+    assert isinstance(draft.prepared, PreparedCharge), "decide refused everything else"
+    await send(looking, decision.send.attempt, draft.prepared)
+
+
+async def send(looking: Looking, attempt: Attempt, prepared: PreparedCharge) -> None:
+    """The first sending; an approval is reported in the same look."""
+    processor = looking.means.processor(attempt.processor)
+    outcome = await processor.charge(prepared)
+    decision = await looking.learn_answer(attempt, outcome, Via.FIRST, go_on=True)
+    if looking.goes_on(decision):
+        await report.report(looking, decision.payment)
+
+
+async def _method(looking: Looking) -> MethodRow | None:
+    async with looking.means.database.connect() as db:
+        return await methods.active_default(db, looking.lease.scope, looking.payment.customer_id)
+
+
+async def _closed_in_mirror(looking: Looking) -> bool:
+    """An event said that the invoice is closed: then look, also without a method, to end it."""
+    async with looking.means.database.connect() as db:
+        status = await mirror.invoice_status(db, looking.lease.scope, looking.payment.invoice_id)
+    return status not in _STILL_COLLECTABLE
+
+
+def _draft(looking: Looking, method: MethodRow | None, look: InvoiceLook) -> _Draft:
+    """Names and bytes of the attempt that would be made: deterministic, and nothing is sent."""
+    payment, scope, n = looking.payment, looking.lease.scope, looking.payment.next_n
+    attempt_id = ids.attempt_id(scope, payment.invoice_id, "charge", n)
+    reference = ids.reference(scope, payment.invoice_id, "charge", n)
+    key = ids.idempotency_key(scope, payment.invoice_id, "charge", n)
+    prepared: PreparedCharge | NotSent | None = None
+    sealed = b""
+    if method is not None and look.amount_remaining_minor > 0:
+        request = _request(looking, method, payment, look, reference)
+        prepared = looking.means.processor(method.processor).prepare_charge(request, key)
+        if isinstance(prepared, PreparedCharge):
+            sealed = looking.means.vault.seal(prepared.body, scope, "attempts", attempt_id)
+    return _Draft(attempt_id, n, reference, key, method, prepared, sealed)
+
+
+def _request(
+    looking: Looking, method: MethodRow, payment: Payment, look: InvoiceLook, reference: str
+) -> ChargeRequest:
+    return ChargeRequest(
+        reference=reference,
+        amount=Money(look.amount_remaining_minor, look.currency),
+        method=_stored(looking, method),
+        description=f"Invoice {payment.invoice_id}",
+        metadata={"invoice": payment.invoice_id, "payment": payment.id},
+    )
+
+
+def _stored(looking: Looking, method: MethodRow) -> StoredMethod:
+    """With its token, for the adapter only."""
+    token = methods.open_token(looking.means.vault, looking.lease.scope, method)
+    return StoredMethod(method.processor_customer_id, token, method.kind)
+
+
+async def _start(looking: Looking, draft: _Draft, look: InvoiceLook) -> Decision | None:
+    """Commit the intent, with the method's row held FOR SHARE: it cannot be removed under us."""
+    scope = looking.lease.scope
+    async with looking.means.database.begin() as db:
+        await mirror.saw_look(db, scope, look)
+        row = await methods.active_default_for_share(db, scope, looking.payment.customer_id)
+        if (row and row.id) != (draft.method and draft.method.id):
+            await work.release(db, PAYMENTS, looking.lease)  # still due: it rings again
+            return None
+        decision = await learn_within(
+            db, looking.means, scope, looking.payment.id, _started(draft, look, row)
+        )
+        if decision.send is None:
+            await work.release(db, PAYMENTS, looking.lease)
+        return decision
+
+
+def _started(draft: _Draft, look: InvoiceLook, row: MethodRow | None) -> ChargeStarted:
+    method = None
+    if row is not None:
+        method = Method(row.id, row.processor, row.processor_account_id)
+    return ChargeStarted(
+        look=look,
+        method=method,
+        n=draft.n,
+        reference=draft.reference,
+        idempotency_key=draft.idempotency_key,
+        attempt_id=draft.attempt_id,
+        sealed_body=draft.sealed_body,
+        refused=draft.prepared if isinstance(draft.prepared, NotSent) else None,
+    )

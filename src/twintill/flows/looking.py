@@ -1,0 +1,63 @@
+"""Holding a payment: the lease, the payment as it was claimed, and how what was seen is learned."""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from twintill.domain import steps
+from twintill.domain.decision import Decision
+from twintill.domain.facts import Answered, Fact, Via
+from twintill.domain.invoice import InvoiceLook
+from twintill.domain.outcomes import ChargeOutcome
+from twintill.domain.payment import Attempt, Payment
+from twintill.flows.learn import learn_within
+from twintill.flows.means import Means
+from twintill.store import mirror, work
+from twintill.store.work import PAYMENTS, Lease
+
+
+@dataclass(frozen=True, slots=True)
+class Looking:
+    """Ours until released: nobody else makes a network call for this invoice meanwhile."""
+
+    means: Means
+    lease: Lease
+    payment: Payment
+    now: datetime  # business time at the claim
+
+    async def learn(self, fact: Fact, *, look: InvoiceLook | None = None) -> Decision:
+        """The fact and, unless it lets us Send, the release of the lease: one commit.
+
+        `look`: Stripe's answer that the fact came from; it also refreshes the mirror.
+        """
+        async with self.means.database.begin() as db:
+            if look is not None:
+                await mirror.saw_look(db, self.lease.scope, look)
+            decision = await learn_within(db, self.means, self.lease.scope, self.payment.id, fact)
+            if decision.send is None:
+                await work.release(db, PAYMENTS, self.lease)
+        return decision
+
+    async def learn_answer(
+        self, attempt: Attempt, outcome: ChargeOutcome, via: Via, *, go_on: bool = False
+    ) -> Decision:
+        """What the processor said; when the lease was lost meanwhile, only an approval counts.
+
+        `go_on`: keep the lease where the next step is to report (see `goes_on`).
+        """
+        async with self.means.database.begin() as db:
+            held = await work.holds(db, PAYMENTS, self.lease)
+            fact = Answered(attempt.id, outcome, via if held else Via.STALE)
+            decision = await learn_within(db, self.means, self.lease.scope, self.payment.id, fact)
+            if not (go_on and held and self.goes_on(decision)):
+                await work.release(db, PAYMENTS, self.lease)
+        return decision
+
+    def goes_on(self, decision: Decision) -> bool:
+        """Whether this look continues with the report: the approval was ours to write."""
+        reported_next = isinstance(steps.next_step(decision.payment), steps.Report)
+        return reported_next and decision.payment.reports > self.payment.reports
+
+    async def rest(self) -> None:
+        """Nothing to do: give the lease back."""
+        async with self.means.database.begin() as db:
+            await work.release(db, PAYMENTS, self.lease)

@@ -1,0 +1,73 @@
+"""Reporting: the processor's reference into the invoice first, amounts compared, then `pay`.
+
+Repeated until Stripe's own state says paid. Only a readable answer of Stripe to this very report
+can strand money; a wrong key, a missing permission or silence never does.
+"""
+
+from dataclasses import replace
+
+from twintill.domain.facts import InvoiceReported, ReportFailed, ReportRefused
+from twintill.domain.invoice import InvoiceLook, InvoiceStatus
+from twintill.domain.payment import Payment
+from twintill.domain.report import Pay, judge_paid, judge_report
+from twintill.errors import StripeError, StripeRefused
+from twintill.flows.looking import Looking
+
+
+async def report(looking: Looking, payment: Payment) -> None:
+    """Tell Stripe of what was collected; `payment` is as it stands now, `looking` holds it."""
+    try:
+        look, verdict = await _tell(looking, payment)
+    except StripeError as error:
+        failed = ReportFailed(f"{type(error).__name__}: {error}")
+        await looking.learn(failed)
+        return
+    await looking.learn(verdict, look=look)
+
+
+Verdict = InvoiceReported | ReportRefused | ReportFailed
+
+
+async def _tell(looking: Looking, payment: Payment) -> tuple[InvoiceLook, Verdict]:
+    before = await _write_reference(looking, payment)
+    verdict = judge_report(payment, before)
+    if not isinstance(verdict, Pay):
+        return before, verdict
+    try:
+        after = await looking.means.stripe.pay_out_of_band(
+            payment.invoice_id, key=f"twintill-pay-{payment.id}-{looking.lease.looks}"
+        )
+    except StripeRefused as refused:
+        return await _read_again(looking, payment, refused)
+    return after, _judge_answer(payment, before, after)
+
+
+def _judge_answer(payment: Payment, before: InvoiceLook, after: InvoiceLook) -> Verdict:
+    """The answer to our own `pay`: compared with what was open just before."""
+    if after.status is not InvoiceStatus.PAID:
+        return ReportFailed(f"after `pay` the invoice is {after.status}")
+    # What Stripe had counted as paid before is not ours.
+    ours = replace(after, amount_paid_minor=after.amount_paid_minor - before.amount_paid_minor)
+    return judge_paid(payment, ours, told_by_us=True)
+
+
+async def _read_again(
+    looking: Looking, payment: Payment, refused: StripeRefused
+) -> tuple[InvoiceLook, Verdict]:
+    """`pay` was refused: whatever the message says, the invoice's own state decides."""
+    look = await looking.means.stripe.read_invoice(payment.invoice_id)
+    verdict = judge_report(payment, look)
+    if isinstance(verdict, Pay):
+        return look, ReportFailed(f"Stripe refused `pay` on an open invoice: {refused}")
+    return look, verdict
+
+
+async def _write_reference(looking: Looking, payment: Payment) -> InvoiceLook:
+    receipt = next(r for r in payment.receipts if r.unapplied_minor > 0)
+    attempt = next((a for a in payment.attempts if a.id == receipt.attempt_id), None)
+    return await looking.means.stripe.write_reference(
+        payment.invoice_id,
+        reference=attempt.reference if attempt else receipt.id,
+        processor=attempt.processor if attempt else receipt.source,
+        processor_payment_id=attempt.processor_payment_id if attempt else None,
+    )

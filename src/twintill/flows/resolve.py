@@ -1,0 +1,76 @@
+"""In doubt: find out what became of an attempt. Never a new charge.
+
+Look up by our own reference first; replay the same key only inside the window and only after a
+fresh last look; "not found" is a proof only when nothing can appear any more; then a person.
+"""
+
+from datetime import timedelta
+
+from twintill.domain.doubt import Window, may_replay, nothing_can_appear
+from twintill.domain.facts import NotFoundThere, ReplayStarted, Via
+from twintill.domain.outcomes import ChargeOutcome, LookUp, NoAnswer, NotFound, NotSent
+from twintill.domain.payment import Attempt
+from twintill.flows.looking import Looking
+from twintill.processors import Capabilities, LookUpBy, PreparedCharge
+
+
+async def resolve(looking: Looking, attempt: Attempt) -> None:
+    """An attempt without an answer."""
+    processor = looking.means.processor(attempt.processor)
+    window = _window(processor.capabilities)
+    if window.reliable_look_up:
+        found = await processor.find_charge(attempt.reference)
+        if not isinstance(found, NotFound):
+            await looking.learn_answer(attempt, _seen(found), Via.RECORD)
+            return
+    if may_replay(attempt, window, looking.means.policy, looking.now):
+        await _replay(looking, attempt)
+        return
+    conclusive = nothing_can_appear(attempt, window, looking.now)
+    await looking.learn(NotFoundThere(attempt.id, conclusive))
+
+
+async def ask(looking: Looking, attempt: Attempt) -> None:
+    """An attempt that was accepted, or waits for the customer: its webhook may have been lost."""
+    processor = looking.means.processor(attempt.processor)
+    if attempt.processor_payment_id is None:
+        await resolve(looking, attempt)
+        return
+    found = await processor.get_charge(attempt.processor_payment_id)
+    await looking.learn_answer(attempt, _seen(found), Via.RECORD)
+
+
+async def _replay(looking: Looking, attempt: Attempt) -> None:
+    """The same key and the same bytes, once, after a fresh last look."""
+    look = await looking.means.stripe.last_look(looking.payment.invoice_id, attempt.n)
+    decision = await looking.learn(ReplayStarted(attempt.id, look), look=look)
+    if decision.send is None:
+        return
+    processor = looking.means.processor(attempt.processor)
+    body = looking.means.vault.open(
+        attempt.sealed_body, looking.lease.scope, "attempts", attempt.id
+    )
+    outcome = await processor.charge(
+        PreparedCharge(attempt.reference, attempt.idempotency_key, body)
+    )
+    exact = processor.capabilities.replays_first_answer
+    await looking.learn_answer(attempt, outcome, Via.EXACT_REPLAY if exact else Via.REPLAY)
+
+
+def _seen(found: LookUp) -> ChargeOutcome:
+    """A look-up that failed, or found nothing, says nothing about the charge."""
+    match found:
+        case NotFound():
+            return NoAnswer("the processor does not know it")
+        case NotSent(reason, detail):
+            return NoAnswer(f"could not look it up ({reason}): {detail}")
+        case _:
+            return found
+
+
+def _window(capabilities: Capabilities) -> Window:
+    return Window(
+        key_window=timedelta(seconds=capabilities.key_window_s),
+        look_up_lag=timedelta(seconds=capabilities.look_up_lag_s),
+        reliable_look_up=capabilities.look_up is LookUpBy.REFERENCE,
+    )

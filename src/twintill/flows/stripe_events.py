@@ -1,0 +1,160 @@
+"""Stripe's events as hints: mirror what they show, open payments, ring; never believe an amount.
+
+Invoices of customers who pay Stripe by card, or who pay `send_invoice` invoices by wire, come
+through the same endpoint: recorded, and never touched.
+"""
+
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from twintill.domain.facts import InvoiceOpened, InvoiceTouched
+from twintill.domain.invoice import InvoiceStatus
+from twintill.domain.payment import Payment, Reason, State
+from twintill.flows import drop_tokens
+from twintill.flows.learn import learn_within
+from twintill.flows.means import Means
+from twintill.flows.verdict import DONE, Verdict, ignored, parked
+from twintill.ids import Scope, payment_id
+from twintill.store import clock, methods, mirror, payments
+from twintill.stripe_billing.events import StripeEvent
+from twintill.stripe_billing.shapes import InvoiceShape
+
+NO_LANE = "none"  # the payment's method is not known yet
+
+
+async def take_in(db: AsyncConnection, means: Means, scope: Scope, event: StripeEvent) -> Verdict:
+    """Everything that follows from one event, in the caller's transaction."""
+    if event.livemode != scope.livemode:
+        return ignored("of the other mode (livemode)")
+    if event.account not in (None, scope.stripe_account_id):
+        return ignored(f"of a connected account ({event.account})")
+    if event.thin:
+        return await _thin(db, means, scope, event)
+    if event.type.startswith("invoice.") and event.invoice is not None:
+        return await _invoice(db, means, scope, event, event.invoice)
+    if event.type.startswith("customer.subscription."):
+        return await _subscription(db, scope, event)
+    if event.type == "customer.deleted" and event.customer_id is not None:
+        return await _customer_deleted(db, scope, event.customer_id)
+    return ignored(f"nothing to do for {event.type}")
+
+
+async def _invoice(
+    db: AsyncConnection, means: Means, scope: Scope, event: StripeEvent, invoice: InvoiceShape
+) -> Verdict:
+    customer_id, status = invoice.customer_id, event.invoice_status
+    if customer_id is None or not await mirror.customer_is_known(db, scope, customer_id):
+        return ignored("not a customer of ours")
+    if status is None:
+        return parked(f"an invoice status that this version does not know: {invoice.status}")
+    await mirror.saw_invoice(db, scope, _mirrored(invoice, customer_id, status))
+    existing = await mirror.payment_of_invoice(db, scope, invoice.id)
+    if existing is not None:
+        await _known(db, means, scope, existing, event, status)
+        return DONE
+    return await _perhaps_ours(db, scope, invoice, customer_id, status)
+
+
+async def _known(
+    db: AsyncConnection,
+    means: Means,
+    scope: Scope,
+    existing: str,
+    event: StripeEvent,
+    status: InvoiceStatus,
+) -> None:
+    """The invoice has a payment: tell it that there may be something to see."""
+    invoice = event.invoice
+    if status is InvoiceStatus.OPEN and invoice is not None:
+        await learn_within(
+            db, means, scope, existing, InvoiceOpened(invoice.due_at), actor=event.id
+        )
+    elif status is not InvoiceStatus.DRAFT:
+        await learn_within(db, means, scope, existing, InvoiceTouched(event.type), actor=event.id)
+
+
+async def _perhaps_ours(
+    db: AsyncConnection,
+    scope: Scope,
+    invoice: InvoiceShape,
+    customer_id: str,
+    status: InvoiceStatus,
+) -> Verdict:
+    """Open a payment for an open `send_invoice` invoice of a customer who gave us a method."""
+    if invoice.collection_method != "send_invoice":
+        return ignored("Stripe collects this invoice itself")
+    if status is not InvoiceStatus.OPEN or invoice.amount_remaining_minor <= 0:
+        return Verdict("done", f"nothing to collect: {status}")
+    if not await mirror.collects_from(db, scope, customer_id):
+        return ignored("the customer has no payment method with us (pays by wire)")
+    method = await methods.active_default(db, scope, customer_id)
+    now = await clock.now(db)
+    opened = Payment(
+        id=payment_id(scope, invoice.id),
+        invoice_id=invoice.id,
+        customer_id=customer_id,
+        currency=invoice.currency,
+        state=State.WAITING,
+        reason=Reason.READY,
+        next_look_at=now,
+        due_at=invoice.due_at,
+    )
+    lane = method.processor if method else NO_LANE
+    await payments.open_and_ring(db, scope, opened, lane, now)
+    return DONE
+
+
+async def _subscription(db: AsyncConnection, scope: Scope, event: StripeEvent) -> Verdict:
+    seen = event.subscription
+    if seen is None or seen.customer_id is None:
+        return parked("a subscription event without its subscription")
+    if not await mirror.customer_is_known(db, scope, seen.customer_id):
+        return ignored("not a customer of ours")
+    ended = event.type == "customer.subscription.deleted"
+    await mirror.saw_subscription(
+        db,
+        scope,
+        subscription_id=seen.id,
+        customer_id=seen.customer_id,
+        status="canceled" if ended else seen.status,
+        collection_method=seen.collection_method or "unknown",
+    )
+    if ended:
+        await drop_tokens.ask(db, scope, seen.customer_id)
+    return DONE
+
+
+async def _customer_deleted(db: AsyncConnection, scope: Scope, customer_id: str) -> Verdict:
+    """Stripe cancels the subscriptions of a deleted customer; the tokens go with the last one."""
+    if not await mirror.customer_is_known(db, scope, customer_id):
+        return ignored("not a customer of ours")
+    await mirror.customer_deleted(db, scope, customer_id)
+    await drop_tokens.ask(db, scope, customer_id)
+    return DONE
+
+
+async def _thin(db: AsyncConnection, means: Means, scope: Scope, event: StripeEvent) -> Verdict:
+    """A thin notification has no snapshot: it can ring for what we know already."""
+    if event.invoice_id is None:
+        return ignored("a thin notification: send snapshot events to this endpoint too")
+    existing = await mirror.payment_of_invoice(db, scope, event.invoice_id)
+    if existing is None:
+        return ignored("a thin notification of an invoice without a payment")
+    await learn_within(db, means, scope, existing, InvoiceTouched(event.type), actor=event.id)
+    return DONE
+
+
+def _mirrored(invoice: InvoiceShape, customer_id: str, status: InvoiceStatus) -> dict[str, object]:
+    return {
+        "invoice_id": invoice.id,
+        "customer_id": customer_id,
+        "subscription_id": invoice.subscription_id,
+        "number": invoice.number,
+        "status": status.value,
+        "collection_method": invoice.collection_method or "unknown",
+        "billing_reason": invoice.billing_reason,
+        "currency": invoice.currency,
+        "amount_due_minor": invoice.amount_due_minor,
+        "amount_paid_minor": invoice.amount_paid_minor,
+        "amount_remaining_minor": invoice.amount_remaining_minor,
+        "due_at": invoice.due_at,
+    }
