@@ -137,6 +137,12 @@ def upgrade() -> None:
         ),
     )
     op.create_index(
+        "ix_operations_created",
+        "operations",
+        ["stripe_account_id", "livemode", "kind", "created_at", "operation_id"],
+        unique=False,
+    )
+    op.create_index(
         "ix_operations_customer",
         "operations",
         ["stripe_account_id", "livemode", "customer_id", "kind"],
@@ -203,13 +209,15 @@ def upgrade() -> None:
         sa.Column("livemode", sa.Boolean(), nullable=False),
         sa.Column("checkout_id", sa.Text(), nullable=False),
         sa.Column("operation_id", sa.Text(), nullable=False),
+        sa.Column("purpose", sa.Text(), nullable=False),
         sa.Column("customer_id", sa.Text(), nullable=False),
-        sa.Column("subscription_id", sa.Text(), nullable=False),
-        sa.Column("invoice_id", sa.Text(), nullable=False),
-        sa.Column("payment_id", sa.Text(), nullable=False),
+        sa.Column("subscription_id", sa.Text(), nullable=True),
+        sa.Column("invoice_id", sa.Text(), nullable=True),
+        sa.Column("payment_id", sa.Text(), nullable=True),
         sa.Column("state", sa.Text(), nullable=False),
         sa.Column("currency", sa.Text(), nullable=False),
         sa.Column("shown_minor", sa.BigInteger(), nullable=False),
+        sa.Column("final_minor", sa.BigInteger(), nullable=True),
         sa.Column("agreed_minor", sa.BigInteger(), nullable=True),
         sa.Column("description", sa.Text(), nullable=False),
         sa.Column("success_url", sa.Text(), nullable=False),
@@ -225,6 +233,10 @@ def upgrade() -> None:
         sa.CheckConstraint(
             "state IN ('open', 'completing', 'confirming', 'complete', 'expired')",
             name=op.f("ck_checkouts_state"),
+        ),
+        sa.CheckConstraint(
+            "purpose = 'method' OR purpose = 'signup' AND subscription_id IS NOT NULL AND invoice_id IS NOT NULL AND payment_id IS NOT NULL",
+            name=op.f("ck_checkouts_purpose"),
         ),
         sa.ForeignKeyConstraint(
             ["stripe_account_id", "livemode", "customer_id"],
@@ -245,6 +257,12 @@ def upgrade() -> None:
         "ix_checkouts_invoice",
         "checkouts",
         ["stripe_account_id", "livemode", "invoice_id"],
+        unique=False,
+    )
+    op.create_index(
+        "ix_checkouts_payment",
+        "checkouts",
+        ["stripe_account_id", "livemode", "payment_id"],
         unique=False,
     )
     op.create_table(

@@ -1,4 +1,4 @@
-"""Payment methods: what the customer chose at a processor; the token is sealed, and wiped at the end.
+"""Payment methods: what the customer chose at a processor; the token is sealed, wiped at the end.
 
 active -> removing -> removed          we drop it: no charge may begin from `removing` on
 active -> revoked (-> removed)         the customer or the bank withdrew it at the processor

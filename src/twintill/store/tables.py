@@ -389,6 +389,14 @@ operations = Table(
     _not_forgotten(),
     _due("operations"),
     Index("ix_operations_customer", "stripe_account_id", "livemode", "customer_id", "kind"),
+    Index(
+        "ix_operations_created",
+        "stripe_account_id",
+        "livemode",
+        "kind",
+        "created_at",
+        "operation_id",
+    ),
 )
 
 checkouts = Table(
@@ -397,13 +405,15 @@ checkouts = Table(
     *_scope(),
     _text("checkout_id"),
     _text("operation_id"),
+    _text("purpose"),
     _text("customer_id"),
-    _text("subscription_id"),
-    _text("invoice_id"),
-    _text("payment_id"),
+    _text("subscription_id", null=True),
+    _text("invoice_id", null=True),
+    _text("payment_id", null=True),
     _text("state"),
     _text("currency"),
     _minor("shown_minor"),
+    _minor("final_minor", null=True),
     _minor("agreed_minor", null=True),
     _text("description"),
     _text("success_url"),
@@ -422,6 +432,12 @@ checkouts = Table(
     CheckConstraint(
         "state IN ('open', 'completing', 'confirming', 'complete', 'expired')", name="state"
     ),
+    CheckConstraint(
+        "purpose = 'method' OR purpose = 'signup' AND subscription_id IS NOT NULL AND "
+        "invoice_id IS NOT NULL AND payment_id IS NOT NULL",
+        name="purpose",
+    ),
+    Index("ix_checkouts_payment", "stripe_account_id", "livemode", "payment_id"),
     Index("ix_checkouts_invoice", "stripe_account_id", "livemode", "invoice_id"),
 )
 
