@@ -1,4 +1,4 @@
-"""A sandbox Stripe over real HTTP, and a gateway to it."""
+"""A sandbox Stripe over real HTTP, and a gateway to it; all that passes is checked by contract."""
 
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
@@ -8,6 +8,7 @@ from typing import Any
 import httpx
 import pytest
 
+from tests.sandbox.contract import ContractChecker
 from twintill.domain.invoice import InvoiceLook
 from twintill.sandbox.clock import ManualClock
 from twintill.sandbox.serve import running
@@ -44,9 +45,10 @@ class Sandbox:
 
 @pytest.fixture
 async def sandbox() -> AsyncIterator[Sandbox]:
-    app = create_app(ManualClock(START), StripeSandboxSettings(seed=1))
+    app = ContractChecker(create_app(ManualClock(START), StripeSandboxSettings(seed=1)))
     async with running(app) as url, httpx.AsyncClient(base_url=url) as http:
         yield Sandbox(url, http)
+    assert not app.violations
 
 
 @pytest.fixture

@@ -206,6 +206,14 @@ async def test_nothing_about_this_machine_is_sent(respx_mock: respx.MockRouter) 
     assert "platform" not in headers["x-stripe-client-user-agent"]
 
 
+async def test_an_account_without_an_id_is_unreadable(respx_mock: respx.MockRouter) -> None:
+    respx_mock.get(f"{URL}/v1/account").respond(json={"object": "account"})
+    gateway = open_gateway("sk_test_1", URL, INSTALLATION, False)
+    with pytest.raises(StripeUnreadable):
+        await gateway.account_id()
+    await gateway.aclose()
+
+
 async def test_payments_beyond_the_first_page_are_read_too(respx_mock: respx.MockRouter) -> None:
     respx_mock.get(f"{URL}/v1/invoices/in_1").mock(
         return_value=shown(payments={"object": "list", "data": [], "has_more": True})

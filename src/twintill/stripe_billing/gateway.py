@@ -15,6 +15,7 @@ from twintill.stripe_billing.connection import (
 from twintill.stripe_billing.customers import Customers
 from twintill.stripe_billing.invoices import Invoices
 from twintill.stripe_billing.marks import is_installation_id
+from twintill.stripe_billing.shapes import Id, Shape
 from twintill.stripe_billing.subscriptions import Subscriptions
 
 if TYPE_CHECKING:
@@ -31,7 +32,7 @@ class Gateway(Invoices, Customers, Subscriptions):
     async def account_id(self) -> str:
         """Whose key this is: compared at the start with whose data the database holds."""
         raw = await self.answer(self.client.v1.accounts.retrieve_current_async())
-        return str(raw["id"])
+        return self.read(_Account, raw).id
 
     async def list_events(
         self,
@@ -56,6 +57,10 @@ class Gateway(Invoices, Customers, Subscriptions):
         if starting_after is not None:
             params["starting_after"] = starting_after
         return await self.page(self.client.v1.events.list_async(params))
+
+
+class _Account(Shape):
+    id: Id
 
 
 def open_gateway(
