@@ -1,0 +1,317 @@
+"""A small pure world round one payment: an ideal store, a processor, a Stripe, and a clock.
+
+The store applies each decision and checks what must hold after every one. The processor acts at
+most once per key, loses answers, and tells old news. Nothing here knows how `decide` decides.
+"""
+
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
+from enum import StrEnum
+
+from tests.domain.situations import LOOK, NOW, POLICY, new_payment
+from twintill.domain import facts as f
+from twintill.domain.decide import decide
+from twintill.domain.decision import Decision
+from twintill.domain.doubt import Window, may_replay, nothing_can_appear
+from twintill.domain.facts import Answered, Fact, Via
+from twintill.domain.invoice import InvoiceLook, InvoiceStatus, StripePayment
+from twintill.domain.ledger import (
+    FAILED,
+    REPORTED,
+    STRANDED,
+    UNAPPLIED,
+    LedgerTransaction,
+    balance_per_payment,
+)
+from twintill.domain.outcomes import (
+    Accepted,
+    Approved,
+    ChargeOutcome,
+    Declined,
+    DeclineKind,
+    Finality,
+    NeedsCustomer,
+    NoAnswer,
+    NotSent,
+    NotSentReason,
+)
+from twintill.domain.payment import Attempt, Outcome, Payment
+from twintill.domain.report import Pay, judge_paid, judge_report
+from twintill.domain.steps import Ask, Charge, Report, Resolve, Rest, next_step
+
+WINDOW = Window(timedelta(days=1), timedelta(hours=1), reliable_look_up=True)
+
+
+class Does(StrEnum):
+    """What the processor does with a request that it sees for the first time."""
+
+    APPROVE = "approve"
+    APPROVE_FOR_NOW = "approve for now"
+    ACCEPT = "accept"
+    ASK_CUSTOMER = "ask the customer"
+    DECLINE = "decline"
+    DECLINE_FOR_GOOD = "decline for good"
+
+
+class Line(StrEnum):
+    """What becomes of a request and its answer on the wire."""
+
+    FINE = "fine"
+    NEVER_LEFT = "never left"
+    LOST_BEFORE = "lost before it arrived"
+    LOST_AFTER = "the answer was lost"
+    LATE = "the answer came after the lease"
+
+
+@dataclass
+class There:
+    """One charge at the processor: its states, oldest first."""
+
+    attempt: Attempt
+    states: list[ChargeOutcome]
+
+    @property
+    def now(self) -> ChargeOutcome:
+        return self.states[-1]
+
+    @property
+    def holds_money(self) -> bool:
+        return isinstance(self.now, Approved)
+
+
+@dataclass
+class World:
+    """Everything outside `decide`, and the rules that hold after each decision."""
+
+    payment: Payment = field(default_factory=new_payment)
+    now: datetime = NOW
+    invoice: InvoiceLook = LOOK
+    there: dict[str, There] = field(default_factory=dict)  # by idempotency key
+    ledger: list[LedgerTransaction] = field(default_factory=list)
+    flips: int = 0  # declines that the processor turned into approvals, on its own account
+    stale: list[Fact] = field(default_factory=list)  # prepared by workers that lost their lease
+
+    # The store
+
+    def learn(self, fact: Fact) -> Decision:
+        before = self.payment
+        decision = decide(before, fact, POLICY, self.now)
+        self._check_send(before, fact, decision)
+        self.payment = decision.payment
+        self.ledger += decision.postings
+        self.check()
+        return decision
+
+    def _check_send(self, before: Payment, fact: Fact, decision: Decision) -> None:
+        if decision.send is None:
+            return
+        sent = decision.send.attempt
+        assert isinstance(fact, f.ChargeStarted | f.ReplayStarted), "only these may send"
+        assert not any(not r.failed for r in before.receipts), "the money is here"
+        assert before.parked_why is None, "a person looks at it"
+        assert not before.ended
+        assert decision.payment.unresolved_attempt == sent
+        assert sent.amount.minor == fact.look.amount_remaining_minor, "not what is due"
+        if isinstance(fact, f.ReplayStarted):
+            return
+        assert sent.n == 1 + max((a.n for a in before.attempts), default=0), "n has a gap"
+        closed = {Outcome.DECLINED, Outcome.NOT_SENT}
+        assert {a.outcome for a in before.attempts} <= closed, "n rose without a definite no"
+        declines = [
+            a
+            for a in before.attempts
+            if a.method_id == sent.method_id and a.outcome is Outcome.DECLINED
+        ]
+        assert len(declines) < 4, "a fifth try with one method"
+        for old in declines:
+            assert old.decline_kind is DeclineKind.SOFT, "charged again after a hard decline"
+            assert sent.first_sent_at - old.first_sent_at >= POLICY.retry_gap_min, "too soon"
+            assert before.due_at is None or self.now <= before.due_at - POLICY.due_margin
+
+    def check(self) -> None:
+        payment = self.payment
+        unresolved = [a for a in payment.attempts if a.unresolved]
+        assert len(unresolved) <= 1
+        assert payment.ended or payment.next_look_at is not None or payment.parked_why is not None
+        if payment.ended:
+            assert payment.parked_why is None
+            assert not unresolved
+            assert payment.unapplied_minor == 0
+        assert len({a.n for a in payment.attempts}) == len(payment.attempts)
+        next_step(payment)
+        self._check_money()
+
+    def _check_money(self) -> None:
+        receipts = self.payment.receipts
+        for r in receipts:
+            assert (
+                min(r.collected_minor, r.reported_minor, r.stranded_minor, r.unapplied_minor) >= 0
+            )
+        assert balance_per_payment(self.payment) == 0
+        assert len({t.cause for t in self.ledger}) == len(self.ledger), "a fact posted twice"
+        stands: dict[str, int] = {}
+        for leg in (leg for t in self.ledger for leg in t.postings):
+            stands[leg.account] = stands.get(leg.account, 0) + leg.amount_minor
+        assert -stands.get(UNAPPLIED, 0) == self.payment.unapplied_minor
+        assert -stands.get(REPORTED, 0) == self.payment.reported_minor
+        live = [r for r in receipts if not r.failed]
+        assert -stands.get(STRANDED, 0) == sum(r.stranded_minor for r in live)
+        assert stands.get(FAILED, 0) == sum(r.reported_minor for r in receipts if r.failed)
+        clearing = sum(v for k, v in stands.items() if k.startswith("processor:"))
+        assert clearing == sum(r.collected_minor for r in live)
+        assert self.payment.reported_minor <= self.invoice.amount_paid_minor
+        holding = [c for c in self.there.values() if c.holds_money]
+        assert len(holding) <= 1 + self.flips, "charged twice by us"
+        assert sum(1 for r in live if r.reported_minor) <= 1, "two receipts reported"
+
+    # The worker
+
+    @property
+    def due(self) -> bool:
+        at = self.payment.next_look_at
+        waits = self.payment.ended or self.payment.parked_why is not None
+        return not waits and at is not None and at <= self.now
+
+    def look(self, does: Does, line: Line, method: str, *, readable: bool = True) -> None:
+        """One look of a worker, if it is due."""
+        if not self.due:
+            return
+        match next_step(self.payment):
+            case Charge():
+                self._charge(does, line, method, readable=readable)
+            case Report():
+                # Claiming it commits "a report may have been begun".
+                self.payment = replace(self.payment, reports=self.payment.reports + 1)
+                self.report(line, readable=readable)
+            case Resolve(attempt):
+                self._resolve(attempt, does, line, readable=readable)
+            case Ask(attempt):
+                self.learn(Answered(attempt.id, self._record(attempt, line), Via.RECORD))
+            case Rest():
+                raise AssertionError("due, and nothing to do")
+
+    def _charge(self, does: Does, line: Line, method: str, *, readable: bool) -> None:
+        if not readable:
+            self.learn(f.LookFailed("timed out"))
+            return
+        fact = self.prepared(method)
+        if line is Line.LATE:
+            self.stale.append(fact)
+        send = self.learn(fact).send
+        if send is None:
+            return
+        answer = self._request(send.attempt, does, line)
+        via = Via.STALE if line is Line.LATE else Via.FIRST
+        self.learn(Answered(send.attempt.id, answer, via))
+        if via is Via.FIRST and isinstance(answer, Approved) and self.payment.unapplied_minor:
+            self.report(line, readable=readable)
+
+    def prepared(self, method: str) -> f.ChargeStarted:
+        n = self.payment.next_n
+        row = f.Method(method, "sandbox", "acct_p")
+        return f.ChargeStarted(self.invoice, row, n, f"tw-{n}", f"key-{n}", f"att_{n}")
+
+    def report(self, line: Line, *, readable: bool) -> None:
+        if not readable or line in (Line.NEVER_LEFT, Line.LOST_BEFORE):
+            self.learn(f.ReportFailed("timed out"))
+            return
+        verdict = judge_report(self.payment, self.invoice)
+        if not isinstance(verdict, Pay):
+            self.learn(verdict)
+            return
+        rest = self.invoice.amount_remaining_minor
+        paid = self.invoice.amount_paid_minor + rest
+        self.invoice = replace(
+            self.invoice,
+            status=InvoiceStatus.PAID,
+            amount_paid_minor=paid,
+            amount_remaining_minor=0,
+        )
+        if line is Line.LOST_AFTER:
+            self.learn(f.ReportFailed("timed out"))
+        else:
+            self.learn(judge_paid(self.payment, self.invoice, told_by_us=True))
+
+    def _resolve(self, attempt: Attempt, does: Does, line: Line, *, readable: bool) -> None:
+        known = self.there.get(attempt.idempotency_key)
+        if known is not None or line is Line.LOST_AFTER:
+            self.learn(Answered(attempt.id, self._record(attempt, line), Via.RECORD))
+        elif not may_replay(attempt, WINDOW, POLICY, self.now):
+            conclusive = nothing_can_appear(attempt, WINDOW, self.now)
+            self.learn(f.NotFoundThere(attempt.id, conclusive))
+        elif not readable:
+            self.learn(f.LookFailed("timed out"))
+        else:
+            again = f.ReplayStarted(attempt.id, self.invoice)
+            send = self.learn(again).send
+            if send is not None:
+                answer = self._request(send.attempt, does, line)
+                self.learn(Answered(attempt.id, answer, Via.EXACT_REPLAY))
+
+    # The processor
+
+    def _request(self, attempt: Attempt, does: Does, line: Line) -> ChargeOutcome:
+        if line is Line.NEVER_LEFT:
+            return NotSent(NotSentReason.NETWORK, "connection refused")
+        if line is Line.LOST_BEFORE:
+            return NoAnswer("reset")
+        key = attempt.idempotency_key
+        if key not in self.there:
+            self.there[key] = There(attempt, [_first(attempt, does)])
+        return NoAnswer("timed out") if line is Line.LOST_AFTER else self.there[key].now
+
+    def _record(self, attempt: Attempt, line: Line) -> ChargeOutcome:
+        known = self.there.get(attempt.idempotency_key)
+        if line is Line.NEVER_LEFT:
+            return NotSent(NotSentReason.RATE, "could not look")
+        return NoAnswer("could not look") if known is None or line is Line.LOST_AFTER else known.now
+
+    def settle(self, charge: There, *, kindly: bool) -> None:
+        """The processor makes up its mind, or changes it."""
+        attempt = charge.attempt
+        if isinstance(charge.now, Accepted | NeedsCustomer):
+            does = Does.APPROVE_FOR_NOW if kindly else Does.DECLINE
+            charge.states.append(_first(attempt, does))
+        elif isinstance(charge.now, Declined) and kindly and len(charge.states) == 1:
+            self.flips += 1
+            charge.states.append(_first(attempt, Does.APPROVE))
+
+    def fail_late(self, charge: There) -> None:
+        """A debit that was approved for now comes back; told as what it is."""
+        now = charge.now
+        if isinstance(now, Approved) and now.finality is Finality.PROVISIONAL:
+            charge.states.append(Declined(DeclineKind.SOFT, "nsf"))
+            self.learn(f.FailedLate(charge.attempt.id, "nsf", ""))
+
+    def closed_by_others(self, status: InvoiceStatus, stripe_payment: StripePayment) -> None:
+        """Somebody else voids it, pays it, or gives it up; only an open invoice can be."""
+        if self.invoice.status is not InvoiceStatus.OPEN:
+            return
+        paid = self.invoice.amount_remaining_minor if status is InvoiceStatus.PAID else 0
+        self.invoice = replace(
+            self.invoice, status=status, amount_paid_minor=paid, stripe_payment=stripe_payment
+        )
+        if status is not InvoiceStatus.UNCOLLECTIBLE:
+            self.invoice = replace(self.invoice, amount_remaining_minor=0)
+
+    def credited(self, minor: int) -> None:
+        if self.invoice.amount_remaining_minor > minor:
+            rest = self.invoice.amount_remaining_minor - minor
+            self.invoice = replace(self.invoice, amount_remaining_minor=rest)
+
+
+def _first(attempt: Attempt, does: Does) -> ChargeOutcome:
+    name = f"ch_{attempt.n}"
+    match does:
+        case Does.APPROVE:
+            return Approved(name, attempt.amount)
+        case Does.APPROVE_FOR_NOW:
+            return Approved(name, attempt.amount, Finality.PROVISIONAL)
+        case Does.ACCEPT:
+            return Accepted(name)
+        case Does.ASK_CUSTOMER:
+            return NeedsCustomer(name, "https://processor.test/approve")
+        case Does.DECLINE:
+            return Declined(DeclineKind.SOFT, "insufficient_funds")
+        case Does.DECLINE_FOR_GOOD:
+            return Declined(DeclineKind.HARD, "stolen_card")
