@@ -187,14 +187,14 @@ class ChargeContract:
         self, stage: Stage, status: int
     ) -> None:
         charge = prepared(stage, order(await stage.method("approved")))
-        await stage.break_line("status", status=status, when="after", body="<html>sorry</html>")
+        await stage.break_line("status", code=status, act=True, body="<html>sorry</html>")
         assert isinstance(await stage.processor.charge(charge), NoAnswer)
 
     @pytest.mark.parametrize("body", ["", "[]", "{}", "null", '{"id":', "[" * 100_000, "\ud83d"])
     async def test_an_unreadable_success_is_no_answer(self, stage: Stage, body: str) -> None:
         charge = prepared(stage, order(await stage.method("approved")))
         text = body.encode("utf-8", "replace").decode()
-        await stage.break_line("status", status=201, when="after", body=text)
+        await stage.break_line("status", code=201, act=True, body=text)
         assert isinstance(await stage.processor.charge(charge), NoAnswer)
 
     @pytest.mark.parametrize(
@@ -220,7 +220,7 @@ class ChargeContract:
 
     async def test_too_many_requests_is_not_sent_with_its_wait(self, stage: Stage) -> None:
         charge = prepared(stage, order(await stage.method("approved")))
-        await stage.break_line("status", status=429, headers={"Retry-After": "17"})
+        await stage.break_line("status", code=429, headers={"Retry-After": "17"})
         outcome = await stage.processor.charge(charge)
         assert isinstance(outcome, NotSent)
         assert (outcome.reason, outcome.wait_s) == (NotSentReason.RATE, 17)
@@ -238,9 +238,9 @@ class ChargeContract:
         assert outcome.reason is NotSentReason.NETWORK
 
     async def test_looking_up_through_a_broken_line_is_not_not_found(self, stage: Stage) -> None:
-        await stage.break_line("status", status=500)
+        await stage.break_line("status", code=500)
         assert isinstance(await stage.processor.find_charge("tw-1"), NoAnswer)
-        await stage.break_line("status", status=404, body="no such page")
+        await stage.break_line("status", code=404, body="no such page")
         assert isinstance(await stage.processor.get_charge("chg_1"), NoAnswer)
         assert isinstance(await stage.unreachable().find_charge("tw-1"), NotSent)
 
@@ -348,10 +348,10 @@ class MethodContract:
 
     async def test_a_broken_line_raises_and_never_counts_as_gone(self, stage: Stage) -> None:
         method = await stage.method("approved")
-        await stage.break_line("status", status=404, body="no such page")
+        await stage.break_line("status", code=404, body="no such page")
         with pytest.raises(ProcessorError):
             await stage.processor.revoke_method(method)
-        await stage.break_line("status", status=200, body="<html>")
+        await stage.break_line("status", code=200, body="<html>")
         with pytest.raises(ProcessorError):
             await stage.processor.start_setup(self.request())
         with pytest.raises(ProcessorError):

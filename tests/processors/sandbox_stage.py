@@ -71,7 +71,7 @@ class SandboxStage:
         await self.ask("faults", kind=kind, match={"path_regex": "^/v1/"}, **details)
 
     async def falsify(self, **fields: Any) -> None:
-        await self.break_line("status", when="after", status=201, body={**CHARGE, **fields})
+        await self.break_line("status", act=True, code=201, body={**CHARGE, **fields})
 
     async def pass_days(self, days: float) -> None:
         await self.ask("clock", advance_s=days * 86_400)

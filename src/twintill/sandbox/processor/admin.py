@@ -108,6 +108,7 @@ async def list_faults(sandbox: Here) -> list[Json]:
 @router.delete("/faults", status_code=204)
 async def clear_faults(sandbox: Here) -> None:
     sandbox.faults.clear()
+    sandbox.deliveries.release_held()
 
 
 @router.get("/requests")

@@ -12,9 +12,9 @@ from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
 
 from twintill.sandbox.clock import Clock
-from twintill.sandbox.fault_middleware import App, FaultMiddleware
 from twintill.sandbox.processor import admin, api, pages
 from twintill.sandbox.processor.engine import Sandbox
+from twintill.sandbox.processor.fault_middleware import App, FaultMiddleware
 from twintill.sandbox.processor.refusals import Refusal
 from twintill.sandbox.processor.request_log import RequestLog
 from twintill.sandbox.processor.settings import ProcessorSandboxSettings

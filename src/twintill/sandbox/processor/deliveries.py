@@ -3,24 +3,22 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import hashlib
 import hmac
 import json
 from collections.abc import Coroutine, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 import httpx
 
 from twintill.sandbox.clock import Clock
-from twintill.sandbox.faults import Fault, Faults
+from twintill.sandbox.processor.faults import Fault, Faults
 from twintill.sandbox.processor.objects import Event, iso
 from twintill.sandbox.processor.world import World
 
 SIGNATURE_HEADER = "Sandbox-Signature"
-REORDER_LIMIT_S = 2.0  # a held-back event goes out then, also when no other one followed
 LOG_LIMIT = 10_000
 _PARALLEL = 16
 
@@ -60,7 +58,8 @@ class Deliveries:
         self._seen = 0
         self._tasks: set[asyncio.Task[None]] = set()
         self._untried: set[asyncio.Event] = set()
-        self._release = asyncio.Event()  # wakes what a reorder fault holds back
+        self._held: list[Event] = []  # by a reorder fault
+        self._delayed: list[tuple[datetime, Event]] = []
         self._slots = asyncio.Semaphore(_PARALLEL)
         self._client = httpx.AsyncClient(
             timeout=world.settings.webhook_timeout_s,
@@ -76,21 +75,27 @@ class Deliveries:
         self.endpoints.append(endpoint)
         return endpoint
 
-    def send_new(self) -> None:
-        """Starts delivering every event that was emitted since the last call."""
+    def send_new(self, now: datetime) -> None:
+        """Starts delivering what was emitted since the last call, and what was held till now."""
+        for due, event in [held for held in self._delayed if held[0] <= now]:
+            self._delayed.remove((due, event))
+            self._send([event], "webhook_delay")
         new, self._seen = self._world.events[self._seen :], len(self._world.events)
         untouched = []
         for event in new:
-            fault = self._faults.take_for_webhook((event.type,))
+            fault = self._faults.take_for_webhook(event.type)
             if fault is None:
                 untouched.append(event)
             else:
-                for endpoint in self.endpoints:
-                    self._play(fault, endpoint, event)
+                self._play(fault, event, now)
         size = self._world.settings.webhook_batch
         for start in range(0, len(untouched), size):
-            for endpoint in self.endpoints:
-                self._send(endpoint, untouched[start : start + size])
+            self._send(untouched[start : start + size])
+
+    def release_held(self) -> None:
+        """Sends what reorder faults held back, the last one first."""
+        events, self._held = self._held[::-1], []
+        self._start(self._send_in_order(events))
 
     async def first_attempts_done(self) -> None:
         """Returns when everything that is on its way was tried once (or is held by a fault)."""
@@ -103,44 +108,60 @@ class Deliveries:
         await asyncio.gather(*self._tasks, return_exceptions=True)
         self._seen = 0
         self._untried.clear()
+        self._held.clear()
+        self._delayed.clear()
         self.log.clear()
 
     async def aclose(self) -> None:
         await self.forget()
         await self._client.aclose()
 
-    def _play(self, fault: Fault, endpoint: Endpoint, event: Event) -> None:
+    def _play(self, fault: Fault, event: Event, now: datetime) -> None:
         if fault.kind == "webhook_drop":
-            self._note(endpoint, [event], None, fault.kind)
+            for endpoint in self.endpoints:
+                self._note(endpoint, [event], None, fault.kind)
+            if fault.retry:
+                self._start(self._send_again([event]))
         elif fault.kind == "webhook_duplicate":
-            self._send(endpoint, [event], fault.kind)
-            self._send(endpoint, [event], fault.kind)
+            for _ in range(fault.copies):
+                self._send([event], fault.kind)
+        elif fault.kind == "webhook_delay":
+            self._delayed.append((now + timedelta(seconds=fault.delay_s), event))
         else:
-            self._start(self._send_later(fault, endpoint, event))
+            self._held.append(event)
+            if fault.is_spent:
+                self.release_held()
 
-    def _send(
-        self, endpoint: Endpoint, batch: Sequence[Event], fault_kind: str | None = None
-    ) -> None:
+    def _send(self, batch: Sequence[Event], fault_kind: str | None = None) -> list[asyncio.Event]:
+        """To every endpoint; answers what tells that each was tried once."""
+        return [self._send_to(endpoint, batch, fault_kind) for endpoint in self.endpoints]
+
+    def _send_to(
+        self, endpoint: Endpoint, batch: Sequence[Event], fault_kind: str | None
+    ) -> asyncio.Event:
         tried = asyncio.Event()
         self._untried.add(tried)
         self._start(self._deliver(endpoint, batch, fault_kind, tried))
+        return tried
+
+    async def _send_again(self, batch: Sequence[Event]) -> None:
+        await asyncio.sleep(self._world.settings.webhook_retries_s[0])
+        self._send(batch, "webhook_drop")
+
+    async def _send_in_order(self, events: Sequence[Event]) -> None:
+        """One after the other, so that they arrive as the fault wants it."""
+        done = asyncio.Event()
+        self._untried.add(done)
+        for event in events:
+            for tried in self._send([event], "webhook_reorder"):
+                await tried.wait()
+        done.set()
+        self._untried.discard(done)
 
     def _start(self, work: Coroutine[Any, Any, None]) -> None:
         task = asyncio.create_task(work)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
-
-    async def _send_later(self, fault: Fault, endpoint: Endpoint, event: Event) -> None:
-        if fault.kind == "webhook_delay":
-            await asyncio.sleep(fault.delay_s)
-        else:
-            await self._another_one_left()
-        self._send(endpoint, [event], fault.kind)
-
-    async def _another_one_left(self) -> None:
-        with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(REORDER_LIMIT_S):
-                await self._release.wait()
 
     async def _deliver(
         self, endpoint: Endpoint, batch: Sequence[Event], fault: str | None, tried: asyncio.Event
@@ -162,8 +183,6 @@ class Deliveries:
     def _mark_tried(self, tried: asyncio.Event) -> None:
         tried.set()
         self._untried.discard(tried)
-        self._release.set()
-        self._release = asyncio.Event()
 
     async def _post(
         self, endpoint: Endpoint, batch: Sequence[Event], delivery_id: str

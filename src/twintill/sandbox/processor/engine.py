@@ -7,9 +7,9 @@ import logging
 from datetime import datetime, timedelta
 
 from twintill.sandbox.clock import Clock
-from twintill.sandbox.faults import Faults
 from twintill.sandbox.processor import agenda
 from twintill.sandbox.processor.deliveries import Deliveries
+from twintill.sandbox.processor.faults import Faults
 from twintill.sandbox.processor.idempotency import KeyRing
 from twintill.sandbox.processor.settings import ProcessorSandboxSettings
 from twintill.sandbox.processor.world import World
@@ -39,15 +39,14 @@ class Sandbox:
     async def tick(self) -> datetime:
         """As `catch_up`, and returns when every webhook of it was tried."""
         now = await self.catch_up()
-        self.deliveries.send_new()
+        self.deliveries.send_new(now)
         await self.deliveries.first_attempts_done()
         return now
 
     async def run(self) -> None:
         while True:
             try:
-                await self.catch_up()
-                self.deliveries.send_new()
+                self.deliveries.send_new(await self.catch_up())
             except Exception:  # a shared clock may be away for a while; the sandbox stays
                 log.exception("the sandbox processor could not catch up")
             await asyncio.sleep(self.settings.tick_interval_s)

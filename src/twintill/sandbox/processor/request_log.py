@@ -7,7 +7,7 @@ from collections import deque
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from twintill.sandbox.fault_middleware import (
+from twintill.sandbox.processor.fault_middleware import (
     App,
     Message,
     Receive,

@@ -9,8 +9,8 @@ from fastapi import Depends, Header, Request
 from fastapi.responses import JSONResponse, Response
 from pydantic import BaseModel, ConfigDict, Field, StrictInt
 
-from twintill.sandbox.fault_middleware import Receive, Scope, Send, never_answer
 from twintill.sandbox.processor.engine import Sandbox
+from twintill.sandbox.processor.fault_middleware import Receive, Scope, Send, never_answer
 from twintill.sandbox.processor.idempotency import Answer
 from twintill.sandbox.processor.refusals import Refusal
 

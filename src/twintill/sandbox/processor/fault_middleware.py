@@ -1,4 +1,4 @@
-"""Plays the ordered faults on the wire: ASGI middleware around a sandbox's whole app."""
+"""Plays the ordered faults on the wire: ASGI middleware around the whole app."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import struct
 from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any
 
-from twintill.sandbox.faults import Fault, Faults
+from twintill.sandbox.processor.faults import Fault, Faults
 
 Message = MutableMapping[str, Any]
 Scope = MutableMapping[str, Any]
@@ -42,10 +42,10 @@ class FaultMiddleware:
 
     async def _play(self, fault: Fault, scope: Scope, receive: Receive, send: Send) -> None:
         if fault.kind == "delay":
-            await asyncio.sleep(fault.delay_s)
+            await asyncio.sleep(fault.delay_real_s)
             await self._app(scope, receive, send)
             return
-        if fault.kind.endswith("_after") or (fault.kind == "status" and fault.when == "after"):
+        if fault.acts:
             await self._app(scope, receive, _swallow)
         if fault.kind == "status":
             await _answer(fault, send)
@@ -96,7 +96,7 @@ async def _answer(fault: Fault, send: Send) -> None:
         **fault.headers,
     }
     raw_headers = [(name.lower().encode(), value.encode()) for name, value in headers.items()]
-    await send({"type": "http.response.start", "status": fault.status, "headers": raw_headers})
+    await send({"type": "http.response.start", "status": fault.code, "headers": raw_headers})
     await send({"type": "http.response.body", "body": body})
 
 

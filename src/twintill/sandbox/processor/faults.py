@@ -1,21 +1,21 @@
-"""Faults that a test orders from a sandbox: requests and webhooks lost, late, doubled or refused.
+"""Faults that a test orders: requests and webhooks that get lost, late, doubled or refused.
 
-A fault is JSON, the same for every sandbox:
+A fault is JSON, in the same shape as the sandbox Stripe's:
 
     {"kind": "timeout_after",
      "match": {"method": "POST", "path_regex": "^/v1/charges$", "nth": 1, "times": 1}}
-    {"kind": "status", "status": 500, "body": {...}, "when": "after", "match": {...}}
+    {"kind": "status", "code": 500, "body": {...}, "act": true, "match": {...}}
     {"kind": "webhook_drop", "types": ["charge.succeeded"], "times": 1}
 
-`nth` is the first matching request that is hit, `times` how many from there on (null: all).
-`before` means that the sandbox did nothing; `after` that it acted and only the answer is lost.
-A `status` fault with `when: after` replaces the answer by any status and body, also a wrong 2xx.
+`nth` is the first matching request that is hit, `times` how many from there on. `before` means that
+the sandbox did nothing; `after` that it acted and only the answer is lost. A `status` fault that
+acts replaces the answer by any code and body, also by a wrong 2xx. `webhook_reorder` keeps `times` events back and then sends the last one first.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
@@ -32,26 +32,31 @@ class Fault:
     kind: str
     method: str | None = None
     path_regex: str = ""
-    types: tuple[str, ...] = ()  # of webhook events; empty: any
+    types: list[str] = field(default_factory=list)  # of webhook events; empty: any
     nth: int = 1
-    times: int | None = 1
-    when: str = "before"  # for `status`: before or after the sandbox acted
-    status: int = 500
+    times: int = 1
+    code: int = 500  # for `status`, with the three below
     body: Any = None  # JSON, or a string that is sent as it is
     headers: dict[str, str] = field(default_factory=dict)
-    delay_s: float = 1.0
+    act: bool = False  # do what was asked before
+    delay_real_s: float = 1.0  # for `delay`
+    delay_s: float = 60.0  # for `webhook_delay`, on the sandbox's clock
+    retry: bool = False  # for `webhook_drop`: only the first attempt is lost, not the event
+    copies: int = 2  # for `webhook_duplicate`
     seen: int = 0
 
     def hits(self) -> bool:
         """Counts one more match and answers whether this one is hit."""
         self.seen += 1
-        return self.seen >= self.nth and not self._is_past(self.seen)
+        return self.nth <= self.seen < self.nth + self.times
 
+    @property
     def is_spent(self) -> bool:
-        return self._is_past(self.seen + 1)
+        return self.seen + 1 >= self.nth + self.times
 
-    def _is_past(self, count: int) -> bool:
-        return self.times is not None and count >= self.nth + self.times
+    @property
+    def acts(self) -> bool:
+        return self.act or self.kind.endswith("_after")
 
 
 class Faults:
@@ -82,19 +87,18 @@ class Faults:
             )
         )
 
-    def take_for_webhook(self, event_types: Collection[str]) -> Fault | None:
-        """The fault that hits a delivery of events of these types."""
+    def take_for_webhook(self, event_type: str) -> Fault | None:
+        """The fault that hits the delivery of an event of this type."""
         return self._take(
             lambda fault: (
-                fault.kind in WEBHOOK_KINDS
-                and (not fault.types or not set(fault.types).isdisjoint(event_types))
+                fault.kind in WEBHOOK_KINDS and (not fault.types or event_type in fault.types)
             )
         )
 
     def _take(self, matches: Callable[[Fault], bool]) -> Fault | None:
         # Every matching fault counts the request, so that `nth` means the same for all of them.
         hit = [fault for fault in self._ordered if matches(fault) and fault.hits()]
-        self._ordered = [fault for fault in self._ordered if not fault.is_spent()]
+        self._ordered = [fault for fault in self._ordered if not fault.is_spent]
         return hit[0] if hit else None
 
 
@@ -103,13 +107,10 @@ def _parse(order: Mapping[str, Any]) -> Fault:
     fields.pop("match", None)
     kind = fields.get("kind")
     if kind not in REQUEST_KINDS | WEBHOOK_KINDS:
-        raise ValueError(
-            f"kind must be one of {sorted(REQUEST_KINDS | WEBHOOK_KINDS)}, not {kind!r}"
-        )
+        raise ValueError(f"kind must be one of {sorted(REQUEST_KINDS | WEBHOOK_KINDS)}: {kind!r}")
     unknown = fields.keys() - (Fault.__dataclass_fields__.keys() - {"seen"})
     if unknown:
         raise ValueError(f"unknown fields in a fault: {sorted(unknown)}")
-    fields["types"] = tuple(fields.get("types") or ())
     if fields.get("method"):
         fields["method"] = str(fields["method"]).upper()
     fault = Fault(**fields)
@@ -122,9 +123,7 @@ def _check(fault: Fault) -> None:
         re.compile(fault.path_regex)
     except re.error as error:
         raise ValueError(f"path_regex is not a regular expression: {error}") from None
-    if fault.nth < 1 or (fault.times is not None and fault.times < 1):
-        raise ValueError("nth and times count from 1")
-    if fault.when not in ("before", "after"):
-        raise ValueError('when is "before" or "after"')
-    if fault.delay_s < 0:
-        raise ValueError("delay_s cannot be negative")
+    if fault.nth < 1 or fault.times < 1 or fault.copies < 1:
+        raise ValueError("nth, times and copies count from 1")
+    if fault.delay_s < 0 or fault.delay_real_s < 0:
+        raise ValueError("a delay cannot be negative")
