@@ -95,7 +95,9 @@ class Deliveries:
     def release_held(self) -> None:
         """Sends what reorder faults held back, the last one first."""
         events, self._held = self._held[::-1], []
-        self._start(self._send_in_order(events))
+        all_tried = asyncio.Event()
+        self._untried.add(all_tried)
+        self._start(self._send_in_order(events, all_tried))
 
     async def first_attempts_done(self) -> None:
         """Returns when everything that is on its way was tried once (or is held by a fault)."""
@@ -148,15 +150,14 @@ class Deliveries:
         await asyncio.sleep(self._world.settings.webhook_retries_s[0])
         self._send(batch, "webhook_drop")
 
-    async def _send_in_order(self, events: Sequence[Event]) -> None:
+    async def _send_in_order(self, events: Sequence[Event], all_tried: asyncio.Event) -> None:
         """One after the other, so that they arrive as the fault wants it."""
-        done = asyncio.Event()
-        self._untried.add(done)
-        for event in events:
-            for tried in self._send([event], "webhook_reorder"):
-                await tried.wait()
-        done.set()
-        self._untried.discard(done)
+        try:
+            for event in events:
+                for tried in self._send([event], "webhook_reorder"):
+                    await tried.wait()
+        finally:
+            self._mark_tried(all_tried)
 
     def _start(self, work: Coroutine[Any, Any, None]) -> None:
         task = asyncio.create_task(work)

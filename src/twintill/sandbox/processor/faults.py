@@ -9,7 +9,8 @@ A fault is JSON, in the same shape as the sandbox Stripe's:
 
 `nth` is the first matching request that is hit, `times` how many from there on. `before` means that
 the sandbox did nothing; `after` that it acted and only the answer is lost. A `status` fault that
-acts replaces the answer by any code and body, also by a wrong 2xx. `webhook_reorder` keeps `times` events back and then sends the last one first.
+acts replaces the answer by any code and body, also by a wrong 2xx. `webhook_reorder` keeps `times`
+events back and then sends the last one first.
 """
 
 from __future__ import annotations
