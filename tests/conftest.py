@@ -51,9 +51,14 @@ def database(databases: Databases) -> Iterator[Database]:
     databases.drop(database)
 
 
-@pytest.fixture
-def private_cluster() -> Iterator[postgres.Cluster]:
-    """A PostgreSQL for this test alone, to be crashed, stopped and started at will."""
+@pytest.fixture(scope="session")
+def mortal_folder() -> Iterator[Path]:
     folder = new_folder()
     with postgres.stopped_at_the_end(folder, discard=True):
-        yield postgres.start(folder, durable=False)
+        yield folder
+
+
+@pytest.fixture
+def private_cluster(mortal_folder: Path) -> postgres.Cluster:
+    """A PostgreSQL to be crashed, stopped and started at will; the next test starts it again."""
+    return postgres.start(mortal_folder, durable=False)

@@ -105,6 +105,7 @@ async def test_what_was_committed_outlives_a_crash_and_the_address_stays(
     private_cluster: Cluster,
 ) -> None:
     owner = postgres.OWNER
+    await ask(private_cluster, "DROP TABLE IF EXISTS kept", owner)
     await ask(private_cluster, "CREATE TABLE kept AS SELECT 42 AS answer", owner)
     postgres.crash(private_cluster)
     again = restart(private_cluster)
