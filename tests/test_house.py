@@ -155,6 +155,14 @@ def test_only_the_terminal_is_printed_to() -> None:
     ]
 
 
+def test_only_the_command_line_knows_the_sandbox() -> None:
+    outside = set(SOURCES) - set(part("sandbox", "cli", "cli.py"))
+    imports = re.compile(
+        r"^\s*(from|import) twintill\.sandbox|^\s*from twintill import .*sandbox", re.M
+    )
+    assert not [name(p) for p in outside if imports.search(p.read_text())]
+
+
 def test_the_lock_has_hashes_and_names_no_host() -> None:
     lock = (ROOT / "requirements.lock").read_text()
     assert "://" not in lock
