@@ -127,6 +127,10 @@ SITUATIONS: dict[str, Payment] = {
         new_payment(), start(), answer(PROVISIONAL), f.FailedLate("att_1", "nsf", "")
     ),
     "waiting-parked": replace(new_payment(), parked_why=_PARKED_WHY),
+    # Charged once more with the method that was refused for good: the new one is gone again.
+    "waiting-refused-before": after(
+        new_payment(), start(), answer(HARD), f.MethodAdded("pm_b"), at=NOW - timedelta(days=3)
+    ),
     "charging-started": after(new_payment(), start()),
     "charging-in-doubt": after(new_payment(), start(), answer(NO_ANSWER)),
     "charging-parked": long_ago(start(), answer(NO_ANSWER)),
@@ -226,8 +230,12 @@ FACTS: dict[str, Make] = {
     ),
     "FailedLate": lambda p: f.FailedLate(_attempt(p), "nsf", ""),
     "FailedLate, the first attempt": lambda _: f.FailedLate("att_1", "nsf", ""),
+    "FailedLate for good": lambda p: f.FailedLate(
+        _attempt(p), "mandate_cancelled", "", DeclineKind.REVOKED
+    ),
     "InvoiceReported": lambda _: f.InvoiceReported(5000),
     "InvoiceReported, less": lambda _: f.InvoiceReported(4000),
+    "InvoiceReported, more": lambda _: f.InvoiceReported(6000),
     "ReportRefused": lambda _: f.ReportRefused(VOID),
     "ReportRefused, paid elsewhere": lambda _: f.ReportRefused(PAID),
     "ReportRefused by an open invoice": lambda _: f.ReportRefused(LOOK),

@@ -19,7 +19,7 @@ _LINES = st.sampled_from((*Line, Line.FINE, Line.FINE))
 _PAUSES = st.sampled_from((5, 60, 3600, 6 * 3600, 86400, 4 * 86400, 25 * 86400))
 _NUMBERS = st.integers(min_value=0, max_value=20)
 _STEPS_TO_AN_END = 60
-_EXAMPLES = int(os.environ.get("TWINTILL_TEST_EXAMPLES", "200"))
+_EXAMPLES = int(os.environ.get("TWINTILL_TEST_EXAMPLES", "100"))
 
 
 class OnePayment(RuleBasedStateMachine):

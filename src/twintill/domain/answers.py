@@ -21,7 +21,7 @@ from twintill.domain.decision import (
     with_attempt,
 )
 from twintill.domain.doubt import next_ask
-from twintill.domain.dunning import GiveUp, TryAt, next_try
+from twintill.domain.dunning import GiveUp, next_try, wait_or_give_up
 from twintill.domain.facts import Answered, FailedLate, NotFoundThere, Via
 from twintill.domain.late_failure import failed_late
 from twintill.domain.outcomes import (
@@ -261,20 +261,10 @@ def _after_decline(payment: Payment, attempt: Attempt, policy: Policy, now: date
     if payment.state not in (State.CHARGING, State.PENDING):
         return _no_longer_out(payment, attempt)
     payment = _answer_is_here(payment)
-    match next_try(payment, attempt, policy, now):
-        case TryAt(at):
-            payment = replace(payment, state=State.WAITING, reason=Reason.RETRY, next_look_at=at)
-            return Decision(payment, attempt_id=attempt.id, notices=(Notice.DECLINED,))
-        case GiveUp(reason):
-            payment = replace(
-                payment,
-                state=State.EXHAUSTED,
-                reason=reason,
-                next_look_at=None,
-                ended=payment.parked_why is None,
-            )
-            notices = (Notice.DECLINED, Notice.EXHAUSTED)
-            return Decision(payment, attempt_id=attempt.id, notices=notices)
+    follows = next_try(payment, attempt, policy, now)
+    payment = wait_or_give_up(payment, follows, Reason.RETRY)
+    gave_up = (Notice.EXHAUSTED,) if isinstance(follows, GiveUp) else ()
+    return Decision(payment, attempt_id=attempt.id, notices=(Notice.DECLINED, *gave_up))
 
 
 def _no_longer_out(payment: Payment, attempt: Attempt) -> Decision:

@@ -165,6 +165,7 @@ def _not_chargeable(payment: Payment, verdict: Wait | Closed | NeedsPerson) -> D
             return Decision(_ended(payment, State.CANCELED, reason), notices=(Notice.CANCELED,))
         case NeedsPerson(why):
             return Decision(parked(payment, why), notices=(Notice.NEEDS_PERSON,))
+    assert_never(verdict)
 
 
 def _look_failed(

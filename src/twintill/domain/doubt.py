@@ -38,8 +38,3 @@ def nothing_can_appear(attempt: Attempt, window: Window, now: datetime) -> bool:
 def next_ask(attempt: Attempt, policy: Policy, now: datetime) -> datetime:
     """When to ask for its outcome again."""
     return now + pause_after(policy.ask_pauses, attempt.asked)
-
-
-def overdue(attempt: Attempt, policy: Policy, now: datetime) -> bool:
-    """Whether it has been in doubt for so long that a person must look."""
-    return now > attempt.first_sent_at + policy.doubt_deadline

@@ -5,11 +5,11 @@ The schedule is at most `len(retry_pauses) + 1` tries with one method, at least 
 cannot fit is not made, and the payment says so (facts: card-network retry rules).
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from twintill.domain.outcomes import DeclineKind
-from twintill.domain.payment import Attempt, Outcome, Payment, Reason
+from twintill.domain.payment import Attempt, Outcome, Payment, Reason, State
 from twintill.domain.policy import Policy
 
 
@@ -45,6 +45,19 @@ def next_charge(payment: Payment, method_id: str, policy: Policy, now: datetime)
     if isinstance(follows, GiveUp) or follows.at > now:
         return follows
     return _if_it_fits(payment, declines, now, policy)
+
+
+def wait_or_give_up(payment: Payment, follows: TryAt | GiveUp, reason: Reason) -> Payment:
+    """The payment waits for its next try, for this reason; or dunning gave up."""
+    if isinstance(follows, TryAt):
+        return replace(payment, state=State.WAITING, reason=reason, next_look_at=follows.at)
+    return replace(
+        payment,
+        state=State.EXHAUSTED,
+        reason=follows.reason,
+        next_look_at=None,
+        ended=payment.parked_why is None,
+    )
 
 
 def _if_it_fits(

@@ -17,7 +17,7 @@ from twintill.domain.decision import (
     parked,
     with_attempt,
 )
-from twintill.domain.dunning import GiveUp, TryAt, next_try
+from twintill.domain.dunning import GiveUp, next_try, wait_or_give_up
 from twintill.domain.facts import FailedLate
 from twintill.domain.payment import Attempt, Outcome, Payment, Reason, Receipt, State
 from twintill.domain.policy import Policy
@@ -82,20 +82,10 @@ def _before_the_report(
         state, reason = _OUT[out.outcome]
         payment = replace(payment, state=state, reason=reason, next_look_at=now)
         return payment, (Notice.FAILED_LATE,)
-    match next_try(payment, attempt, policy, now):
-        case TryAt(at):
-            reason = Reason.FAILED_LATE
-            payment = replace(payment, state=State.WAITING, reason=reason, next_look_at=at)
-            return payment, (Notice.FAILED_LATE,)
-        case GiveUp(reason):
-            payment = replace(
-                payment,
-                state=State.EXHAUSTED,
-                reason=reason,
-                next_look_at=None,
-                ended=payment.parked_why is None,
-            )
-            return payment, (Notice.FAILED_LATE, Notice.EXHAUSTED)
+    follows = next_try(payment, attempt, policy, now)
+    gave_up = (Notice.EXHAUSTED,) if isinstance(follows, GiveUp) else ()
+    payment = wait_or_give_up(payment, follows, Reason.FAILED_LATE)
+    return payment, (Notice.FAILED_LATE, *gave_up)
 
 
 _OUT = {

@@ -1,7 +1,6 @@
 """What a worker does when it looks at a payment: at most one thing, chosen from the state alone."""
 
 from dataclasses import dataclass
-from typing import assert_never
 
 from twintill.domain.payment import Attempt, Outcome, Payment, State
 
@@ -44,16 +43,6 @@ def next_step(payment: Payment) -> Step:
         return Report()
     attempt = payment.unresolved_attempt
     if attempt is not None:
-        return _step_for(attempt)
+        known = attempt.outcome in (Outcome.ACCEPTED, Outcome.NEEDS_CUSTOMER)
+        return Ask(attempt) if known else Resolve(attempt)
     return Charge() if payment.state is State.WAITING else Rest()
-
-
-def _step_for(attempt: Attempt) -> Step:
-    match attempt.outcome:
-        case Outcome.STARTED | Outcome.NO_ANSWER:
-            return Resolve(attempt)
-        case Outcome.ACCEPTED | Outcome.NEEDS_CUSTOMER:
-            return Ask(attempt)
-        case Outcome.APPROVED | Outcome.DECLINED | Outcome.NOT_SENT:
-            return Rest()
-    assert_never(attempt.outcome)

@@ -1,0 +1,94 @@
+"""The last look: charge exactly what Stripe says is due, and only what is ours to charge."""
+
+from dataclasses import replace
+from itertools import pairwise
+from typing import Any
+
+import pytest
+
+from tests.domain.situations import DUE, LOOK, NOW, POLICY, new_payment
+from twintill.domain.invoice import InvoiceStatus, StripePayment, rank, supersedes
+from twintill.domain.look import Chargeable, Closed, NeedsPerson, Verdict, Wait, judge_charge
+from twintill.domain.payment import Reason
+
+
+def judged(n: int = 1, limit_minor: int | None = None, **changes: Any) -> Verdict:
+    payment = new_payment(limit_minor=limit_minor)
+    return judge_charge(payment, replace(LOOK, **changes), n, POLICY, NOW)
+
+
+def test_what_remains_is_charged_and_not_what_was_due() -> None:
+    assert judged(amount_due_minor=5000, amount_remaining_minor=1200) == Chargeable(1200)
+
+
+@pytest.mark.parametrize(
+    ("status", "reason"),
+    [
+        (InvoiceStatus.VOID, Reason.INVOICE_VOID),
+        (InvoiceStatus.DELETED, Reason.INVOICE_DELETED),
+        (InvoiceStatus.PAID, Reason.PAID_ELSEWHERE),
+        (InvoiceStatus.UNCOLLECTIBLE, Reason.UNCOLLECTIBLE),
+    ],
+)
+def test_a_closed_invoice_is_not_charged(status: InvoiceStatus, reason: Reason) -> None:
+    assert judged(status=status) == Closed(reason)
+    nothing = judged(status=status, amount_due_minor=0, amount_remaining_minor=0)
+    assert nothing == Closed(Reason.NOTHING_DUE)
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [{"foreign_installation": "other"}, {"highest_n": 2}, {"currency": "USD"}],
+)
+def test_another_copy_or_currency_is_for_a_person(changes: dict[str, Any]) -> None:
+    assert isinstance(judged(**changes), NeedsPerson)
+
+
+def test_our_own_mark_does_not_stop_a_replay() -> None:
+    assert judged(n=2, highest_n=2) == Chargeable(5000)
+
+
+@pytest.mark.parametrize(
+    ("changes", "reason"),
+    [
+        ({"status": InvoiceStatus.DRAFT}, Reason.DRAFT),
+        ({"collection_method": "charge_automatically"}, Reason.HANDED_TO_STRIPE),
+        ({"stripe_payment": StripePayment.PROCESSING}, Reason.STRIPE_PAYMENT_PROCESSING),
+        ({"amount_remaining_minor": 0}, Reason.NOTHING_DUE),
+    ],
+)
+def test_what_may_change_is_waited_for(changes: dict[str, Any], reason: Reason) -> None:
+    verdict = judged(**changes)
+    assert isinstance(verdict, Wait)
+    assert verdict.reason is reason
+    assert verdict.until > NOW
+
+
+@pytest.mark.parametrize(
+    ("limit_minor", "verdict"),
+    [(0, Reason.CHECKOUT), (4999, Reason.CONSENT), (5000, None), (None, None)],
+)
+def test_more_than_agreed_is_never_charged(limit_minor: int | None, verdict: Reason | None) -> None:
+    judgement = judged(limit_minor=limit_minor)
+    assert (judgement.reason if isinstance(judgement, Wait) else None) is verdict
+
+
+def test_a_draft_of_an_unfinished_checkout_still_waits_for_the_checkout() -> None:
+    verdict = judged(limit_minor=0, status=InvoiceStatus.DRAFT)
+    assert isinstance(verdict, Wait)
+    assert verdict.reason is Reason.CHECKOUT
+
+
+def test_a_mirrored_status_only_moves_up() -> None:
+    up = [InvoiceStatus.DRAFT, InvoiceStatus.OPEN, InvoiceStatus.UNCOLLECTIBLE, InvoiceStatus.PAID]
+    for lower, higher in pairwise(up):
+        assert supersedes(higher, lower)
+        assert rank(higher) > rank(lower)
+        assert not supersedes(lower, higher)
+    assert not supersedes(InvoiceStatus.VOID, InvoiceStatus.PAID)
+
+
+def test_uncollectible_is_not_closed() -> None:
+    """Stripe still takes the report: the money was owed."""
+    assert not replace(LOOK, status=InvoiceStatus.UNCOLLECTIBLE, due_at=DUE).closed
+    assert replace(LOOK, status=InvoiceStatus.VOID).closed

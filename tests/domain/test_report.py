@@ -1,0 +1,73 @@
+"""The report: `pay` only what is covered, strand only on a readable answer, else wait or ask."""
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from tests.domain.situations import LOOK, PAID, SITUATIONS
+from twintill.domain.facts import InvoiceReported, ReportFailed, ReportRefused
+from twintill.domain.invoice import InvoiceLook, InvoiceStatus, StripePayment
+from twintill.domain.payment import Payment
+from twintill.domain.report import Pay, ReportVerdict, judge_paid, judge_report
+
+COLLECTED = SITUATIONS["collected"]
+
+
+def judged(reports: int = 1, look: InvoiceLook = LOOK, **changes: Any) -> ReportVerdict:
+    return judge_report(replace(COLLECTED, reports=reports), replace(look, **changes))
+
+
+def for_a_person(verdict: ReportVerdict) -> bool:
+    return isinstance(verdict, ReportFailed) and verdict.needs_person
+
+
+@pytest.mark.parametrize("status", [InvoiceStatus.OPEN, InvoiceStatus.UNCOLLECTIBLE])
+@pytest.mark.parametrize("remaining_minor", [5000, 4000])
+def test_what_is_covered_is_paid(status: InvoiceStatus, remaining_minor: int) -> None:
+    assert judged(status=status, amount_remaining_minor=remaining_minor) == Pay()
+
+
+def test_more_than_was_collected_is_never_paid() -> None:
+    assert for_a_person(judged(amount_remaining_minor=5001))
+
+
+@pytest.mark.parametrize("changes", [{"status": InvoiceStatus.DRAFT}, {"currency": "USD"}])
+def test_what_cannot_be_is_for_a_person(changes: dict[str, Any]) -> None:
+    assert for_a_person(judged(**changes))
+
+
+def test_a_payment_of_stripes_own_is_waited_for() -> None:
+    verdict = judged(stripe_payment=StripePayment.PROCESSING)
+    assert isinstance(verdict, ReportFailed)
+    assert not verdict.needs_person
+
+
+@pytest.mark.parametrize("status", [InvoiceStatus.VOID, InvoiceStatus.DELETED])
+def test_void_and_deleted_strand(status: InvoiceStatus) -> None:
+    assert isinstance(judged(status=status), ReportRefused)
+
+
+@pytest.mark.parametrize("reports", [1, 2])
+def test_paid_by_stripe_or_by_credit_strands(reports: int) -> None:
+    assert isinstance(judged(reports, PAID, stripe_payment=StripePayment.PAID), ReportRefused)
+    assert isinstance(judged(reports, PAID, amount_paid_minor=0), ReportRefused)
+
+
+def test_paid_before_we_ever_told_is_for_a_person() -> None:
+    assert for_a_person(judged(1, PAID))
+
+
+def test_paid_after_a_report_without_an_answer_was_ours() -> None:
+    """Died after `pay`, before writing it: a paying customer is not refunded."""
+    assert judged(2, PAID) == InvoiceReported(5000)
+
+
+def test_more_paid_than_collected_is_for_a_person() -> None:
+    assert for_a_person(judged(2, PAID, amount_paid_minor=5001))
+
+
+@pytest.mark.parametrize(("paid_minor", "payment"), [(5000, COLLECTED), (4000, COLLECTED)])
+def test_the_answer_to_our_own_pay_is_a_report(paid_minor: int, payment: Payment) -> None:
+    look = replace(PAID, amount_paid_minor=paid_minor)
+    assert judge_paid(payment, look, told_by_us=True) == InvoiceReported(paid_minor)
