@@ -1,0 +1,90 @@
+"""GET /v1/invoices: Stripe's invoices as last seen, each with how its collecting stands."""
+
+from typing import Annotated, Any
+
+from fastapi import Depends, Query
+from starlette.requests import Request
+
+from twintill.domain.invoice import InvoiceStatus
+from twintill.store.invoice_pages import (
+    InvoiceFilter,
+    list_invoices,
+    payments_of_invoices,
+    read_invoice,
+)
+from twintill.web.api import Reader, api_router
+from twintill.web.doors import TheMeans
+from twintill.web.pagination import CreatedRange, ListShape, ThePage, as_list, seconds
+from twintill.web.shapes import InvoiceShape, PaymentStub
+
+router = api_router("invoices")
+_Id = Annotated[str | None, Query(max_length=255)]
+
+
+def invoice_filter(
+    created: CreatedRange,
+    customer: _Id = None,
+    subscription: _Id = None,
+    status: InvoiceStatus | None = None,
+    parked: Annotated[
+        bool | None, Query(description="Whether its payment waits for a person.")
+    ] = None,
+) -> InvoiceFilter:
+    """A dependency: what the list may be narrowed to."""
+    return InvoiceFilter(customer, subscription, status, parked, created)
+
+
+@router.get("/v1/invoices", summary="List invoices")
+async def list_all(
+    request: Request,
+    means: TheMeans,
+    caller: Reader,
+    page: ThePage,
+    only: Annotated[InvoiceFilter, Depends(invoice_filter)],
+) -> ListShape[InvoiceShape]:
+    """Newest first, by the time at which Twintill first saw them."""
+    async with means.database.connect() as db:
+        rows, has_more = await list_invoices(db, caller.scope, page, only)
+        collecting = await payments_of_invoices(db, caller.scope, [r.invoice_id for r in rows])
+    shown = [_invoice(row, collecting.get(row.invoice_id)) for row in rows]
+    return as_list(request, shown, has_more=has_more)
+
+
+@router.get("/v1/invoices/{invoice}", summary="One invoice")
+async def get_one(invoice: str, means: TheMeans, caller: Reader) -> InvoiceShape:
+    """As Stripe last showed it."""
+    async with means.database.connect() as db:
+        row = await read_invoice(db, caller.scope, invoice)
+        collecting = await payments_of_invoices(db, caller.scope, [invoice])
+    return _invoice(row, collecting.get(invoice))
+
+
+def _invoice(row: Any, payment: Any | None) -> InvoiceShape:
+    return InvoiceShape(
+        id=row.invoice_id,
+        livemode=row.livemode,
+        customer=row.customer_id,
+        subscription=row.subscription_id,
+        number=row.number,
+        status=row.status,
+        collection_method=row.collection_method,
+        billing_reason=row.billing_reason,
+        currency=row.currency.lower(),
+        amount_due=row.amount_due_minor,
+        amount_paid=row.amount_paid_minor,
+        amount_remaining=row.amount_remaining_minor,
+        due_date=seconds(row.due_at),
+        created=seconds(row.created_at) or 0,
+        seen=seconds(row.seen_at) or 0,
+        stale=row.stale,
+        payment=None if payment is None else _stub(payment),
+    )
+
+
+def _stub(row: Any) -> PaymentStub:
+    return PaymentStub(
+        id=row.payment_id,
+        state=row.state,
+        reason=row.reason,
+        needs_person=row.parked_why if row.parked_at else None,
+    )

@@ -1,0 +1,157 @@
+"""What the API answers: shapes that a Stripe user feels at home with.
+
+Amounts are minor units beside a lower-case `currency`, times are unix seconds, ids have prefixes.
+"""
+
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, Field
+
+Seconds = Annotated[int, Field(description="Unix seconds.")]
+Minor = Annotated[int, Field(description="Minor units of `currency`, as Stripe counts them.")]
+
+
+class PaymentStub(BaseModel):
+    """Of an invoice: how its collecting stands."""
+
+    id: str
+    state: str
+    reason: str | None
+    needs_person: str | None
+
+
+class InvoiceShape(BaseModel):
+    """Stripe's invoice as last seen; Stripe remains the source of truth."""
+
+    id: str
+    object: Literal["invoice"] = "invoice"
+    livemode: bool
+    customer: str
+    subscription: str | None
+    number: str | None
+    status: str
+    collection_method: str
+    billing_reason: str | None
+    currency: str
+    amount_due: Minor
+    amount_paid: Minor
+    amount_remaining: Minor
+    due_date: Seconds | None
+    created: Seconds
+    seen: Seconds = Field(description="When Stripe last told us.")
+    stale: bool = Field(description="An event disagreed; Stripe is about to be asked again.")
+    payment: PaymentStub | None
+
+
+class PaymentShape(BaseModel):
+    """Our collecting of one invoice."""
+
+    id: str
+    object: Literal["payment"] = "payment"
+    livemode: bool
+    invoice: str
+    customer: str
+    currency: str
+    state: str = Field(
+        description="waiting, charging, pending, collected, reported, exhausted, canceled, "
+        "stranded or refunded"
+    )
+    reason: str | None = Field(description="Why it is in this state; for people.")
+    needs_person: str | None = Field(description="Set when it is parked: what has to be decided.")
+    collected: Minor
+    reported: Minor
+    stranded: Minor
+    refunded: Minor
+    limit: Minor | None = Field(description="The most that the customer agreed to, if asked.")
+    due_date: Seconds | None
+    next_look_at: Seconds | None = Field(description="When Twintill acts on it next.")
+    created: Seconds
+    ended_at: Seconds | None
+
+
+class AttemptShape(BaseModel):
+    """One request to one processor under one idempotency key."""
+
+    id: str
+    object: Literal["payment_attempt"] = "payment_attempt"
+    kind: str
+    n: int
+    payment_method: str | None
+    processor: str
+    processor_account: str
+    amount: Minor
+    currency: str
+    reference: str
+    outcome: str
+    finality: str | None
+    processor_payment: str | None
+    decline_kind: str | None
+    code: str | None
+    detail: str | None
+    action_url: str | None
+    sendings: int
+    asked: int
+    first_sent_at: Seconds
+    answered_at: Seconds | None
+    expected_at: Seconds | None
+
+
+class ReceiptShape(BaseModel):
+    """Money that reached us."""
+
+    id: str
+    object: Literal["receipt"] = "receipt"
+    source: str
+    attempt: str | None
+    processor_account: str | None
+    currency: str
+    finality: str
+    collected: Minor
+    reported: Minor
+    stranded: Minor
+    refunded: Minor
+    failed: bool
+    collected_at: Seconds
+
+
+class HistoryShape(BaseModel):
+    """One fact, and what it changed."""
+
+    seq: int
+    at: Seconds
+    fact: str
+    detail: dict[str, Any]
+    state_before: str
+    state_after: str
+    reason_after: str | None
+    attempt: str | None
+    actor: str
+
+
+class PostingShape(BaseModel):
+    """One signed leg: debits positive, credits negative."""
+
+    account: str
+    currency: str
+    amount: Minor
+    receipt: str | None
+
+
+class LedgerTransactionShape(BaseModel):
+    """A balanced set of postings."""
+
+    id: str
+    object: Literal["ledger_transaction"] = "ledger_transaction"
+    kind: str
+    cause: str
+    at: Seconds
+    postings: list[PostingShape]
+
+
+class WholePaymentShape(PaymentShape):
+    """A payment with everything that happened to it, oldest first."""
+
+    attempts: list[AttemptShape]
+    receipts: list[ReceiptShape]
+    history: list[HistoryShape]
+    ledger: list[LedgerTransactionShape]
