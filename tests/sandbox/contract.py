@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from openapi_schema_validator import OAS31Validator
-from referencing import Registry, Resource
+from referencing import Registry
 from referencing.jsonschema import DRAFT202012
 
 from twintill.sandbox.stripe.forms import decode_form
@@ -30,9 +30,7 @@ DATA = Path(__file__).parents[1] / "data" / "stripe"
 NEWEST = "openapi-subset.json"
 OFFICIAL = "openapi-official-2026-05-27.dahlia.pruned.json"
 # Calls that the sandbox answers and neither file describes.
-UNDESCRIBED = re.compile(
-    r"GET /v1/(account|payment_intents/[^/]+|customers/[^/]+/subscriptions)\Z"
-)
+UNDESCRIBED = re.compile(r"GET /v1/(account|payment_intents/[^/]+|customers/[^/]+/subscriptions)\Z")
 # Stripe sends it only when it is asked for (docs, 2026-05-27), whatever its older file says.
 NOT_REALLY_REQUIRED = {"amount_paid_off_stripe"}
 
@@ -119,7 +117,7 @@ class _Description:
         self._uri = f"urn:stripe:{name}"
         self._document = _rewrite(raw, self._uri)
         self.schemas: Json = self._document["components"]["schemas"]
-        resource = Resource(contents=self._document, specification=DRAFT202012)
+        resource = DRAFT202012.create_resource(self._document)
         self._registry: Registry[Any] = Registry().with_resource(self._uri, resource)
         self._paths = [
             (re.compile(re.sub(r"\{[^}]+\}", "[^/]+", path) + r"\Z"), path, operations)

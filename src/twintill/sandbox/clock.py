@@ -10,6 +10,8 @@ from typing import Protocol
 import asyncpg
 
 QUERY_TIMEOUT_S = 10.0
+# What a connection says that the server has ended; which of them is a matter of timing.
+_BROKEN = (asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError)
 
 
 class Clock(Protocol):
@@ -59,7 +61,7 @@ class SharedClock:
         async with self._one_at_a_time:
             try:
                 return await self._ask()
-            except (OSError, asyncpg.PostgresConnectionError, asyncpg.InterfaceError):
+            except (OSError, *_BROKEN):
                 await self._drop_connection()
                 return await self._ask()
 

@@ -83,9 +83,7 @@ async def test_an_unpaid_invoice_makes_it_past_due_and_paying_active_again(
 ) -> None:
     subscription = await world.subscribe()
     await world.advance(14 * DAY_S)
-    overdue = await world.v1.subscriptions.retrieve_async(
-        subscription.id, {"expand": ["customer"]}
-    )
+    overdue = await world.v1.subscriptions.retrieve_async(subscription.id, {"expand": ["customer"]})
     assert (overdue.status, overdue.customer.delinquent) == ("past_due", True)
     assert "invoice.overdue" not in await world.types()
     await world.v1.invoices.pay_async(subscription.latest_invoice.id, {"paid_out_of_band": True})

@@ -11,6 +11,14 @@ from twintill.sandbox.stripe.world import Json, World, list_object
 
 MAX_LEVELS = 4
 _ABSENT: Any = object()
+# Fields that hold an id (or nothing yet) for which Stripe gives the object.
+_REFERENCES = frozenset(
+    ("application", "charge", "credit_note", "customer", "customer_balance_transaction",
+     "default_payment_method", "default_price", "default_source", "invoice", "latest_invoice",
+     "latest_revision", "on_behalf_of", "payment_intent", "payment_method", "payment_record",
+     "pending_setup_intent", "price", "product", "schedule", "subscription", "tax_code",
+     "test_clock")
+)  # fmt: skip
 
 
 def expanded(world: World, obj: Json, paths: list[str]) -> Json:
@@ -50,7 +58,7 @@ def _field(world: World, obj: Json, name: str, where: str) -> Any:
     if include is not None:
         return include(world, obj)
     value = obj.get(name, _ABSENT)
-    if value is _ABSENT or isinstance(value, int | float):
+    if not isinstance(value, dict | list) and (value is _ABSENT or name not in _REFERENCES):
         raise _cannot(where)
     return value
 

@@ -6,6 +6,7 @@ import re
 from typing import Any
 
 from twintill.sandbox.stripe.calls import PAGING, Call, Route, in_range, page
+from twintill.sandbox.stripe.drafting import webhooks_delivered
 from twintill.sandbox.stripe.refusal import invalid
 from twintill.sandbox.stripe.world import Json, World, merge_metadata, text_or_none
 
@@ -85,20 +86,31 @@ def update_endpoint(world: World, call: Call) -> Json:
         endpoint["description"] = text_or_none(params["description"])
     if "disabled" in params:
         endpoint["status"] = "disabled" if params["disabled"] else "enabled"
+    if endpoint["status"] == "disabled":
+        _forget_deliveries(world, endpoint["id"], call)
     endpoint["metadata"] = merge_metadata(endpoint["metadata"], params.get("metadata"))
     return endpoint
 
 
 def delete_endpoint(world: World, call: Call) -> Json:
-    """Nobody waits any longer for what it did not answer."""
     endpoint = world.find("webhook_endpoint", call.id)
-    world.outbox.forget_endpoint(call.id)
+    _forget_deliveries(world, call.id, call)
     world.secrets.pop(call.id, None)
     return world.remove(endpoint)
 
 
 def list_endpoints(world: World, call: Call) -> Json:
     return page(call, reversed(world.all("webhook_endpoint").values()), "webhook_endpoint")
+
+
+def _forget_deliveries(world: World, endpoint_id: str, call: Call) -> None:
+    """Nobody waits any longer for what this endpoint has not answered."""
+    world.outbox.forget_endpoint(endpoint_id)
+    for invoice in world.all("invoice").values():
+        waiting = invoice["status"] == "draft" and invoice["webhooks_delivered_at"] is None
+        if waiting and not world.outbox.pending(world.created_events[invoice["id"]]):
+            moment = world.moment_of(invoice["customer"], call.moment)
+            webhooks_delivered(world, invoice, moment.at)
 
 
 def _is_of(type: str, wanted: str) -> bool:
