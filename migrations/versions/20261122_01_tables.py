@@ -231,12 +231,12 @@ def upgrade() -> None:
         sa.Column("completed_at", sa.TIMESTAMP(timezone=True), nullable=True),
         sa.Column("created_at", sa.TIMESTAMP(timezone=True), nullable=False),
         sa.CheckConstraint(
-            "state IN ('open', 'completing', 'confirming', 'complete', 'expired')",
-            name=op.f("ck_checkouts_state"),
-        ),
-        sa.CheckConstraint(
             "purpose = 'method' OR purpose = 'signup' AND subscription_id IS NOT NULL AND invoice_id IS NOT NULL AND payment_id IS NOT NULL",
             name=op.f("ck_checkouts_purpose"),
+        ),
+        sa.CheckConstraint(
+            "state IN ('open', 'completing', 'confirming', 'complete', 'expired')",
+            name=op.f("ck_checkouts_state"),
         ),
         sa.ForeignKeyConstraint(
             ["stripe_account_id", "livemode", "customer_id"],

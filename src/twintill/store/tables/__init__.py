@@ -1,0 +1,56 @@
+"""The tables: what we remember, and what the database itself refuses.
+
+Every key begins with Stripe account and mode. Amounts are bigint minor units. Four kinds of row
+carry work (payments, inbox, operations, outgoing events): see `columns.work_columns`. The rows of
+ledger and history only grow: triggers of the migration "guards" refuse the rest.
+"""
+
+from twintill.store.tables.columns import metadata
+from twintill.store.tables.doors import (
+    api_keys,
+    api_requests,
+    checkouts,
+    deliveries,
+    inbox,
+    operations,
+    outgoing_events,
+    virtual_clocks,
+)
+from twintill.store.tables.mirror import (
+    customers,
+    invoices,
+    payment_methods,
+    stripe_accounts,
+    subscriptions,
+)
+from twintill.store.tables.money import (
+    attempts,
+    ledger_transactions,
+    payment_history,
+    payments,
+    postings,
+    receipts,
+)
+
+__all__ = [
+    "api_keys",
+    "api_requests",
+    "attempts",
+    "checkouts",
+    "customers",
+    "deliveries",
+    "inbox",
+    "invoices",
+    "ledger_transactions",
+    "metadata",
+    "operations",
+    "outgoing_events",
+    "payment_history",
+    "payment_methods",
+    "payments",
+    "postings",
+    "receipts",
+    "stripe_accounts",
+    "subscriptions",
+    "virtual_clocks",
+]
