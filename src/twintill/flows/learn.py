@@ -15,9 +15,10 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from twintill.domain.decide import decide
 from twintill.domain.decision import Decision
 from twintill.domain.facts import Fact
+from twintill.domain.payment import Payment, State
 from twintill.flows.means import Means
 from twintill.ids import Scope
-from twintill.store import outgoing, payments
+from twintill.store import operations, outgoing, payments
 
 # Never into the history: sealed bytes are noise there, and pages with tokens in their address.
 _LEFT_OUT = frozenset(("sealed_body", "action_url"))
@@ -54,10 +55,22 @@ async def learn_within(
         detail=observed(fact),
         actor=actor,
     )
+    if _moved(locked.payment, decision.payment):
+        await operations.ring_for_payment(db, scope, payment_id)
     if means.tells_app:
         for notice in decision.notices:
             await outgoing.add_payment_event(db, scope, notice, decision.payment)
     return decision
+
+
+# On the way to somewhere: nobody waits for these.
+_PASSING = frozenset((State.CHARGING, State.COLLECTED))
+
+
+def _moved(before: Payment, after: Payment) -> bool:
+    """What waits for this payment (a sign-up, the dropping of tokens) has something to see."""
+    moved = after.state is not before.state or after.ended is not before.ended
+    return moved and after.state not in _PASSING
 
 
 def observed(fact: Any) -> dict[str, Any]:

@@ -24,6 +24,7 @@ from twintill.store.tables.mirror import (
     subscriptions,
 )
 from twintill.store.tables.money import (
+    UNRESOLVED,
     attempts,
     ledger_transactions,
     payment_history,
@@ -33,6 +34,7 @@ from twintill.store.tables.money import (
 )
 
 __all__ = [
+    "UNRESOLVED",
     "api_keys",
     "api_requests",
     "attempts",
