@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import timedelta
 
 from sqlalchemy.ext.asyncio import AsyncEngine
 
@@ -26,6 +27,7 @@ class Means:
     policy: Policy
     public_url: str  # where customers reach our pages, without a trailing slash
     tells_app: bool  # whether the user's app gets events
+    checkout_expires_after: timedelta = timedelta(days=1)
 
     def processor(self, name: str) -> Processor:
         """Raises SettingsError for a processor that is not configured (any more)."""

@@ -9,15 +9,15 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Select, select, update
+from sqlalchemy import Select, exists, select, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from twintill.errors import BrokenInvariant, NotFoundError
+from twintill.errors import BrokenInvariant, ConflictError, NotFoundError
 from twintill.ids import Scope, derived_id
 from twintill.store.clock import NOW
 from twintill.store.scoped import key, mine
-from twintill.store.tables import customers, payment_methods
+from twintill.store.tables import UNRESOLVED, attempts, customers, payment_methods, payments
 from twintill.store.vault import Vault
 
 _METHODS = payment_methods.c
@@ -67,17 +67,18 @@ def open_token(vault: Vault, scope: Scope, method: MethodRow) -> str:
     return vault.open(method.sealed_token, scope, "payment_methods", method.id).decode()
 
 
-async def add(db: AsyncConnection, vault: Vault, scope: Scope, new: NewMethod) -> str | None:
-    """Store it and make it the customer's default; its id, or None when it was stored before."""
+async def add(db: AsyncConnection, vault: Vault, scope: Scope, new: NewMethod) -> str:
+    """Store it and make it the customer's default, once; its id.
+
+    Raises ConflictError when the set-up gave its method to another customer.
+    """
     new_id = method_id(scope, new.processor_account_id, new.setup_session_id)
     await _lock_customer(db, scope, new.customer_id)
-    known = await db.execute(
-        select(_METHODS.payment_method_id).where(
-            mine(payment_methods, scope), _METHODS.payment_method_id == new_id
-        )
-    )
-    if known.one_or_none() is not None:
-        return None
+    known = await _one(db, _of(scope).where(_METHODS.payment_method_id == new_id))
+    if known is not None:
+        if known.customer_id != new.customer_id:
+            raise ConflictError("This set-up belongs to another customer.", param="setup_session")
+        return new_id
     await _demote(db, scope, new.customer_id)
     row = {
         **key(scope),
@@ -141,6 +142,30 @@ async def list_of_customer(
         query = query.where(_METHODS.status != "removed")
     order = (_METHODS.is_default.desc(), _METHODS.created_at.desc(), _METHODS.payment_method_id)
     return [_method(row) for row in await db.execute(query.order_by(*order))]
+
+
+async def in_use(db: AsyncConnection, scope: Scope, payment_method_id: str) -> bool:
+    """Whether a request that was made with it has no definite answer yet."""
+    c = attempts.c
+    query = exists().where(
+        mine(attempts, scope), c.payment_method_id == payment_method_id, c.outcome.in_(UNRESOLVED)
+    )
+    return bool((await db.execute(select(query))).scalar_one())
+
+
+async def payments_it_may_help(db: AsyncConnection, scope: Scope, customer_id: str) -> list[str]:
+    """Payments of the customer that a new method may bring forward, in the order of locking."""
+    c = payments.c
+    found = await db.execute(
+        select(c.payment_id)
+        .where(
+            mine(payments, scope),
+            c.customer_id == customer_id,
+            c.state.in_(("waiting", "exhausted")),
+        )
+        .order_by(c.payment_id)
+    )
+    return list(found.scalars())
 
 
 async def mark_removing(db: AsyncConnection, scope: Scope, payment_method_id: str) -> bool:

@@ -1,0 +1,92 @@
+"""Dropping tokens: when a customer's last subscription has ended, his payment methods go.
+
+    check -> revoke -> clear -> dropped (or: kept)
+
+As Stripe's guide asks: out of the metadata and the database; and at the processor as well.
+"""
+
+from datetime import timedelta
+
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from twintill.errors import StripeRefused
+from twintill.flows import removing
+from twintill.flows.operating import Operating
+from twintill.ids import Scope, derived_id
+from twintill.store import methods, mirror, operations
+
+KIND = "drop_tokens"
+_WAIT = timedelta(hours=1)  # a payment that ends rings before that
+_GONE = "resource_missing"
+
+
+async def ask(db: AsyncConnection, scope: Scope, customer_id: str) -> None:
+    """In the caller's transaction: a subscription of this customer has ended."""
+    operation_id = derived_id("op", scope, KIND, customer_id)
+    new = await operations.add(
+        db,
+        scope,
+        operation_id=operation_id,
+        kind=KIND,
+        customer_id=customer_id,
+        step="check",
+        data={},
+    )
+    if not new:
+        await operations.ask_again(db, scope, operation_id, first="check")
+
+
+async def check(operating: Operating) -> Operating | None:
+    """Not while a subscription needs them, nor while money is on its way."""
+    customer_id = str(operating.operation.customer_id)
+    if await _is_needed(operating, customer_id):
+        return await operating.end_or_again("kept", "check")
+    async with operating.means.database.connect() as db:
+        busy = await mirror.open_payments_of(db, operating.scope, customer_id)
+        found = await methods.list_of_customer(db, operating.scope, customer_id)
+    if busy:
+        await operating.pause(_WAIT)
+        return None
+    held = [await removing.hold(operating, method) for method in found]
+    if not all(held):
+        await operating.pause(_WAIT)
+        return None
+    async with operating.means.database.begin() as db:
+        return await operating.moved(db, "revoke", methods=[method.id for method in found])
+
+
+async def revoke(operating: Operating) -> Operating | None:
+    for method_id in operating.data["methods"]:
+        async with operating.means.database.connect() as db:
+            method = await methods.read(db, operating.scope, method_id)
+        await removing.revoke_there(operating, method)
+    async with operating.means.database.begin() as db:
+        return await operating.moved(db, "clear")
+
+
+async def clear(operating: Operating) -> Operating | None:
+    customer_id = str(operating.operation.customer_id)
+    try:
+        if operating.data["methods"]:
+            await operating.means.stripe.clear_method_ids(customer_id)
+    except StripeRefused as refused:
+        if refused.code != _GONE:  # the customer was deleted, and the metadata with him
+            raise
+    async with operating.means.database.begin() as db:
+        for method_id in operating.data["methods"]:
+            await methods.mark_removed(db, operating.scope, method_id)
+    return await operating.end_or_again("dropped", "check")
+
+
+async def _is_needed(operating: Operating, customer_id: str) -> bool:
+    """Stripe is asked, not the mirror: a subscription may have begun a moment ago."""
+    try:
+        live = await operating.means.stripe.list_live_subscriptions(customer_id)
+    except StripeRefused as refused:
+        if refused.code != _GONE:
+            raise
+        return False
+    return any(one.collection_method == "send_invoice" for one in live)
+
+
+STEPS = {"check": check, "revoke": revoke, "clear": clear}

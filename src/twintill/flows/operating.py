@@ -1,0 +1,119 @@
+"""Holding an operation: the lease, the row as it stands, and how a step of it is committed.
+
+A step function does at most one thing outside, commits what it found together with the next step,
+and answers with the operation to go on with, or None when it gave the lease back.
+"""
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from typing import Any
+
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from twintill.flows.means import Means
+from twintill.ids import Scope
+from twintill.store import operations
+from twintill.store.operations import Claimed, Operation
+
+# Stripe keeps a key for a day; near its end, what we made under it is looked for first.
+_KEY_IS_OLD = timedelta(hours=20)
+# So many failures in a row: Stripe may be replaying a stored 500 under this key.
+_KEY_IS_STUCK = 4
+
+
+@dataclass(frozen=True, slots=True)
+class Operating:
+    """Ours until released; nobody else makes a network call for this operation meanwhile."""
+
+    means: Means
+    claimed: Claimed
+
+    @property
+    def scope(self) -> Scope:
+        return self.claimed.lease.scope
+
+    @property
+    def operation(self) -> Operation:
+        return self.claimed.operation
+
+    @property
+    def id(self) -> str:
+        return self.operation.id
+
+    @property
+    def data(self) -> Any:
+        """What was asked for, and the ids found so far: JSON."""
+        return self.operation.data
+
+    @property
+    def now(self) -> datetime:
+        """Business time at the claim."""
+        return self.claimed.now
+
+    @property
+    def failures(self) -> int:
+        """In a row, since the last step that was committed."""
+        return int(self.data.get("failures", 0))
+
+    @property
+    def key(self) -> str:
+        """The idempotency key of this step at Stripe."""
+        return f"{self.id}:{self.operation.step}:{self.data.get('key_n', 0)}"
+
+    @property
+    def key_is_doubtful(self) -> bool:
+        """Look for what may exist before creating it under this key, or under a next one."""
+        began = datetime.fromisoformat(self.data.get("key_began", self._created))
+        return self.failures >= _KEY_IS_STUCK or self.now - began > _KEY_IS_OLD
+
+    @property
+    def _created(self) -> str:
+        return self.operation.created_at.isoformat()
+
+    async def with_next_key(self) -> "Operating":
+        """Nothing was found under the old key: commit to another one."""
+        async with self.means.database.begin() as db:
+            began = self.now.isoformat()
+            step = self.operation.step
+            return await self.moved(db, step, key_n=self.next_key_n, key_began=began)
+
+    @property
+    def next_key_n(self) -> int:
+        """Stripe would answer the old key as it did before, also with its refusal."""
+        return int(self.data.get("key_n", 0)) + 1
+
+    async def moved(self, db: AsyncConnection, step: str, **found: Any) -> "Operating":
+        """Commit the step with what was found, in the caller's transaction; the lease stays."""
+        if step != self.operation.step:
+            found.setdefault("key_began", self.now.isoformat())
+        data = {**self.data, **found, "failures": 0}
+        moved = await operations.move(db, self.claimed.lease, step, data)
+        return replace(self, claimed=replace(self.claimed, operation=moved))
+
+    async def pause(self, wait: timedelta, *, error: str | None = None) -> None:
+        """Nothing to do now: give the lease back and look again after `wait`."""
+        async with self.means.database.begin() as db:
+            await operations.pause(db, self.claimed, wait, error=error)
+
+    async def park(self, why: str) -> None:
+        async with self.means.database.begin() as db:
+            await operations.park(db, self.claimed.lease, why)
+
+    async def end(self, db: AsyncConnection, step: str, **found: Any) -> None:
+        """The last step, in the caller's transaction."""
+        await operations.end(db, self.claimed.lease, step, {**self.data, **found})
+
+    async def end_or_again(self, step: str, first: str, **found: Any) -> "Operating | None":
+        """The last step, unless somebody asked for it anew meanwhile: then from the first on."""
+        async with self.means.database.begin() as db:
+            if await operations.was_rung(db, self.claimed):
+                await self.moved(db, first)
+                await operations.pause(db, self.claimed, timedelta(0))
+            else:
+                await self.end(db, step, **found)
+        return None
+
+
+# One step of an operation.
+Walk = Callable[[Operating], Awaitable[Operating | None]]

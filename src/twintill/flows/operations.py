@@ -1,0 +1,112 @@
+"""A look at one operation: claim it, go from step to step, each committed, until it has to wait.
+
+Driven by a door for speed and by a worker when the door has died; both walk the same steps.
+"""
+
+from collections.abc import Mapping
+
+import structlog
+from sqlalchemy.exc import SQLAlchemyError
+
+from twintill.domain.policy import pause_after
+from twintill.errors import (
+    ProcessorRefused,
+    ProcessorUnreachable,
+    SettingsError,
+    StripeForbidden,
+    StripeRefused,
+    StripeThrottled,
+    StripeUnreadable,
+    VaultError,
+)
+from twintill.flows import drop_tokens, methods, signup
+from twintill.flows.means import Means
+from twintill.flows.operating import Operating, Walk
+from twintill.ids import Scope
+from twintill.store import operations
+from twintill.store.operations import LeaseLost
+
+_log = structlog.get_logger(__name__)
+
+_KINDS: Mapping[str, Mapping[str, Walk]] = {
+    signup.KIND: signup.STEPS,
+    methods.REPLACE: methods.REPLACE_STEPS,
+    methods.REMOVE: methods.REMOVE_STEPS,
+    drop_tokens.KIND: drop_tokens.STEPS,
+}
+
+_LATER = (StripeUnreadable, StripeThrottled, StripeForbidden, ProcessorUnreachable)
+_FOR_A_PERSON = (StripeRefused, ProcessorRefused, SettingsError, VaultError)
+_STEPS_MAX = 30  # of one look: more than any operation has
+_FAILURES_MAX = 10  # of a kind that is a bug of ours
+
+
+async def look(means: Means, scope: Scope, operation_id: str) -> bool:
+    """Do all that can be done now; False for a stale bell. Raises nothing but database errors."""
+    async with means.database.begin() as db:
+        claimed = await operations.claim(db, scope, operation_id)
+    if claimed is None:
+        return False
+    operating: Operating | None = Operating(means, claimed)
+    for _ in range(_STEPS_MAX):
+        if operating is None:
+            return True
+        operating = await _step(operating)
+    if operating is not None:
+        await operating.pause(means.policy.look_pause, error="it goes round in circles")
+    return True
+
+
+async def drive(means: Means, scope: Scope, operation_id: str) -> None:
+    """Look now, whatever the time: for doors, while a customer or a caller waits.
+
+    Who comes second while another holds the lease returns at once; the holder does the work.
+    """
+    async with means.database.begin() as db:
+        await operations.ring(db, scope, operation_id)
+    await look(means, scope, operation_id)
+
+
+async def _step(operating: Operating) -> Operating | None:
+    """One step; whatever goes wrong is written on the row and ends this look."""
+    operation = operating.operation
+    step = _KINDS.get(operation.kind, {}).get(operation.step)
+    if step is None:
+        await _again(operating, f"a newer version knows the step {operation.step}")
+        return None
+    try:
+        return await step(operating)
+    except LeaseLost:
+        return None
+    except (SQLAlchemyError, OSError):
+        raise
+    except _LATER as error:
+        await _again(operating, str(error))
+    except _FOR_A_PERSON as error:
+        await _park(operating, str(error))
+    except Exception as error:  # noqa: BLE001 -- one operation's bug must not stop the others
+        _log.error("operation_failed", operation=operating.id, exc_info=error)
+        await _failed(operating, f"{type(error).__name__}: {error}")
+    return None
+
+
+async def _again(operating: Operating, why: str) -> None:
+    wait = pause_after(operating.means.policy.stripe_pauses, operating.failures)
+    try:
+        await operating.pause(wait, error=why)
+    except LeaseLost:
+        _log.info("operation_taken_over", operation=operating.id)
+
+
+async def _park(operating: Operating, why: str) -> None:
+    try:
+        await operating.park(why)
+    except LeaseLost:
+        _log.info("operation_taken_over", operation=operating.id)
+
+
+async def _failed(operating: Operating, why: str) -> None:
+    if operating.failures >= _FAILURES_MAX:
+        await _park(operating, why)
+    else:
+        await _again(operating, why)
