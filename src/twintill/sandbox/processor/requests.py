@@ -20,7 +20,14 @@ def sandbox_of(request: Request) -> Sandbox:
     return sandbox
 
 
-def require_key(request: Request, authorization: Annotated[str | None, Header()] = None) -> None:
+async def _here(request: Request) -> Sandbox:
+    # Dependencies that are not async are run in threads, each at the price of a whole request.
+    return sandbox_of(request)
+
+
+async def require_key(
+    request: Request, authorization: Annotated[str | None, Header()] = None
+) -> None:
     expected = f"Bearer {sandbox_of(request).settings.api_key}"
     if not hmac.compare_digest((authorization or "").encode(), expected.encode()):
         raise Refusal(401, "unauthorized", "Send the API key as a bearer token.")
@@ -37,7 +44,7 @@ async def fingerprint(request: Request) -> bytes:
     return f"{request.method} {request.url.path}\n".encode() + await request.body()
 
 
-Here = Annotated[Sandbox, Depends(sandbox_of)]
+Here = Annotated[Sandbox, Depends(_here)]
 Key = Annotated[str | None, Header(alias="Idempotency-Key")]
 Reference = Annotated[str, Field(pattern=r"^[A-Za-z0-9._-]{1,35}$")]
 Currency = Annotated[str, Field(pattern=r"^[A-Z]{3}$")]
