@@ -32,7 +32,7 @@ def test_a_manual_clock_starts_at_an_aware_time() -> None:
 async def test_the_shared_clock_is_the_databases_and_survives_a_lost_connection(
     database: Database,
 ) -> None:
-    clock, owner = SharedClock(database.url), await asyncpg.connect(database.owner_url)
+    clock = SharedClock(database.url)
     first = await clock.now()
     assert first == pytest.approx(datetime.now(UTC), abs=timedelta(hours=1))
     admin = await asyncpg.connect(database.admin_url)
@@ -43,4 +43,3 @@ async def test_the_shared_clock_is_the_databases_and_survives_a_lost_connection(
     assert await clock.now() >= first
     await clock.aclose()
     await admin.close()
-    owner.terminate()

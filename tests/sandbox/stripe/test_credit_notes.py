@@ -151,3 +151,17 @@ async def test_memo_and_metadata_can_be_changed_and_are_announced(world: StripeW
     assert [n.id for n in listed.data] == [created.id]
     lines = await world.v1.credit_notes.line_items.list_async(created.id)
     assert [line.amount for line in lines.data] == [900]
+
+
+async def test_the_waiting_payment_asks_for_what_is_left(world: StripeWorld) -> None:
+    invoice = await world.open_invoice()
+    await note(world, invoice, amount=900)
+    paid_by_card = (await world.pay_hosted(invoice.id, "succeed")).json()
+    assert (paid_by_card["amount_paid"], paid_by_card["amount_remaining"]) == (4000, 0)
+
+
+async def test_nothing_is_lowered_under_a_payment_that_is_processing(world: StripeWorld) -> None:
+    invoice = await world.open_invoice()
+    await world.pay_hosted(invoice.id, "processing")
+    with pytest.raises(stripe.InvalidRequestError, match="processing"):
+        await note(world, invoice, amount=900)

@@ -46,7 +46,7 @@ def create_credit_note(world: World, call: Call) -> Json:
     world.add(note)
     world.credit_note_lines[note["id"]] = lines
     before = snapshot(invoice)
-    _apply(invoice, note["pre_payment_amount"], note["post_payment_amount"])
+    _apply(world, invoice, note["pre_payment_amount"], note["post_payment_amount"])
     if call.params.get("credit_amount"):
         _credit_customer(world, invoice, note, call.params["credit_amount"], moment)
     emit(world, "credit_note.created", note, moment)
@@ -81,9 +81,10 @@ def void_credit_note(world: World, call: Call) -> Json:
         raise Refusal(
             "You can only void a pre-payment credit note, while its invoice is open.",
         )
+    settling.require_no_processing(world, invoice, "changed")
     moment = world.moment_of(note["customer"], call.moment)
     before = snapshot(invoice)
-    _apply(invoice, -note["pre_payment_amount"], 0)
+    _apply(world, invoice, -note["pre_payment_amount"], 0)
     note["status"], note["voided_at"] = "void", moment.at
     emit(world, "credit_note.voided", note, moment)
     emit(world, "invoice.updated", invoice, moment, before)
@@ -124,6 +125,8 @@ def _plan(world: World, invoice: Json, params: Json, moment: Moment) -> tuple[Js
     total = subtotal + sum(tax["amount"] for line in lines for tax in line["taxes"])
     split = _split(invoice, total)
     _check_given(world, invoice, params, split)
+    if split.pre_payment:
+        settling.require_no_processing(world, invoice, "lowered")
     return _note(world, invoice, params, lines, (subtotal, split), moment), lines
 
 
@@ -155,11 +158,13 @@ def _check_given(world: World, invoice: Json, params: Json, split: _Split) -> No
         raise Refusal("There is no payment at Stripe to refund.", param="refund_amount")
 
 
-def _apply(invoice: Json, pre_payment: int, post_payment: int) -> None:
+def _apply(world: World, invoice: Json, pre_payment: int, post_payment: int) -> None:
     invoice["pre_payment_credit_notes_amount"] += pre_payment
     invoice["post_payment_credit_notes_amount"] += post_payment
     invoice["amount_due"] -= pre_payment
     invoice["amount_remaining"] = invoice["amount_due"] - invoice["amount_paid"]
+    if pre_payment and invoice["amount_remaining"]:
+        settling.ask_for(world, invoice, invoice["amount_remaining"])
 
 
 def _credit_customer(world: World, invoice: Json, note: Json, amount: int, moment: Moment) -> None:

@@ -22,6 +22,7 @@ def build_draft(
 ) -> Json:
     """A draft with its lines, kept but not yet announced (see publish_draft)."""
     invoice = world.add(blank_invoice(world, world.ids.new("in"), customer, terms, moment.at))
+    world.invoices_of[customer["id"]].append(invoice["id"])
     if terms.subscription:
         world.invoices_of[terms.subscription["id"]].append(invoice["id"])
     set_lines(world, invoice, make_lines(invoice["id"]), customer)
@@ -90,8 +91,9 @@ def pending_items(world: World, customer: Json, currency: str, sub_id: str | Non
 
 def refresh_drafts(world: World, customer: Json, moment: Moment) -> None:
     """The customer moved or has another balance: the drafts' amounts follow."""
-    for invoice in list(world.all("invoice").values()):
-        if invoice["status"] == "draft" and invoice["customer"] == customer["id"]:
+    for invoice_id in world.invoices_of[customer["id"]]:
+        invoice = world.all("invoice").get(invoice_id)
+        if invoice and invoice["status"] == "draft":
             before = snapshot(invoice)
             set_lines(world, invoice, world.lines[invoice["id"]], customer)
             emit(world, "invoice.updated", invoice, moment, before)

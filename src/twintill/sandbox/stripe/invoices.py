@@ -164,9 +164,10 @@ def send_invoice(world: World, call: Call) -> Json:
 def list_invoices(world: World, call: Call) -> Json:
     params = call.params
     rows = reversed(world.all("invoice").values())
-    if params.get("subscription"):
+    owner = params.get("subscription") or params.get("customer")
+    if owner:
         table = world.all("invoice")
-        ids = reversed(world.invoices_of.get(params["subscription"], []))
+        ids = reversed(world.invoices_of.get(owner, []))
         rows = (table[key] for key in ids if key in table)
 
     def matches(row: Json) -> bool:

@@ -150,7 +150,7 @@ def void(world: World, invoice: Json, moment: Moment) -> None:
             + (" Finalize it first." if invoice["status"] == "draft" else ""),
             code="invoice_not_editable",
         )
-    _require_no_processing(world, invoice, "voided")
+    require_no_processing(world, invoice, "voided")
     before = snapshot(invoice)
     cancel_payments(world, invoice, moment)
     invoice["status"] = "void"
@@ -207,6 +207,12 @@ def default_payment(world: World, invoice: Json) -> tuple[Json, Json]:
     raise Refusal("This invoice has no open payment.")
 
 
+def ask_for(world: World, invoice: Json, amount_minor: int) -> None:
+    """What is still due has changed: the waiting payment asks for that."""
+    payment, intent = default_payment(world, invoice)
+    payment["amount_requested"] = intent["amount"] = amount_minor
+
+
 def require_payable(world: World, invoice: Json) -> None:
     status = invoice["status"]
     if status == "paid":
@@ -215,7 +221,7 @@ def require_payable(world: World, invoice: Json) -> None:
         raise Refusal("This invoice is a draft; finalize it before paying it.")
     if status == "void":
         raise Refusal("This invoice is void and can no longer be paid.")
-    _require_no_processing(world, invoice, "paid")
+    require_no_processing(world, invoice, "paid")
 
 
 def method_for(world: World, invoice: Json) -> str | None:
@@ -242,6 +248,11 @@ def minimum_minor(currency: str) -> int:
     return _MINIMUM_MINOR.get(currency, 50 if stripe_exponent(currency.upper()) == 2 else 1)
 
 
+def require_no_processing(world: World, invoice: Json, verb: str) -> None:
+    if is_processing(world, invoice):
+        raise Refusal(f"This invoice has a payment that is processing; it cannot be {verb} now.")
+
+
 def cancel_payments(world: World, invoice: Json, moment: Moment) -> None:
     """Payments that were waiting for money are cancelled, with their PaymentIntents."""
     for payment_id in world.payments_of[invoice["id"]]:
@@ -254,11 +265,6 @@ def cancel_payments(world: World, invoice: Json, moment: Moment) -> None:
             intent["canceled_at"] = moment.at
             intent["cancellation_reason"] = "void_invoice"
             emit(world, "payment_intent.canceled", intent, moment)
-
-
-def _require_no_processing(world: World, invoice: Json, verb: str) -> None:
-    if is_processing(world, invoice):
-        raise Refusal(f"This invoice has a payment that is processing; it cannot be {verb} now.")
 
 
 def _finalization_failed(world: World, invoice: Json, before: Json, moment: Moment) -> None:

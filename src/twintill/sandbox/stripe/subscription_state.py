@@ -117,11 +117,8 @@ def _refresh_delinquent(world: World, customer_id: str, moment: Moment) -> None:
     customer = world.all("customer").get(customer_id)
     if customer is None or not customer["delinquent"]:
         return
-    invoices = (
-        world.all("invoice").get(invoice_id)
-        for subscription_id in world.subscriptions_of[customer_id]
-        for invoice_id in world.invoices_of[subscription_id]
-    )
+    table = world.all("invoice")
+    invoices = (table.get(invoice_id) for invoice_id in world.invoices_of[customer_id])
     if not any(_is_overdue(invoice, moment.at) for invoice in invoices if invoice):
         set_delinquent(world, customer_id, moment, delinquent=False)
 

@@ -63,6 +63,7 @@ class World:
     # Who belongs to whom, oldest first.
     subscriptions_of: dict[str, list[str]] = field(default_factory=lambda: defaultdict(list))
     invoices_of: dict[str, list[str]] = field(default_factory=lambda: defaultdict(list))
+    """By subscription, and by customer."""
     payments_of: dict[str, list[str]] = field(default_factory=lambda: defaultdict(list))
     fixed_finalization: set[str] = field(default_factory=set)
     """Drafts whose time of finalization was set by the API: webhooks no longer delay them."""
