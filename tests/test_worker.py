@@ -1,0 +1,110 @@
+"""The worker, with the real dispatcher: bells are answered, lost ones are rung again."""
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator, Awaitable, Callable
+
+import asyncpg
+import pytest
+from sqlalchemy import text
+
+from tests.flows.world import World, running_world
+from tests.postgres import Database
+from twintill import worker
+from twintill.domain.payment import State
+
+PATIENCE_S = 20
+
+
+@pytest.fixture
+async def world(database: Database) -> AsyncIterator[World]:
+    async with running_world(database) as world:
+        yield world
+
+
+@contextlib.asynccontextmanager
+async def working(world: World, database: Database, count: int = 1) -> AsyncIterator[None]:
+    stop = asyncio.Event()
+    runs = [
+        asyncio.create_task(
+            worker.run(world.means, database_url=database.url, concurrency=4, stop=stop)
+        )
+        for _ in range(count)
+    ]
+    try:
+        yield
+    finally:
+        stop.set()
+        await asyncio.gather(*runs)
+
+
+async def becomes(state: State, world: World, invoice_id: str) -> None:
+    async def is_there() -> bool:
+        return (await world.payment(invoice_id)).state is state
+
+    await until(is_there)
+
+
+async def until(true: Callable[[], Awaitable[bool]]) -> None:
+    async with asyncio.timeout(PATIENCE_S):
+        while not await true():  # noqa: ASYNC110 -- the state is in the database
+            await asyncio.sleep(0.05)
+
+
+async def due(world: World) -> str:
+    customer_id = await world.customer()
+    invoice_id = await world.invoice(customer_id)
+    await world.open_payment(invoice_id, customer_id)
+    return invoice_id
+
+
+async def test_a_rung_payment_is_collected(world: World, database: Database) -> None:
+    invoice_id = await due(world)
+    async with working(world, database):
+        await becomes(State.REPORTED, world, invoice_id)
+
+
+async def test_a_lost_bell_is_rung_again_by_the_sweep(world: World, database: Database) -> None:
+    invoice_id = await due(world)
+    async with world.db() as db:
+        await db.execute(text("DELETE FROM pgqueuer"))
+    async with working(world, database):
+        await becomes(State.REPORTED, world, invoice_id)
+
+
+async def test_many_bells_and_two_workers_charge_once(world: World, database: Database) -> None:
+    invoice_ids = [await due(world) for _ in range(3)]
+    async with world.db() as db:
+        again = "INSERT INTO pgqueuer (priority, entrypoint, payload, status) "
+        again += "SELECT priority, entrypoint, payload, status FROM pgqueuer"
+        await db.execute(text(again))
+        await db.execute(text(again))
+    async with working(world, database, count=2):
+        for invoice_id in invoice_ids:
+            await becomes(State.REPORTED, world, invoice_id)
+    assert len(await world.charges()) == 3
+
+
+async def test_it_goes_on_after_the_database_cut_every_connection(
+    world: World, database: Database
+) -> None:
+    async with working(world, database):
+        await becomes(State.REPORTED, world, await due(world))
+        admin = await asyncpg.connect(database.admin_url)
+        await admin.execute(
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
+            "WHERE datname = current_database() AND pid <> pg_backend_pid()"
+        )
+        await admin.close()
+        await becomes(State.REPORTED, world, await due(world))
+
+
+async def test_bells_that_mean_nothing_are_harmless(world: World, database: Database) -> None:
+    async with world.db() as db:
+        nonsense = "INSERT INTO pgqueuer (priority, entrypoint, payload, status) VALUES "
+        nonsense += "(9, 'payment:sandbox', 'rubbish', 'queued'), "
+        nonsense += "(9, 'payment:sandbox', 'acct_test|test|pay_unknown', 'queued')"
+        await db.execute(text(nonsense))
+    invoice_id = await due(world)
+    async with working(world, database):
+        await becomes(State.REPORTED, world, invoice_id)
