@@ -2,13 +2,26 @@
 
 import asyncio
 import json
+from datetime import datetime
 from typing import Any
 
+import httpx
 import pytest
 import stripe
+from starlette.applications import Starlette
+from starlette.routing import Route
 
-from tests.sandbox.stripe_world import DAY_S, HOUR_S, StripeWorld, stripe_world
-from twintill.sandbox.stripe import StripeSandboxSettings
+from tests.sandbox.stripe_world import (
+    DAY_S,
+    HOUR_S,
+    START,
+    Endpoint,
+    StripeWorld,
+    stripe_world,
+)
+from twintill.sandbox.clock import ManualClock
+from twintill.sandbox.serve import running
+from twintill.sandbox.stripe import StripeSandboxSettings, create_app
 
 FOR_EVER_S = 10**9
 
@@ -260,3 +273,33 @@ async def full_story(world: StripeWorld) -> None:
     await v1.test_helpers.test_clocks.create_async({"frozen_time": world.now})
     changing = await world.subscribe()
     await v1.subscriptions.update_async(changing.id, {"metadata": {"a": "b"}})
+
+
+class BreakingClock(ManualClock):
+    """A clock whose database goes away for a while, as the shared one's may."""
+
+    failures = 0
+
+    async def now(self) -> datetime:
+        if self.failures:
+            self.failures -= 1
+            raise OSError("the clock is out of reach")
+        return await super().now()
+
+
+async def test_a_clock_out_of_reach_loses_no_webhook() -> None:
+    clock, endpoint = BreakingClock(START), Endpoint()
+    receiver = Starlette(routes=[Route("/webhooks", endpoint.receive, methods=["POST"])])
+    sandbox = create_app(clock, StripeSandboxSettings(seed=1, engine_interval_real_s=0.01))
+    async with (
+        running(sandbox) as url,
+        running(receiver) as receiver_url,
+        httpx.AsyncClient(base_url=url, auth=("sk_test_1", "")) as http,
+    ):
+        given = {"url": f"{receiver_url}/webhooks", "enabled_events[]": "customer.created"}
+        (await http.post("/v1/webhook_endpoints", data=given)).raise_for_status()
+        (await http.post("/v1/customers")).raise_for_status()
+        clock.failures = 3
+        while not endpoint.events:  # noqa: ASYNC110
+            await asyncio.sleep(0.005)
+    assert endpoint.types() == ["customer.created"]
