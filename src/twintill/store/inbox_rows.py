@@ -9,6 +9,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from twintill.errors import NotFoundError
 from twintill.ids import Scope
 from twintill.store.clock import NOW
+from twintill.store.doorbell import Bell, Kind, enqueue
 from twintill.store.scoped import mine
 from twintill.store.tables import deliveries, inbox
 from twintill.store.work import INBOX, Lease
@@ -52,3 +53,24 @@ async def finish(db: AsyncConnection, lease: Lease, state: str, note: str | None
         .where(INBOX.whose(lease.scope, lease.row_id), inbox.c.lease_token == lease.token)
         .values(state=state, note=note, parked_why=note, lease_until=None, lease_token=None, **ends)
     )
+
+
+async def list_parked(db: AsyncConnection, scope: Scope, limit: int) -> list[Any]:
+    """Rows for a person, newest first."""
+    c = inbox.c
+    query = select(inbox).where(mine(inbox, scope), c.parked_at.is_not(None), c.ended_at.is_(None))
+    return list(await db.execute(query.order_by(c.inbox_id.desc()).limit(limit)))
+
+
+async def replay(db: AsyncConnection, scope: Scope, inbox_id: int) -> None:
+    """A parked event back to work, with all its tries. Raises NotFoundError."""
+    fresh = {"state": "new", "parked_at": None, "parked_why": None, "looks": 0}
+    back = await db.execute(
+        update(inbox)
+        .where(INBOX.whose(scope, inbox_id), inbox.c.parked_at.is_not(None))
+        .values(next_look_at=NOW, **fresh)
+        .returning(inbox.c.inbox_id)
+    )
+    if back.one_or_none() is None:
+        raise NotFoundError(f"No parked event in the inbox: {inbox_id}")
+    await enqueue(db, Bell(Kind.INBOX, scope, str(inbox_id)))

@@ -1,0 +1,5 @@
+"""`python -m twintill` is `twintill`."""
+
+from twintill.cli import main
+
+main()

@@ -1,0 +1,104 @@
+"""The commands, and how they end: a sentence instead of a traceback where a person can act."""
+
+import sys
+from typing import Annotated
+
+import typer
+
+from twintill.cli import inbox, keys, sandbox
+from twintill.errors import SettingsError, TwintillError
+
+app = typer.Typer(
+    name="twintill",
+    no_args_is_help=True,
+    rich_markup_mode="markdown",
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+    help="""**Two tills, one ledger.** Stripe bills; any processor collects; Twintill keeps the two
+in step, and can prove it.
+
+See it work, without any account: `twintill demo`
+
+Run it: `twintill migrate` once, then `twintill serve` and `twintill worker` (as many of each as
+you like, on any machines), all with the same settings: see .env.example.""",
+)
+app.add_typer(sandbox.app, name="sandbox")
+app.add_typer(keys.app, name="keys")
+app.add_typer(inbox.app, name="inbox")
+
+Port = Annotated[int | None, typer.Option(min=0, max=65535, help="Instead of TWINTILL_PORT.")]
+
+
+def main() -> None:
+    """The entry point. Exit code 2: a setting is wrong; 1: it could not be done."""
+    try:
+        app()
+    except TwintillError as error:
+        for line in str(error).splitlines():
+            print(f"twintill: {line}", file=sys.stderr)
+        sys.exit(2 if isinstance(error, SettingsError) else 1)
+
+
+@app.command()
+def serve(
+    host: Annotated[str | None, typer.Option(help="Instead of TWINTILL_HOST.")] = None,
+    port: Port = None,
+) -> None:
+    """Run the web process: webhooks, REST API, checkout pages.
+
+    Example: `twintill serve --host 0.0.0.0 --port 8000`
+    """
+    from twintill.cli import running
+    from twintill.settings import read_settings
+
+    given = {"host": host, "port": port}
+    changes = {name: value for name, value in given.items() if value is not None}
+    running.serve(read_settings().model_copy(update=changes))
+
+
+@app.command()
+def worker(
+    concurrency: Annotated[
+        int | None, typer.Option(min=1, max=1000, help="Instead of TWINTILL_WORKER_CONCURRENCY.")
+    ] = None,
+) -> None:
+    """Run a worker: it charges, reports, and finds out what became of what.
+
+    SIGTERM lets it finish what is in flight. Example: `twintill worker --concurrency 20`
+    """
+    from twintill.cli import running
+    from twintill.settings import read_settings
+
+    settings = read_settings()
+    changes = {} if concurrency is None else {"worker_concurrency": concurrency}
+    running.work(settings.model_copy(update=changes))
+
+
+@app.command()
+def migrate() -> None:
+    """Bring the database to this version's tables.
+
+    Runs as the role of TWINTILL_MIGRATE_DATABASE_URL. Safe to repeat, and on two machines at once.
+    """
+    from twintill.cli import running
+    from twintill.settings import read_database_settings
+
+    running.migrate(read_database_settings())
+
+
+@app.command()
+def demo(
+    *,
+    keep: Annotated[
+        bool, typer.Option("--keep", help="Leave everything running, and print the addresses.")
+    ] = False,
+) -> None:
+    """Watch the whole story on real parts: no account, no Docker, no PostgreSQL needed.
+
+    Ends with a table of the books of Stripe, of the processor and of the ledger; the exit code is
+    0 only if all three agree.
+    """
+    import importlib
+
+    # Imported by name: it plays with the sandboxes, and is not needed to collect money.
+    sys.exit(importlib.import_module("twintill.demo").main(keep=keep))

@@ -1,0 +1,164 @@
+"""`twintill sandbox`: stand-ins for Stripe and a processor, a PostgreSQL, and a clock to move."""
+
+import asyncio
+import re
+import sys
+from datetime import timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from twintill.errors import BadRequest
+
+if TYPE_CHECKING:
+    from twintill.sandbox.clock import Clock
+
+app = typer.Typer(
+    no_args_is_help=True,
+    help="Stand-ins to try your integration against: real HTTP servers with state and faults.",
+)
+clock_app = typer.Typer(no_args_is_help=True, help="The sandbox's business time.")
+app.add_typer(clock_app, name="clock")
+
+Host = Annotated[str, typer.Option(help="The address to listen on.")]
+WebhookUrl = Annotated[str | None, typer.Option(help="Where its webhooks go.")]
+WebhookSecret = Annotated[str, typer.Option(help="What signs its webhooks.")]
+ClockUrl = Annotated[
+    str | None,
+    typer.Option(
+        "--database-url",
+        envvar="TWINTILL_DATABASE_URL",
+        show_envvar=True,
+        help="Twintill's database: then it shares Twintill's clock, which `sandbox clock` moves.",
+    ),
+]
+
+
+@app.command()
+def stripe(
+    host: Host = "127.0.0.1",
+    port: Annotated[int, typer.Option(min=0, max=65535)] = 12111,
+    webhook_url: WebhookUrl = None,
+    webhook_secret: WebhookSecret = "whsec_sandbox_stripe",  # noqa: S107 -- a stand-in's
+    account: Annotated[str, typer.Option(help="Its account id.")] = "acct_1TwintillSandbox",
+    database_url: ClockUrl = None,
+) -> None:
+    """A stand-in Stripe: Billing as the official client sees it. Any key `sk_test_...` works.
+
+    Example: `twintill sandbox stripe --webhook-url http://127.0.0.1:8000/webhooks/stripe`
+    """
+    from twintill.sandbox.stripe import StripeSandboxSettings, create_app
+    from twintill.sandbox.stripe.fixed_endpoint import add_endpoint
+
+    server = create_app(_clock(database_url), StripeSandboxSettings(account_id=account))
+    if webhook_url is not None:
+        add_endpoint(server.world, webhook_url, webhook_secret)
+    _serve(server, host, port)
+
+
+@app.command()
+def processor(
+    host: Host = "127.0.0.1",
+    port: Annotated[int, typer.Option(min=0, max=65535)] = 12112,
+    api_key: Annotated[str, typer.Option(help="The key that it expects.")] = "sandbox_key_123",
+    webhook_url: WebhookUrl = None,
+    webhook_secret: WebhookSecret = "whsec_sandbox",  # noqa: S107 -- a stand-in's
+    account: Annotated[str, typer.Option(help="Its account id.")] = "acct_sandbox",
+    database_url: ClockUrl = None,
+) -> None:
+    """A stand-in processor: a page to choose a method, charges, refunds, disputes, webhooks.
+
+    Example: `twintill sandbox processor --webhook-url http://127.0.0.1:8000/webhooks/sandbox`
+    """
+    from twintill.sandbox.processor import ProcessorSandboxSettings, create_app
+
+    settings = ProcessorSandboxSettings(
+        api_key=api_key,
+        webhook_url=webhook_url,
+        webhook_secret=webhook_secret if webhook_url else "",
+        account_id=account,
+    )
+    _serve(create_app(_clock(database_url), settings), host, port)
+
+
+@app.command()
+def postgres(
+    folder: Annotated[Path, typer.Option(help="Where its data lies.")] = Path(".twintill/pg"),
+) -> None:
+    """A PostgreSQL of Twintill's own, until Ctrl-C; prints the settings to use it with."""
+    import signal
+    import threading
+
+    from twintill.sandbox import postgres as embedded
+
+    stop = threading.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: stop.set())
+    with embedded.running(folder, durable=True) as cluster:
+        print(f"TWINTILL_DATABASE_URL={cluster.url()}")
+        print(f"TWINTILL_MIGRATE_DATABASE_URL={cluster.url(role=embedded.OWNER)}", flush=True)
+        stop.wait()
+
+
+@clock_app.command()
+def advance(
+    by: Annotated[str, typer.Argument(help="e.g. 90m, 36h, 31d, 2w")],
+) -> None:
+    """Move the time of Twintill and of both sandboxes forward; it never runs backwards.
+
+    Example: `twintill sandbox clock advance 31d`
+    """
+    print(_with_clock(_duration(by)))
+
+
+@clock_app.command()
+def show() -> None:
+    """What time it is in the sandbox."""
+    print(_with_clock(timedelta(0)))
+
+
+_UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
+
+
+def _duration(text: str) -> timedelta:
+    match = re.fullmatch(r"(\d{1,6})([smhdw])", text.strip())
+    if match is None:
+        raise BadRequest(f"{text!r} is not a duration: write e.g. 90m, 36h, 31d or 2w")
+    return timedelta(**{_UNITS[match[2]]: int(match[1])})
+
+
+def _with_clock(by: timedelta) -> str:
+    from twintill.cli.embedded import owner_url, with_database
+    from twintill.settings import read_database_settings
+    from twintill.store import clock
+    from twintill.store.database import open_database
+
+    async def move(url: str) -> str:
+        database = open_database(url, pool_size=1)
+        try:
+            async with database.begin() as db:
+                if by:
+                    await clock.advance(db, by)
+                return (await clock.now(db)).isoformat(" ", "seconds")
+        finally:
+            await database.dispose()
+
+    with with_database(read_database_settings()) as settings:
+        return asyncio.run(move(owner_url(settings)))
+
+
+def _clock(database_url: str | None) -> "Clock":
+    from twintill.sandbox.clock import SharedClock, SystemClock
+
+    return SystemClock() if database_url is None else SharedClock(database_url)
+
+
+def _serve(server: object, host: str, port: int) -> None:
+    from twintill.sandbox.serve import serve_app
+
+    print(f"listening on http://{host}:{port}", file=sys.stderr, flush=True)
+    try:
+        asyncio.run(serve_app(server, host, port))
+    except KeyboardInterrupt:
+        sys.exit(130)

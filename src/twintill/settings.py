@@ -1,0 +1,360 @@
+"""What the environment says, read once: every TWINTILL_ variable, its meaning and an example.
+
+Only the wiring and the command line read it; everything else is handed values. A missing or wrong
+setting stops the start with one sentence each: which, why, and what it should look like.
+"""
+
+import base64
+import binascii
+import difflib
+import os
+import re
+from collections.abc import Mapping
+from typing import Annotated, Any, Literal, Self, TypeVar
+
+from pydantic import (
+    BeforeValidator,
+    Field,
+    SecretStr,
+    TypeAdapter,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
+from pydantic.fields import FieldInfo
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+
+from twintill.domain.policy import Policy
+from twintill.errors import SettingsError
+
+PREFIX = "TWINTILL_"
+
+
+def _split(value: Any) -> Any:
+    if isinstance(value, str):
+        return tuple(part.strip() for part in value.split(",") if part.strip())
+    return value
+
+
+def _url(*schemes: str) -> Any:
+    def check(value: str) -> str:
+        if not re.match(rf"(?:{'|'.join(schemes)})://[^\s/]", value):
+            raise ValueError(f"must be an address that begins with {schemes[0]}://")
+        return value.rstrip("/")
+
+    return BeforeValidator(check)
+
+
+def _database_url(value: Any) -> Any:
+    text = value.get_secret_value() if isinstance(value, SecretStr) else value
+    if not isinstance(text, str) or not re.match(r"postgres(ql)?://", text):
+        raise ValueError("must begin with postgresql://")
+    return value
+
+
+Secrets = Annotated[tuple[SecretStr, ...], NoDecode, BeforeValidator(_split)]
+HttpUrl = Annotated[str, _url("https", "http")]
+DatabaseUrl = Annotated[SecretStr, BeforeValidator(_database_url)]
+_EXAMPLE_KEY = "bm90IGEga2V5LCBidXQgaXQgaXMgMzIgYnl0ZXMgISE="
+_STRIPE_KEY = re.compile(r"[sr]k_(live|test)_\w+\Z")
+_STRIPE_ACCOUNT = re.compile(r"acct_\w+\Z")
+
+
+class DatabaseSettings(BaseSettings):
+    """Where the database is: all that `migrate` and the sandboxes' clock need."""
+
+    model_config = SettingsConfigDict(
+        env_prefix=PREFIX, frozen=True, extra="ignore", env_ignore_empty=True
+    )
+
+    database_url: DatabaseUrl | None = Field(
+        None,
+        description="PostgreSQL 15 or newer, as the role that may not change the ledger. "
+        "Unset: a PostgreSQL of Twintill's own, in ./.twintill/pg",
+        examples=["postgresql://twintill_app:secret@127.0.0.1:5432/twintill"],
+    )
+    migrate_database_url: DatabaseUrl | None = Field(
+        None,
+        description="the same database, as the role that owns the tables; only `migrate` uses it",
+        examples=["postgresql://twintill_owner:secret@127.0.0.1:5432/twintill"],
+    )
+    database_pgbouncer: bool = Field(
+        False,
+        description="true when a PgBouncer in transaction mode stands before DATABASE_URL",
+        examples=["true"],
+    )
+    database_direct_url: DatabaseUrl | None = Field(
+        None,
+        description="with PgBouncer: an address around it, since the worker LISTENs",
+        examples=["postgresql://twintill_app:secret@127.0.0.1:5433/twintill"],
+    )
+
+
+class Settings(DatabaseSettings):
+    """Frozen; secrets do not show in its repr. `read_settings` makes one."""
+
+    stripe_api_key: SecretStr = Field(
+        description="a secret or restricted key of your Stripe account",
+        examples=["rk_live_51Nexample"],
+    )
+    stripe_api_base: HttpUrl | None = Field(
+        None,
+        description="where Stripe's API is; only for a sandbox",
+        examples=["http://127.0.0.1:12111"],
+    )
+    stripe_account_id: str | None = Field(
+        None,
+        description="whose account the key must be of; needed when a restricted key may not "
+        "read its account",
+        examples=["acct_1Nexample"],
+    )
+    stripe_webhook_secrets: Secrets = Field(
+        description="the signing secrets of your Stripe webhook endpoints, separated by commas",
+        examples=["whsec_first,whsec_second"],
+    )
+    encryption_keys: Secrets = Field(
+        description="keys of 32 bytes in base64 for the processors' tokens, separated by commas; "
+        "the first one seals, all of them open; make one with `openssl rand -base64 32`",
+        examples=[_EXAMPLE_KEY],
+    )
+    public_url: HttpUrl = Field(
+        "http://127.0.0.1:8000",
+        description="where your customers' browsers reach this server",
+        examples=["https://pay.example.com"],
+    )
+    app_webhook_url: HttpUrl | None = Field(
+        None,
+        description="where your app hears of sign-ups and payments",
+        examples=["https://app.example.com/twintill"],
+    )
+    app_webhook_secret: SecretStr | None = Field(
+        None,
+        description="signs what your app hears (Standard Webhooks)",
+        examples=["whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"],
+    )
+    sandbox_processor_url: HttpUrl | None = Field(
+        None,
+        description="the sandbox processor: its address",
+        examples=["http://127.0.0.1:12112"],
+    )
+    sandbox_processor_api_key: SecretStr | None = Field(
+        None, description="the sandbox processor: its API key", examples=["sandbox_key_123"]
+    )
+    sandbox_processor_webhook_secrets: Secrets = Field(
+        (),
+        description="the sandbox processor: its signing secrets, separated by commas",
+        examples=["whsec_sandbox"],
+    )
+    sandbox_processor_account_id: str = Field(
+        "acct_sandbox",
+        description="the sandbox processor: whose account it is",
+        examples=["acct_sandbox"],
+    )
+    host: str = Field(
+        "127.0.0.1", description="the address that `serve` listens on", examples=["127.0.0.1"]
+    )
+    port: int = Field(
+        8000, ge=0, le=65535, description="the port that `serve` listens on", examples=["8000"]
+    )
+    trusted_proxies: str = Field(
+        "127.0.0.1",
+        description="proxies whose X-Forwarded-For is believed, separated by commas, or *",
+        examples=["10.0.0.0/8"],
+    )
+    worker_concurrency: int = Field(
+        10,
+        ge=1,
+        le=1000,
+        description="looks at a time, for each kind of work and each processor",
+        examples=["10"],
+    )
+    checkout_expires_after_s: int = Field(
+        86400,
+        ge=600,
+        le=30 * 86400,
+        description="how long a customer may take for a checkout, in seconds",
+        examples=["86400"],
+    )
+    policy: Annotated[Policy, NoDecode] = Field(
+        Policy(),
+        description="what departs from the default policy, as JSON with ISO 8601 durations",
+        examples=['{"retry_pauses": ["P1D", "P3D"], "retry_span": "P10D"}'],
+    )
+    log_level: Literal["debug", "info", "warning", "error"] = Field(
+        "info", description="debug, info, warning or error", examples=["info"]
+    )
+
+    @property
+    def livemode(self) -> bool:
+        """Whose money it is: the key says."""
+        return "_live_" in self.stripe_api_key.get_secret_value()[:8]
+
+    @property
+    def vault_keys(self) -> list[bytes]:
+        return [base64.b64decode(key.get_secret_value()) for key in self.encryption_keys]
+
+    @field_validator("stripe_api_key")
+    @classmethod
+    def _is_stripe_key(cls, key: SecretStr) -> SecretStr:
+        if not _STRIPE_KEY.match(key.get_secret_value()):
+            raise ValueError("must begin with sk_live_, rk_live_, sk_test_ or rk_test_")
+        return key
+
+    @field_validator("stripe_account_id")
+    @classmethod
+    def _is_account(cls, account_id: str | None) -> str | None:
+        if account_id is not None and not _STRIPE_ACCOUNT.match(account_id):
+            raise ValueError("must begin with acct_")
+        return account_id
+
+    @field_validator("stripe_webhook_secrets", "encryption_keys")
+    @classmethod
+    def _not_empty(cls, given: tuple[SecretStr, ...]) -> tuple[SecretStr, ...]:
+        if not given:
+            raise ValueError("must hold at least one")
+        return given
+
+    @field_validator("encryption_keys")
+    @classmethod
+    def _are_keys(cls, given: tuple[SecretStr, ...]) -> tuple[SecretStr, ...]:
+        for n, key in enumerate(given, 1):
+            if key.get_secret_value() == _EXAMPLE_KEY:
+                raise ValueError(f"number {n} is the example, which everybody knows")
+            if not _is_key(key.get_secret_value()):
+                raise ValueError(f"number {n} is not base64 of exactly 32 bytes")
+        return given
+
+    @field_validator("policy", mode="before")
+    @classmethod
+    def _read_policy(cls, given: Any) -> Any:
+        return _policy(given) if isinstance(given, str) else given
+
+    @model_validator(mode="after")
+    def _belong_together(self) -> Self:
+        problems = [*_half_given(self), *_live(self)]
+        if self.sandbox_processor_url is None:
+            problems.append(
+                "no processor is configured, so nothing could be collected: set "
+                "TWINTILL_SANDBOX_PROCESSOR_URL, e.g. http://127.0.0.1:12112"
+            )
+        if problems:
+            raise ValueError("\n".join(problems))
+        return self
+
+
+def read_settings() -> Settings:
+    """The settings of this process. Raises SettingsError that tells of every problem at once."""
+    return _read(Settings)
+
+
+def read_database_settings() -> DatabaseSettings:
+    """Only where the database is. Raises SettingsError."""
+    return _read(DatabaseSettings)
+
+
+def variable_of(field: str) -> str:
+    return PREFIX + field.upper()
+
+
+_AnySettings = TypeVar("_AnySettings", bound=DatabaseSettings)
+
+
+def _read(kind: type[_AnySettings]) -> _AnySettings:
+    try:
+        return kind()
+    except ValidationError as error:
+        told = [line for e in error.errors() for line in _sentences(e, os.environ)]
+        raise SettingsError("\n".join(told)) from None
+
+
+def _sentences(error: Any, environment: Mapping[str, str]) -> list[str]:
+    """Never the value itself: it may be a secret, pasted into the wrong variable."""
+    if not error["loc"]:
+        return str(error["ctx"]["error"]).split("\n")
+    name = str(error["loc"][0])
+    field = Settings.model_fields[name]
+    if error["type"] == "missing":
+        return [f"{variable_of(name)} is not set{_hint(name, environment)}: {_meaning(field)}"]
+    why = str(error["ctx"]["error"]) if "error" in error.get("ctx", {}) else error["msg"]
+    return [f"{variable_of(name)} is wrong ({why}): {_meaning(field)}"]
+
+
+def _meaning(field: FieldInfo) -> str:
+    example = field.examples[0] if field.examples else ""
+    return f"{field.description}, e.g. {example}"
+
+
+def _hint(name: str, environment: Mapping[str, str]) -> str:
+    """A misspelt variable is the likeliest reason for a missing one."""
+    known = {variable_of(field) for field in Settings.model_fields}
+    strangers = [v for v in environment if v.startswith(PREFIX) and v not in known]
+    close = difflib.get_close_matches(variable_of(name), strangers, n=1, cutoff=0.85)
+    return f" (but {close[0]} is: a slip of the pen?)" if close else ""
+
+
+def _is_key(text: str) -> bool:
+    try:
+        return len(base64.b64decode(text, validate=True)) == 32
+    except (binascii.Error, ValueError):
+        return False
+
+
+def _policy(text: str) -> Policy:
+    try:
+        given = TypeAdapter(dict[str, Any]).validate_json(text)
+    except ValidationError:
+        raise ValueError("is not a JSON object") from None
+    unknown = sorted(set(given) - set(Policy.__dataclass_fields__))
+    if unknown:
+        raise ValueError(f"does not know {', '.join(unknown)}")
+    try:
+        return TypeAdapter(Policy).validate_json(text)
+    except ValidationError as error:
+        where = ".".join(str(part) for part in error.errors()[0]["loc"])
+        raise ValueError(f"{where}: {error.errors()[0]['msg']}") from None
+
+
+def _half_given(settings: Settings) -> list[str]:
+    problems = []
+    if (settings.app_webhook_url is None) != (settings.app_webhook_secret is None):
+        problems.append(
+            "TWINTILL_APP_WEBHOOK_URL and TWINTILL_APP_WEBHOOK_SECRET go together: set both, e.g. "
+            "https://app.example.com/twintill and whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw, or none"
+        )
+    if settings.sandbox_processor_url is not None:
+        given = {
+            "sandbox_processor_api_key": settings.sandbox_processor_api_key,
+            "sandbox_processor_webhook_secrets": settings.sandbox_processor_webhook_secrets,
+        }
+        problems += [
+            f"{variable_of(name)} is not set: {_meaning(Settings.model_fields[name])}"
+            for name, value in given.items()
+            if not value
+        ]
+    if settings.database_pgbouncer and settings.database_direct_url is None:
+        meaning = _meaning(Settings.model_fields["database_direct_url"])
+        problems.append(f"TWINTILL_DATABASE_DIRECT_URL is not set: {meaning}")
+    return problems
+
+
+def _live(settings: Settings) -> list[str]:
+    """What is harmless in a sandbox, and not with other people's money."""
+    if not settings.livemode:
+        return []
+    problems = []
+    if settings.database_url is None:
+        meaning = _meaning(Settings.model_fields["database_url"])
+        problems.append(f"TWINTILL_DATABASE_URL must be set with a live key: {meaning}")
+    if not settings.public_url.startswith("https://"):
+        problems.append(
+            "TWINTILL_PUBLIC_URL must begin with https:// with a live key, e.g. "
+            "https://pay.example.com"
+        )
+    if settings.sandbox_processor_url is not None:
+        problems.append(
+            "TWINTILL_SANDBOX_PROCESSOR_URL must not be set with a live key: it collects money "
+            "that does not exist"
+        )
+    if settings.stripe_api_base is not None:
+        problems.append("TWINTILL_STRIPE_API_BASE must not be set with a live key")
+    return problems
