@@ -2,10 +2,11 @@
 
 import os
 from datetime import timedelta
+from enum import StrEnum
 
 from hypothesis import settings
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 from tests.domain.world import Does, Line, World
 from twintill.domain import facts as f
@@ -18,8 +19,24 @@ _DOES = st.sampled_from(Does)
 _LINES = st.sampled_from((*Line, Line.FINE, Line.FINE))
 _PAUSES = st.sampled_from((5, 60, 3600, 6 * 3600, 86400, 4 * 86400, 25 * 86400))
 _NUMBERS = st.integers(min_value=0, max_value=20)
+_CLOSED = (
+    (InvoiceStatus.VOID, StripePayment.NONE),
+    (InvoiceStatus.DELETED, StripePayment.NONE),
+    (InvoiceStatus.UNCOLLECTIBLE, StripePayment.NONE),
+    (InvoiceStatus.PAID, StripePayment.PAID),
+    (InvoiceStatus.PAID, StripePayment.NONE),
+)
 _STEPS_TO_AN_END = 60
-_EXAMPLES = int(os.environ.get("TWINTILL_TEST_EXAMPLES", "100"))
+_EXAMPLES = int(os.environ.get("TWINTILL_TEST_EXAMPLES", "300"))
+
+
+class Start(StrEnum):
+    """Where a history begins: deep enough for what is rare to happen at all."""
+
+    NEW = "new"
+    DEBIT_COLLECTED = "a debit was collected and not yet reported"
+    SECOND_OUT = "the first attempt was declined, the second has no answer"
+    DECLINE_TURNED = "and the first decline has become an approval"
 
 
 class OnePayment(RuleBasedStateMachine):
@@ -27,25 +44,57 @@ class OnePayment(RuleBasedStateMachine):
         super().__init__()
         self.world = World()
 
+    @initialize(looks_up=st.booleans(), replays=st.booleans(), start=st.sampled_from(Start))
+    def the_processor_is_of_some_kind_and_something_happened(
+        self, looks_up: bool, replays: bool, start: Start
+    ) -> None:
+        self.world.looks_up = looks_up
+        self.world.replays_first_answer = replays
+        if start is Start.DEBIT_COLLECTED:
+            self._look(Does.APPROVE_FOR_NOW, Line.LATE, "pm_a")
+        elif start is not Start.NEW:
+            self._look(Does.DECLINE, Line.FINE, "pm_a")
+            self._look(Does.APPROVE, Line.LOST_AFTER, "pm_a")
+        if start is Start.DECLINE_TURNED:
+            first = self.world.there["key-1"]
+            self.world.settle(first, kindly=True)
+            self.world.learn(Answered(first.attempt.id, first.now, Via.RECORD))
+
     @rule(seconds=_PAUSES)
     def time_passes(self, seconds: int) -> None:
         self.world.now += timedelta(seconds=seconds)
 
-    @rule(does=_DOES, line=_LINES, method=_METHODS, readable=st.booleans() | st.just(True))
-    def a_worker_looks_when_it_is_due(
-        self, does: Does, line: Line, method: str, readable: bool
-    ) -> None:
+    def _look(self, does: Does, line: Line, method: str, *, readable: bool = True) -> None:
         at = self.world.payment.next_look_at
         if at is not None:
             self.world.now = max(self.world.now, at)
         self.world.look(does, line, method, readable=readable)
 
-    @precondition(lambda self: self.world.stale)
-    @rule(number=_NUMBERS)
-    def a_worker_without_a_lease_comes_back(self, number: int) -> None:
-        fact = self.world.stale[number % len(self.world.stale)]
-        if isinstance(fact, f.ChargeStarted) and fact.n != self.world.payment.next_n:
-            assert self.world.learn(fact).send is None
+    @rule(does=_DOES, line=_LINES, method=_METHODS)
+    def a_worker_looks_when_it_is_due(self, does: Does, line: Line, method: str) -> None:
+        self._look(does, line, method)
+
+    @rule(does=_DOES, method=_METHODS)
+    def a_worker_looks_and_loses_the_answer(self, does: Does, method: str) -> None:
+        self._look(does, Line.LOST_AFTER, method)
+
+    @rule(method=_METHODS)
+    def a_worker_looks_and_is_declined(self, method: str) -> None:
+        self._look(Does.DECLINE, Line.FINE, method)
+
+    @rule(does=_DOES, line=_LINES, method=_METHODS)
+    def a_worker_cannot_read_stripe(self, does: Does, line: Line, method: str) -> None:
+        self._look(does, line, method, readable=False)
+
+    @rule(method=_METHODS)
+    def a_worker_takes_the_last_look(self, method: str) -> None:
+        self.world.take_look(method)
+
+    @precondition(lambda self: self.world.taken)
+    @rule(number=_NUMBERS, does=_DOES, line=_LINES)
+    def what_it_prepared_comes_later(self, number: int, does: Does, line: Line) -> None:
+        fact = self.world.taken.pop(number % len(self.world.taken))
+        self.world.come(fact, does, line)
 
     @precondition(lambda self: self.world.there)
     @rule(number=_NUMBERS, age=_NUMBERS)
@@ -75,17 +124,10 @@ class OnePayment(RuleBasedStateMachine):
     def a_debit_comes_back(self, number: int) -> None:
         self.world.fail_late(list(self.world.there.values())[number % len(self.world.there)])
 
-    @rule(
-        status=st.sampled_from(
-            (InvoiceStatus.VOID, InvoiceStatus.DELETED, InvoiceStatus.UNCOLLECTIBLE)
-        )
-    )
-    def the_merchant_closes_the_invoice(self, status: InvoiceStatus) -> None:
-        self.world.closed_by_others(status, StripePayment.NONE)
-
-    @rule(by=st.sampled_from((StripePayment.PAID, StripePayment.NONE)))
-    def somebody_else_pays_it(self, by: StripePayment) -> None:
-        self.world.closed_by_others(InvoiceStatus.PAID, by)
+    @precondition(lambda self: self.world.payment.attempts)
+    @rule(how=st.sampled_from(_CLOSED))
+    def somebody_else_closes_the_invoice(self, how: tuple[InvoiceStatus, StripePayment]) -> None:
+        self.world.closed_by_others(*how)
 
     @rule(minor=st.integers(min_value=1, max_value=3000))
     def the_merchant_credits_some_of_it(self, minor: int) -> None:
@@ -102,13 +144,20 @@ class OnePayment(RuleBasedStateMachine):
                 f.NoMethodFound(),
                 f.LookFailed("timed out"),
                 f.ReportFailed("timed out"),
-                f.LookGaveUp("KeyError"),
-                f.Unparked("looked at"),
             )
         )
     )
     def something_else_is_told(self, fact: f.Fact) -> None:
         self.world.learn(fact)
+
+    @rule()
+    def a_worker_gives_up(self) -> None:
+        self.world.learn(f.LookGaveUp("KeyError"))
+
+    @precondition(lambda self: self.world.payment.parked_why is not None)
+    @rule()
+    def a_person_puts_it_back_to_work(self) -> None:
+        self.world.learn(f.Unparked("looked at"))
 
     @precondition(lambda self: self.world.payment.unresolved_attempt)
     @rule()

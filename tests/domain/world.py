@@ -39,8 +39,6 @@ from twintill.domain.payment import Attempt, Outcome, Payment
 from twintill.domain.report import Pay, judge_paid, judge_report
 from twintill.domain.steps import Ask, Charge, Report, Resolve, Rest, next_step
 
-WINDOW = Window(timedelta(days=1), timedelta(hours=1), reliable_look_up=True)
-
 
 class Does(StrEnum):
     """What the processor does with a request that it sees for the first time."""
@@ -89,7 +87,9 @@ class World:
     there: dict[str, There] = field(default_factory=dict)  # by idempotency key
     ledger: list[LedgerTransaction] = field(default_factory=list)
     flips: int = 0  # declines that the processor turned into approvals, on its own account
-    stale: list[Fact] = field(default_factory=list)  # prepared by workers that lost their lease
+    looks_up: bool = True  # whether the processor can be asked by our reference
+    replays_first_answer: bool = True  # or calls every repetition a duplicate, and declines it
+    taken: list[f.ChargeStarted | f.ReplayStarted] = field(default_factory=list)  # last looks
 
     # The store
 
@@ -195,16 +195,28 @@ class World:
             self.learn(f.LookFailed("timed out"))
             return
         fact = self.prepared(method)
-        if line is Line.LATE:
-            self.stale.append(fact)
+        self.come(fact, does, line)
+        if line is Line.FINE and self.payment.unapplied_minor and self.payment.parked_why is None:
+            self.report(line, readable=readable)
+
+    def take_look(self, method: str) -> None:
+        """The last look is taken; what it prepared is learned after whatever comes between."""
+        attempt = self.payment.unresolved_attempt
+        if attempt is None:
+            self.taken.append(self.prepared(method))
+        else:
+            self.taken.append(f.ReplayStarted(attempt.id, self.invoice))
+
+    def come(self, fact: f.ChargeStarted | f.ReplayStarted, does: Does, line: Line) -> None:
+        """What was prepared is learned; sent, if that may be; and so is the answer."""
         send = self.learn(fact).send
         if send is None:
             return
         answer = self._request(send.attempt, does, line)
-        via = Via.STALE if line is Line.LATE else Via.FIRST
-        self.learn(Answered(send.attempt.id, answer, via))
-        if via is Via.FIRST and isinstance(answer, Approved) and self.payment.unapplied_minor:
-            self.report(line, readable=readable)
+        via = Via.EXACT_REPLAY if self.replays_first_answer else Via.REPLAY
+        if isinstance(fact, f.ChargeStarted):
+            via = Via.FIRST
+        self.learn(Answered(send.attempt.id, answer, Via.STALE if line is Line.LATE else via))
 
     def prepared(self, method: str) -> f.ChargeStarted:
         n = self.payment.next_n
@@ -233,20 +245,17 @@ class World:
             self.learn(judge_paid(self.payment, self.invoice, told_by_us=True))
 
     def _resolve(self, attempt: Attempt, does: Does, line: Line, *, readable: bool) -> None:
+        window = Window(timedelta(days=1), timedelta(hours=1), self.looks_up)
         known = self.there.get(attempt.idempotency_key)
-        if known is not None or line is Line.LOST_AFTER:
+        if self.looks_up and (known is not None or line is Line.LOST_AFTER):
             self.learn(Answered(attempt.id, self._record(attempt, line), Via.RECORD))
-        elif not may_replay(attempt, WINDOW, POLICY, self.now):
-            conclusive = nothing_can_appear(attempt, WINDOW, self.now)
+        elif not may_replay(attempt, window, POLICY, self.now):
+            conclusive = nothing_can_appear(attempt, window, self.now)
             self.learn(f.NotFoundThere(attempt.id, conclusive))
         elif not readable:
             self.learn(f.LookFailed("timed out"))
         else:
-            again = f.ReplayStarted(attempt.id, self.invoice)
-            send = self.learn(again).send
-            if send is not None:
-                answer = self._request(send.attempt, does, line)
-                self.learn(Answered(attempt.id, answer, Via.EXACT_REPLAY))
+            self.come(f.ReplayStarted(attempt.id, self.invoice), does, line)
 
     # The processor
 
@@ -258,6 +267,8 @@ class World:
         key = attempt.idempotency_key
         if key not in self.there:
             self.there[key] = There(attempt, [_first(attempt, does)])
+        elif not self.replays_first_answer:
+            return Declined(DeclineKind.SOFT, "duplicate")
         return NoAnswer("timed out") if line is Line.LOST_AFTER else self.there[key].now
 
     def _record(self, attempt: Attempt, line: Line) -> ChargeOutcome:
@@ -274,7 +285,7 @@ class World:
             charge.states.append(_first(attempt, does))
         elif isinstance(charge.now, Declined) and kindly and len(charge.states) == 1:
             self.flips += 1
-            charge.states.append(_first(attempt, Does.APPROVE))
+            charge.states.append(_first(attempt, Does.APPROVE_FOR_NOW))
 
     def fail_late(self, charge: There) -> None:
         """A debit that was approved for now comes back; told as what it is."""
