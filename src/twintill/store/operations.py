@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Select, case, func, select, tuple_, update
+from sqlalchemy import Select, case, func, select, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -18,6 +18,7 @@ from twintill.ids import Scope
 from twintill.store import work
 from twintill.store.clock import NOW, WALL
 from twintill.store.doorbell import Bell, Kind, enqueue
+from twintill.store.listing import Page, read_page
 from twintill.store.scoped import key, mine
 from twintill.store.tables import checkouts, operations, payments
 from twintill.store.work import LEASE, OPERATIONS, Lease
@@ -96,15 +97,14 @@ async def read(db: AsyncConnection, scope: Scope, operation_id: str) -> Operatio
 
 
 async def page(
-    db: AsyncConnection, scope: Scope, kind: str, *, limit: int, before: str | None = None
-) -> list[Operation]:
-    """The newest first; `before`: only those that come after this one in that order."""
-    query = _all(scope).where(_C.kind == kind)
-    if before is not None:
-        last = await read(db, scope, before)
-        query = query.where(tuple_(_C.created_at, _C.operation_id) < (last.created_at, last.id))
-    query = query.order_by(_C.created_at.desc(), _C.operation_id.desc()).limit(limit)
-    return [_operation(row) for row in await db.execute(query)]
+    db: AsyncConnection, scope: Scope, kind: str, page: Page, customer_id: str | None = None
+) -> tuple[list[Operation], bool]:
+    """(operations, newest first; whether there are more)."""
+    where = [_C.kind == kind]
+    if customer_id is not None:
+        where.append(_C.customer_id == customer_id)
+    rows, has_more = await read_page(db, scope, operations, "operation_id", page, *where)
+    return [_operation(row) for row in rows], has_more
 
 
 async def ring(db: AsyncConnection, scope: Scope, operation_id: str) -> None:
@@ -177,9 +177,9 @@ async def claim(db: AsyncConnection, scope: Scope, operation_id: str) -> Claimed
 
 async def move(db: AsyncConnection, lease: Lease, step: str, data: Mapping[str, Any]) -> Operation:
     """Commit a step, keep the lease and make it last for the next call. Raises LeaseLost."""
-    return await _write(
-        db, lease, {"step": step, "data": dict(data), "error": None, "lease_until": WALL + LEASE}
-    )
+    changes = {"step": step, "data": dict(data), "error": None, "lease_until": WALL + LEASE}
+    changes["customer_id"] = data.get("customer_id", _C.customer_id)
+    return await _write(db, lease, changes)
 
 
 async def was_rung(db: AsyncConnection, claimed: Claimed) -> bool:
