@@ -213,6 +213,7 @@ def _open_processors(settings: Settings) -> dict[str, Processor]:
             settings.sandbox_processor_api_key.get_secret_value(),
             tuple(s.get_secret_value() for s in settings.sandbox_processor_webhook_secrets),
             settings.sandbox_processor_account_id,
+            timeout_s=settings.sandbox_processor_timeout_s,
         )
         processors[sandbox.name] = sandbox
     return processors

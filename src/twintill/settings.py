@@ -150,6 +150,13 @@ class Settings(DatabaseSettings):
         description="the sandbox processor: whose account it is",
         examples=["acct_sandbox"],
     )
+    sandbox_processor_timeout_s: float = Field(
+        30,
+        gt=0,
+        le=35,  # below the deadline of a look: an answer must be written before the lease ends
+        description="the sandbox processor: how long to wait for its answer, in seconds",
+        examples=["30"],
+    )
     host: str = Field(
         "127.0.0.1", description="the address that `serve` listens on", examples=["127.0.0.1"]
     )
