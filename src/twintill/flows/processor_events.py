@@ -4,6 +4,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from twintill.domain.facts import Answered, Fact, FailedLate, Via
 from twintill.domain.outcomes import Declined
+from twintill.errors import UnreadableEvent
 from twintill.flows.learn import learn_within
 from twintill.flows.means import Means
 from twintill.flows.verdict import DONE, Verdict, ignored, parked
@@ -25,6 +26,8 @@ async def take_in(
     db: AsyncConnection, means: Means, scope: Scope, processor: Processor, event: ProcessorEvent
 ) -> Verdict:
     """Everything that follows from one event, in the caller's transaction."""
+    if event.kind is EventKind.UNREADABLE:
+        raise UnreadableEvent(event.note or "an event of the batch cannot be read")
     if event.kind is EventKind.IGNORED:
         return ignored(f"nothing to do for {event.raw_type}")
     if event.kind in _OF_A_CHARGE:

@@ -114,7 +114,9 @@ class PreparedCharge:
 class Charges(Protocol):
     """Taking money. None of these raises: every end is an outcome."""
 
-    def prepare_charge(self, request: ChargeRequest, idempotency_key: str) -> PreparedCharge | NotSent:
+    def prepare_charge(
+        self, request: ChargeRequest, idempotency_key: str
+    ) -> PreparedCharge | NotSent:
         """Pure: the bytes to send, or why they cannot be (INEXACT, CONFIG)."""
 
     async def charge(self, prepared: PreparedCharge) -> ChargeOutcome:
@@ -157,6 +159,7 @@ class EventKind(StrEnum):
     DISPUTE_WON = "dispute.won"
     DISPUTE_LOST = "dispute.lost"
     IGNORED = "ignored"  # known and without meaning for us
+    UNREADABLE = "unreadable"  # one of a batch that cannot be read: parked alone, see `note`
 
 
 @dataclass(frozen=True, slots=True)
@@ -171,6 +174,7 @@ class ProcessorEvent:
     reference: str | None = None
     token: str | None = field(default=None, repr=False)
     outcome: ChargeOutcome | None = None  # for charge.*
+    note: str | None = None  # why it is unreadable
 
 
 @dataclass(frozen=True, slots=True)
@@ -194,7 +198,11 @@ class Webhooks(Protocol):
         """Raises SignatureRefused unless the request is provably the processor's and recent."""
 
     def parse_webhook(self, body: bytes) -> Sequence[ProcessorEvent]:
-        """Pure; of an already verified body. Raises UnreadableEvent. A batch answers several."""
+        """Pure; of an already verified body. A batch answers several, in order.
+
+        Raises UnreadableEvent when the body is no batch at all; one bad event of a good batch is
+        an UNREADABLE one.
+        """
 
     acknowledgement: Acknowledgement
 

@@ -19,7 +19,13 @@ from starlette.responses import Response
 
 from twintill.errors import NotFoundError, SignatureRefused, UnreadableEvent
 from twintill.ids import Scope
-from twintill.processors import Acknowledgement, Processor, ProcessorEvent, WebhookRequest
+from twintill.processors import (
+    Acknowledgement,
+    EventKind,
+    Processor,
+    ProcessorEvent,
+    WebhookRequest,
+)
 from twintill.store.inbox import Delivery, Event, InboxState
 from twintill.stripe_billing import events, signature
 from twintill.stripe_billing.events import StripeEvent
@@ -130,6 +136,9 @@ def _read_processor(sender: Processor, body: bytes) -> tuple[str, tuple[Event, .
 
 def _event(position: int, told: ProcessorEvent) -> Event:
     """One of a batch; a poisonous one is parked alone."""
+    if told.kind is EventKind.UNREADABLE:
+        note = f"unreadable: {told.note}"
+        return Event(None, "unreadable", None, position, InboxState.PARKED, note)
     words = (told.dedupe_key or "-", told.raw_type)
     if not all(_is_storable(word) for word in words):
         note = "unreadable: its id or type is not a plain word"

@@ -53,11 +53,12 @@ def verify(request: WebhookRequest, secrets: Sequence[str]) -> None:
 
 
 def parse(body: bytes) -> list[ProcessorEvent]:
-    """Every event of the batch; raises UnreadableEvent."""
+    """Every event of the batch, unreadable ones too; raises UnreadableEvent for no batch at all."""
     try:
-        return [_read_event(event) for event in list_of(read_json(body), "events")]
+        events = list_of(read_json(body), "events")
     except Unreadable as error:
         raise UnreadableEvent(f"The sandbox processor's webhook cannot be read: {error}") from None
+    return [_read(event) for event in events]
 
 
 def _read_header(header: str | None) -> tuple[str, list[bytes]]:
@@ -72,6 +73,14 @@ def _read_header(header: str | None) -> tuple[str, list[bytes]]:
     if not (timestamp.isascii() and timestamp.isdigit() and len(timestamp) <= 12):
         raise SignatureRefused("The webhook's signature has no readable time.")
     return timestamp, signatures
+
+
+def _read(event: Any) -> ProcessorEvent:
+    """A poisonous event must not take its batch with it."""
+    try:
+        return _read_event(event)
+    except Unreadable as error:
+        return ProcessorEvent(EventKind.UNREADABLE, None, "unreadable", note=str(error))
 
 
 def _read_event(event: Any) -> ProcessorEvent:
