@@ -13,23 +13,19 @@ def parked(
     limit: Annotated[int, typer.Option(min=1, max=1000, help="How many at most.")] = 50,
 ) -> None:
     """Events that nobody could take in, newest first, each with the reason."""
-    from rich.console import Console
-    from rich.table import Table
-
     from twintill.cli.asking import ask
+    from twintill.cli.tables import show
     from twintill.store import inbox_rows
 
-    rows = ask(lambda db, scope: inbox_rows.list_parked(db, scope, limit))
-    table = Table("inbox id", "source", "type", "object", "since", "why")
-    for row in rows:
-        since = row.parked_at.isoformat(" ", "minutes")
-        why = row.parked_why or ""
-        table.add_row(str(row.inbox_id), row.source, row.type, row.object_id or "", since, why)
-    Console().print(table)
+    rows = [
+        (row.inbox_id, row.source, row.type, row.object_id, row.parked_at, row.parked_why)
+        for row in ask(lambda db, scope: inbox_rows.list_parked(db, scope, limit))
+    ]
+    show(("inbox id", "source", "type", "object", "since", "why"), rows)
 
 
 @app.command()
-def show(inbox_id: Annotated[int, typer.Argument(help="As `parked` lists it.")]) -> None:
+def body(inbox_id: Annotated[int, typer.Argument(help="As `parked` lists it.")]) -> None:
     """Print the raw body of the delivery, as it came."""
     from twintill.cli.asking import ask
     from twintill.store import inbox_rows

@@ -31,18 +31,15 @@ def create(
 @app.command(name="list")
 def list_all() -> None:
     """All keys, without their secrets."""
-    from rich.console import Console
-    from rich.table import Table
-
     from twintill.cli.asking import ask
+    from twintill.cli.tables import show
     from twintill.store import api_keys
 
-    table = Table("id", "owner", "scopes", "created", "revoked")
-    for key in ask(api_keys.list_all):
-        revoked = key.revoked_at.isoformat(" ", "minutes") if key.revoked_at else ""
-        created = key.created_at.isoformat(" ", "minutes")
-        table.add_row(key.id, key.owner, ",".join(sorted(key.scopes)), created, revoked)
-    Console().print(table)
+    rows = [
+        (key.id, key.owner, ",".join(sorted(key.scopes)), key.created_at, key.revoked_at)
+        for key in ask(api_keys.list_all)
+    ]
+    show(("id", "owner", "scopes", "created", "revoked"), rows)
 
 
 @app.command()

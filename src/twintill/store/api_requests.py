@@ -111,7 +111,6 @@ async def purge(db: AsyncConnection) -> int:
     old = (
         select(*identity)
         .where(c.created_at < WALL - RETENTION, c.locked_until < WALL)
-        .order_by(c.created_at)
         .limit(_PURGE_PAGE)
         .with_for_update(skip_locked=True)
         .cte("old")

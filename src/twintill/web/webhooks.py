@@ -137,12 +137,10 @@ def _read_processor(sender: Processor, body: bytes) -> tuple[str, tuple[Event, .
 def _event(position: int, told: ProcessorEvent) -> Event:
     """One of a batch; a poisonous one is parked alone."""
     if told.kind is EventKind.UNREADABLE:
-        note = f"unreadable: {told.note}"
-        return Event(None, "unreadable", None, position, InboxState.PARKED, note)
+        return _parked(None, position, told.note or "")
     words = (told.dedupe_key or "-", told.raw_type)
     if not all(_is_storable(word) for word in words):
-        note = "unreadable: its id or type is not a plain word"
-        return Event(None, "unreadable", None, position, InboxState.PARKED, note)
+        return _parked(None, position, "its id or type is not a plain word")
     object_id = told.processor_payment_id or told.reference
     return Event(
         dedupe_key=told.dedupe_key,
@@ -161,10 +159,15 @@ def _unreadable(body: bytes, error: Exception) -> Event:
     """The same bytes again are the same event."""
     if not isinstance(error, UnreadableEvent):
         _log.error("webhook_breaks_the_parser", exc_info=error)
-    note = f"unreadable: {str(error) or type(error).__name__}"
-    clean = note.encode("ascii", "backslashreplace").decode().replace("\x00", "\\x00")
     key = f"sha256:{hashlib.sha256(body).hexdigest()}"
-    return Event(key, "unreadable", state=InboxState.PARKED, note=clean[:1000])
+    return _parked(key, 0, str(error) or type(error).__name__)
+
+
+def _parked(key: str | None, position: int, why: str) -> Event:
+    """For a person; what an error quotes may hold anything, and PostgreSQL takes no NUL."""
+    clean = why.encode("ascii", "backslashreplace").decode().replace("\x00", "\\x00")
+    note = f"unreadable: {clean[:1000]}"
+    return Event(key, "unreadable", None, position, InboxState.PARKED, note)
 
 
 def _headers(request: Request) -> Mapping[str, str]:
