@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from tests.domain.situations import DUE, LOOK, NOW, POLICY, new_payment
-from twintill.domain.invoice import InvoiceStatus, StripePayment, rank, supersedes
+from twintill.domain.invoice import InvoiceStatus, StripePayment, rank
 from twintill.domain.look import Chargeable, Closed, NeedsPerson, Verdict, Wait, judge_charge
 from twintill.domain.payment import Reason
 
@@ -32,8 +32,16 @@ def test_what_remains_is_charged_and_not_what_was_due() -> None:
 )
 def test_a_closed_invoice_is_not_charged(status: InvoiceStatus, reason: Reason) -> None:
     assert judged(status=status) == Closed(reason)
-    nothing = judged(status=status, amount_due_minor=0, amount_remaining_minor=0)
-    assert nothing == Closed(Reason.NOTHING_DUE)
+
+
+def test_a_zero_invoice_is_paid_by_stripe_itself() -> None:
+    nothing = {"amount_due_minor": 0, "amount_paid_minor": 0, "amount_remaining_minor": 0}
+    assert judged(status=InvoiceStatus.PAID, **nothing) == Closed(Reason.NOTHING_DUE)
+    assert judged(status=InvoiceStatus.DELETED, **nothing) == Closed(Reason.INVOICE_DELETED)
+
+
+def test_an_invoice_partly_paid_through_stripe_is_for_a_person() -> None:
+    assert isinstance(judged(stripe_payment=StripePayment.PAID), NeedsPerson)
 
 
 @pytest.mark.parametrize(
@@ -82,10 +90,8 @@ def test_a_draft_of_an_unfinished_checkout_still_waits_for_the_checkout() -> Non
 def test_a_mirrored_status_only_moves_up() -> None:
     up = [InvoiceStatus.DRAFT, InvoiceStatus.OPEN, InvoiceStatus.UNCOLLECTIBLE, InvoiceStatus.PAID]
     for lower, higher in pairwise(up):
-        assert supersedes(higher, lower)
         assert rank(higher) > rank(lower)
-        assert not supersedes(lower, higher)
-    assert not supersedes(InvoiceStatus.VOID, InvoiceStatus.PAID)
+    assert rank(InvoiceStatus.VOID) == rank(InvoiceStatus.PAID) == rank(InvoiceStatus.DELETED)
 
 
 def test_uncollectible_is_not_closed() -> None:

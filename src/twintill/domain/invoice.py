@@ -25,16 +25,11 @@ _RANK = {
 
 
 def rank(status: InvoiceStatus) -> int:
-    """How far an invoice has come; an event's status only counts when it is further."""
-    return _RANK[status]
-
-
-def supersedes(new: InvoiceStatus, old: InvoiceStatus) -> bool:
-    """Whether an event's status may replace the mirrored one: status only moves up a rank.
+    """How far an invoice has come; an event's status only counts when it is further.
 
     Events come in any order; their timestamps have whole seconds and cannot order them.
     """
-    return _RANK[new] > _RANK[old]
+    return _RANK[status]
 
 
 class StripePayment(StrEnum):

@@ -42,7 +42,7 @@ def judge_charge(
     `n` is the number of the attempt that is about to be made, or replayed.
     """
     if look.closed or look.status is InvoiceStatus.UNCOLLECTIBLE:
-        return Closed(_CLOSED[look.status] if look.amount_due_minor else Reason.NOTHING_DUE)
+        return Closed(_why_closed(look))
     if look.foreign_installation is not None:
         return NeedsPerson(
             f"installation {look.foreign_installation} charges this invoice too: two copies of "
@@ -56,7 +56,17 @@ def judge_charge(
         )
     if look.currency != payment.currency:
         return NeedsPerson(f"the invoice is in {look.currency}, not in {payment.currency}")
+    if look.stripe_payment is StripePayment.PAID:
+        return NeedsPerson(
+            "the invoice is partly paid through Stripe: finish it there, or credit the rest"
+        )
     return _wait(payment, look, policy, now) or Chargeable(look.amount_remaining_minor)
+
+
+def _why_closed(look: InvoiceLook) -> Reason:
+    if look.status is InvoiceStatus.PAID and look.amount_due_minor == look.amount_paid_minor == 0:
+        return Reason.NOTHING_DUE  # Stripe pays zero invoices (trials, credit) by itself
+    return _CLOSED[look.status]
 
 
 _CLOSED = {
@@ -73,7 +83,7 @@ def _wait(payment: Payment, look: InvoiceLook, policy: Policy, now: datetime) ->
         return Wait(_hold(payment) or Reason.DRAFT, now + timedelta(hours=1))
     if look.collection_method != "send_invoice":
         return Wait(Reason.HANDED_TO_STRIPE, later)
-    if look.stripe_payment is not StripePayment.NONE:
+    if look.stripe_payment is StripePayment.PROCESSING:
         return Wait(Reason.STRIPE_PAYMENT_PROCESSING, now + timedelta(hours=1))
     if look.amount_remaining_minor <= 0:
         return Wait(Reason.NOTHING_DUE, now + timedelta(hours=1))
