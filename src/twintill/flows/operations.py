@@ -3,6 +3,7 @@
 Driven by a door for speed and by a worker when the door has died; both walk the same steps.
 """
 
+import asyncio
 from collections.abc import Mapping
 
 import structlog
@@ -37,6 +38,7 @@ _KINDS: Mapping[str, Mapping[str, Walk]] = {
 
 _LATER = (StripeUnreadable, StripeThrottled, StripeForbidden, ProcessorUnreachable)
 _FOR_A_PERSON = (StripeRefused, ProcessorRefused, SettingsError, VaultError)
+_POLL_S = 0.1
 _STEPS_MAX = 30  # of one look: more than any operation has
 _FAILURES_MAX = 10  # of a kind that is a bug of ours
 
@@ -57,14 +59,21 @@ async def look(means: Means, scope: Scope, operation_id: str) -> bool:
     return True
 
 
-async def drive(means: Means, scope: Scope, operation_id: str) -> None:
+async def drive(means: Means, scope: Scope, operation_id: str, *, patience_s: float = 0) -> None:
     """Look now, whatever the time: for doors, while a customer or a caller waits.
 
-    Who comes second while another holds the lease returns at once; the holder does the work.
+    Where a worker holds it, the worker does it; the door waits for that as long as it likes.
     """
     async with means.database.begin() as db:
-        await operations.ring(db, scope, operation_id)
-    await look(means, scope, operation_id)
+        await operations.ring(db, scope, operation_id, bell=False)
+    waits = range(int(patience_s / _POLL_S) + 1)
+    for _ in waits:
+        if await look(means, scope, operation_id) or not patience_s:
+            return
+        async with means.database.connect() as db:
+            if not await operations.is_held(db, scope, operation_id):
+                return
+        await asyncio.sleep(_POLL_S)
 
 
 async def _step(operating: Operating) -> Operating | None:

@@ -82,6 +82,7 @@ async def begin(means: Means, scope: Scope, signup_id: str, request: SignupReque
             customer_id=request.customer_id,
             step=Step.CREATE_CUSTOMER,
             data={"asked": asked},
+            ring=False,
         )
         if not added and (await operations.read(db, scope, signup_id)).data["asked"] != asked:
             raise ConflictError(

@@ -66,8 +66,12 @@ async def add(
     customer_id: str | None,
     step: str,
     data: Mapping[str, Any],
+    ring: bool = True,
 ) -> bool:
-    """A new operation, due now; False when there is one of this id already."""
+    """A new operation, due now; False when there is one of this id already.
+
+    `ring` False: the caller walks it himself at once; the sweep finds it if he dies.
+    """
     row = {
         **key(scope),
         "operation_id": operation_id,
@@ -83,7 +87,8 @@ async def add(
     )
     if added.one_or_none() is None:
         return False
-    await enqueue(db, Bell(Kind.OPERATION, scope, operation_id))
+    if ring:
+        await enqueue(db, Bell(Kind.OPERATION, scope, operation_id))
     return True
 
 
@@ -107,8 +112,11 @@ async def page(
     return [_operation(row) for row in rows], has_more
 
 
-async def ring(db: AsyncConnection, scope: Scope, operation_id: str) -> None:
-    """Look at it now; nothing happens to one that has ended or waits for a person."""
+async def ring(db: AsyncConnection, scope: Scope, operation_id: str, *, bell: bool = True) -> None:
+    """Look at it now; nothing happens to one that has ended or waits for a person.
+
+    `bell` False: the caller looks himself; who holds it now looks again before he rests.
+    """
     rung = await db.execute(
         update(operations)
         .where(
@@ -120,7 +128,7 @@ async def ring(db: AsyncConnection, scope: Scope, operation_id: str) -> None:
         .values(next_look_at=NOW)
         .returning(_C.operation_id)
     )
-    if rung.one_or_none() is not None:
+    if rung.one_or_none() is not None and bell:
         await enqueue(db, Bell(Kind.OPERATION, scope, operation_id))
 
 
@@ -158,6 +166,16 @@ async def ask_again(db: AsyncConnection, scope: Scope, operation_id: str, first:
         .values(step=first, ended_at=None, next_look_at=NOW, error=None)
     )
     await ring(db, scope, operation_id)
+
+
+async def is_held(db: AsyncConnection, scope: Scope, operation_id: str) -> bool:
+    """Whether somebody is working on it at this moment."""
+    found = await db.execute(
+        select(_C.lease_until > WALL).where(
+            mine(operations, scope), _C.operation_id == operation_id
+        )
+    )
+    return bool(found.scalar_one_or_none())
 
 
 async def claim(db: AsyncConnection, scope: Scope, operation_id: str) -> Claimed | None:

@@ -1,5 +1,12 @@
 """The routers of the REST API and of the pages: a new one is listed here."""
 
-from twintill.web import invoices, payments
+from twintill.web import checkout_page, checkouts, customers, invoices, payments, signups
 
-ROUTERS = (invoices.router, payments.router)
+ROUTERS = (
+    signups.router,
+    checkouts.router,
+    customers.router,
+    invoices.router,
+    payments.router,
+    checkout_page.router,
+)
