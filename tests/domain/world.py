@@ -35,7 +35,7 @@ from twintill.domain.outcomes import (
     NotSent,
     NotSentReason,
 )
-from twintill.domain.payment import Attempt, Outcome, Payment
+from twintill.domain.payment import Attempt, Outcome, Payment, State
 from twintill.domain.report import Pay, judge_paid, judge_report
 from twintill.domain.steps import Ask, Charge, Report, Resolve, Rest, next_step
 
@@ -137,6 +137,9 @@ class World:
             assert payment.parked_why is None
             assert not unresolved
             assert payment.unapplied_minor == 0
+        told = payment.reported_minor or payment.stranded_minor
+        if unresolved and not told and all(r.failed for r in payment.receipts):
+            assert payment.state in (State.CHARGING, State.PENDING), "an attempt is out"
         assert len({a.n for a in payment.attempts}) == len(payment.attempts)
         next_step(payment)
         self._check_money()
@@ -285,7 +288,8 @@ class World:
             charge.states.append(_first(attempt, does))
         elif isinstance(charge.now, Declined) and kindly and len(charge.states) == 1:
             self.flips += 1
-            charge.states.append(_first(attempt, Does.APPROVE_FOR_NOW))
+            does = Does.APPROVE if self.looks_up else Does.APPROVE_FOR_NOW
+            charge.states.append(_first(attempt, does))
 
     def fail_late(self, charge: There) -> None:
         """A debit that was approved for now comes back; told as what it is."""
