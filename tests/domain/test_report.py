@@ -5,7 +5,9 @@ from typing import Any
 
 import pytest
 
-from tests.domain.situations import LOOK, PAID, SITUATIONS
+from tests.domain.situations import LOOK, NOW, PAID, POLICY, SITUATIONS
+from twintill.domain.decide import decide
+from twintill.domain.decision import Notice
 from twintill.domain.facts import InvoiceReported, ReportFailed, ReportRefused
 from twintill.domain.invoice import InvoiceLook, InvoiceStatus, StripePayment
 from twintill.domain.payment import Payment
@@ -71,3 +73,12 @@ def test_more_paid_than_collected_is_for_a_person() -> None:
 def test_the_answer_to_our_own_pay_is_a_report(paid_minor: int, payment: Payment) -> None:
     look = replace(PAID, amount_paid_minor=paid_minor)
     assert judge_paid(payment, look, told_by_us=True) == InvoiceReported(paid_minor)
+
+
+def test_a_report_that_keeps_failing_tells_a_person_once_and_goes_on() -> None:
+    for reports, told in ((19, ()), (20, (Notice.NEEDS_PERSON,)), (21, ())):
+        payment = replace(COLLECTED, reports=reports)
+        decision = decide(payment, ReportFailed("Invalid API Key"), POLICY, NOW)
+        assert decision.notices == told
+        assert decision.payment.parked_why is None
+        assert decision.payment.next_look_at is not None

@@ -265,13 +265,15 @@ def _report_failed(
     if fact.needs_person:
         return Decision(parked(payment, fact.detail), notices=(Notice.NEEDS_PERSON,))
     later = now + pause_after(policy.stripe_pauses, max(payment.reports - 1, 0))
-    return Decision(replace(payment, next_look_at=later), note=fact.detail)
+    # Somebody should look at a key that stays wrong, but reports are never paused.
+    notices = (Notice.NEEDS_PERSON,) if payment.reports == policy.reports_before_notice else ()
+    return Decision(replace(payment, next_look_at=later), notices=notices, note=fact.detail)
 
 
 def _amount_agreed(payment: Payment, fact: facts.AmountAgreed, now: datetime) -> Decision:
-    """A limit only ever rises: an earlier, higher yes stays given."""
-    limit = max(fact.limit_minor, payment.limit_minor or 0)
-    payment = replace(payment, limit_minor=limit)
+    """A limit only ever rises: an earlier, higher yes stays given. No limit stays none."""
+    if payment.limit_minor is not None:
+        payment = replace(payment, limit_minor=max(fact.limit_minor, payment.limit_minor))
     if payment.state is not State.WAITING or payment.reason in TIMED:
         return Decision(payment)
     return Decision(_waiting(payment, Reason.READY, now))

@@ -51,7 +51,7 @@ class Policy:
         timedelta(minutes=10),
         timedelta(minutes=30),
     )
-    reports_max: int = 20  # then a person: a wrong key must not go unnoticed
+    reports_before_notice: int = 20  # a wrong key must not go unnoticed
     look_pause: timedelta = timedelta(hours=6)  # nothing to do now, but never forgotten
 
 

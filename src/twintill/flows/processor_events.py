@@ -65,7 +65,7 @@ def _fact(attempt_id: str, event: ProcessorEvent) -> Fact | None:
     if event.kind is EventKind.CHARGE_FAILED_LATE:
         if not isinstance(outcome, Declined):
             return FailedLate(attempt_id, event.raw_type, "")
-        return FailedLate(attempt_id, outcome.code, outcome.text)
+        return FailedLate(attempt_id, outcome.code, outcome.text, outcome.kind)
     return None if outcome is None else Answered(attempt_id, outcome, Via.RECORD)
 
 
