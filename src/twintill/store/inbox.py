@@ -81,8 +81,11 @@ class Receiver:
     """Lets concurrent deliveries share a commit: alone, one goes at once; while a statement is
     under way, arrivals gather for the next."""
 
-    def __init__(self, engine: AsyncEngine) -> None:
+    def __init__(
+        self, engine: AsyncEngine, *, batch_max: int = _BATCH_MAX, flushers: int = _FLUSHERS
+    ) -> None:
         self._engine = engine
+        self._batch_max, self._flushers = batch_max, flushers
         self._waiting: deque[_Waiting] = deque()
         self._arrived = asyncio.Event()
 
@@ -98,7 +101,7 @@ class Receiver:
 
     @contextlib.asynccontextmanager
     async def running(self) -> AsyncIterator["Receiver"]:
-        tasks = [asyncio.create_task(self._run()) for _ in range(_FLUSHERS)]
+        tasks = [asyncio.create_task(self._run()) for _ in range(self._flushers)]
         try:
             yield self
         finally:
@@ -113,7 +116,7 @@ class Receiver:
         try:
             while True:
                 await self._arrived.wait()
-                size = min(len(self._waiting), _BATCH_MAX)
+                size = min(len(self._waiting), self._batch_max)
                 batch = [self._waiting.popleft() for _ in range(size)]
                 if not self._waiting:
                     self._arrived.clear()
