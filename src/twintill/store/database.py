@@ -30,6 +30,7 @@ def open_database(url: str, *, pool_size: int = 10, pgbouncer: bool = False) -> 
         max_overflow=0,
         pool_timeout=10,
         pool_pre_ping=True,
+        hide_parameters=True,  # errors are logged; what was to be stored is not for logs
         connect_args=options,
     )
 

@@ -38,7 +38,9 @@ _HEADERS = {
 _log = structlog.get_logger(__name__)
 
 
-def create_app(doors: AbstractAsyncContextManager[Doors]) -> FastAPI:
+def create_app(
+    doors: AbstractAsyncContextManager[Doors], *, body_deadline_s: float = BODY_DEADLINE_S
+) -> FastAPI:
     """All doors in one app; `doors` is entered when the server starts and left when it stops."""
 
     @contextlib.asynccontextmanager
@@ -59,7 +61,7 @@ def create_app(doors: AbstractAsyncContextManager[Doors]) -> FastAPI:
         app.include_router(router)
     for kind in (TwintillError, RequestValidationError, HTTPException):
         app.add_exception_handler(kind, _answer_error)
-    app.add_middleware(Frame)
+    app.add_middleware(Frame, body_deadline_s=body_deadline_s)
     return app
 
 
@@ -70,8 +72,9 @@ async def _answer_error(request: Request, error: Exception) -> Any:
 class Frame:
     """Reads the whole body before the app runs: nothing behind it waits for a slow client."""
 
-    def __init__(self, app: ASGIApp) -> None:
+    def __init__(self, app: ASGIApp, body_deadline_s: float) -> None:
         self._app = app
+        self._body_deadline_s = body_deadline_s
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -88,7 +91,7 @@ class Frame:
 
     async def _serve(self, scope: Scope, receive: Receive, answered: "_Answered") -> None:
         try:
-            body = await _read_body(scope, receive)
+            body = await _read_body(scope, receive, self._body_deadline_s)
             await self._app(scope, _already_read(body, receive), answered.send)
         except ClientDisconnect:
             return
@@ -135,16 +138,16 @@ class _Answered:
 _CAPABILITY = re.compile(r"(chk_\w{4})\w+")
 
 
-async def _read_body(scope: Scope, receive: Receive) -> bytes:
+async def _read_body(scope: Scope, receive: Receive, deadline_s: float) -> bytes:
     limit = WEBHOOK_BODY_MAX if scope["path"].startswith(_WEBHOOKS) else API_BODY_MAX
     declared = dict(scope["headers"]).get(b"content-length", b"0")
     if declared.isdigit() and int(declared) > limit:
         raise _too_large(limit)
     try:
-        async with asyncio.timeout(BODY_DEADLINE_S):
+        async with asyncio.timeout(deadline_s):
             return await _read_at_most(limit, receive)
     except TimeoutError:
-        raise HTTPException(408, f"The body did not arrive in {BODY_DEADLINE_S:.0f} s.") from None
+        raise HTTPException(408, f"The body did not arrive in {deadline_s:g} s.") from None
 
 
 async def _read_at_most(limit: int, receive: Receive) -> bytes:

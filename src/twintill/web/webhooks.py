@@ -131,16 +131,16 @@ def _read_processor(sender: Processor, body: bytes) -> tuple[str, tuple[Event, .
         batch = sender.parse_webhook(body)
     except Exception as error:  # noqa: BLE001 -- signed, so it must be kept whatever it does
         return "unreadable", (_unreadable(body, error),)
-    return "verified", tuple(_event(position, told) for position, told in enumerate(batch))
+    return "verified", tuple(_event(body, n, told) for n, told in enumerate(batch))
 
 
-def _event(position: int, told: ProcessorEvent) -> Event:
+def _event(body: bytes, position: int, told: ProcessorEvent) -> Event:
     """One of a batch; a poisonous one is parked alone."""
     if told.kind is EventKind.UNREADABLE:
-        return _parked(None, position, told.note or "")
+        return _parked(body, position, told.note or "")
     words = (told.dedupe_key or "-", told.raw_type)
     if not all(_is_storable(word) for word in words):
-        return _parked(None, position, "its id or type is not a plain word")
+        return _parked(body, position, "its id or type is not a plain word")
     object_id = told.processor_payment_id or told.reference
     return Event(
         dedupe_key=told.dedupe_key,
@@ -156,15 +156,15 @@ def _is_storable(word: str) -> bool:
 
 
 def _unreadable(body: bytes, error: Exception) -> Event:
-    """The same bytes again are the same event."""
     if not isinstance(error, UnreadableEvent):
         _log.error("webhook_breaks_the_parser", exc_info=error)
-    key = f"sha256:{hashlib.sha256(body).hexdigest()}"
-    return _parked(key, 0, str(error) or type(error).__name__)
+    return _parked(body, 0, str(error) or type(error).__name__)
 
 
-def _parked(key: str | None, position: int, why: str) -> Event:
-    """For a person; what an error quotes may hold anything, and PostgreSQL takes no NUL."""
+def _parked(body: bytes, position: int, why: str) -> Event:
+    """For a person, once: the same bytes again are the same event."""
+    key = f"sha256:{hashlib.sha256(body).hexdigest()}:{position}"
+    # What an error quotes may hold anything, and PostgreSQL takes no NUL.
     clean = why.encode("ascii", "backslashreplace").decode().replace("\x00", "\\x00")
     note = f"unreadable: {clean[:1000]}"
     return Event(key, "unreadable", None, position, InboxState.PARKED, note)
