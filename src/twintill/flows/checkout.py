@@ -13,7 +13,7 @@ from twintill.domain.facts import AmountAgreed, CheckoutExpired, MethodAdded
 from twintill.domain.invoice import InvoiceLook, InvoiceStatus
 from twintill.domain.payment import Payment, Reason, State
 from twintill.domain.signup import Step, is_agreed
-from twintill.errors import ProcessorRefused, StripeRefused
+from twintill.errors import ConflictError, ProcessorRefused, StripeRefused
 from twintill.flows import removing, setups
 from twintill.flows.learn import learn_within
 from twintill.flows.operating import Operating
@@ -44,7 +44,7 @@ async def await_customer(operating: Operating) -> Operating | None:
     if its.state is CheckoutState.OPEN:
         done = await _done_at_processor(operating, its)
         if done is not None:
-            return await _store(operating, its, done)
+            return await _take(operating, its, done)
     if operating.now >= its.expires_at:
         return await _expire(operating, its)
     wait = _until_next_look(operating, its.setup_session_id)
@@ -92,7 +92,7 @@ async def help_to_pay(operating: Operating, its: Checkout, payment: Payment) -> 
         return await _compare(operating, its, look)
     done = await _done_at_processor(operating, its)
     if done is not None:
-        return await _store(operating, its, done)
+        return await _take(operating, its, done)
     await operating.pause(_until_next_look(operating, its.setup_session_id))
     return None
 
@@ -125,6 +125,15 @@ async def _done_at_processor(operating: Operating, its: Checkout) -> SetupResult
     if result.status is not SetupStatus.OPEN:
         await setups.forget(operating.means, operating.scope, its, problem="setup_closed")
     return None
+
+
+async def _take(operating: Operating, its: Checkout, done: SetupResult) -> Operating:
+    """Store the method; a set-up that belongs to another customer counts as none."""
+    try:
+        return await _store(operating, its, done)
+    except ConflictError:
+        await setups.forget(operating.means, operating.scope, its, problem="setup_closed")
+        return await _go(operating, operating.operation.step)
 
 
 async def _store(operating: Operating, its: Checkout, done: SetupResult) -> Operating:

@@ -18,7 +18,7 @@ from twintill.store.operations import Claimed, Operation
 
 # Stripe keeps a key for a day; near its end, what we made under it is looked for first.
 _KEY_IS_OLD = timedelta(hours=20)
-# So many failures in a row: Stripe may be replaying a stored 500 under this key.
+# So many failures in a row, minutes apart by then: whatever was sent has ended.
 _KEY_IS_STUCK = 4
 
 
@@ -63,7 +63,13 @@ class Operating:
 
     @property
     def key_is_doubtful(self) -> bool:
-        """Look for what may exist before creating it under this key, or under a next one."""
+        """Look for what may exist before creating it under this key, or under a next one.
+
+        Stripe stores a 500 of its own under the key and answers it again; after no answer at all
+        the same key is the safe one, and only a long silence makes us look.
+        """
+        if self.data.get("answered"):
+            return True
         began = datetime.fromisoformat(self.data.get("key_began", self._created))
         return self.failures >= _KEY_IS_STUCK or self.now - began > _KEY_IS_OLD
 
@@ -87,14 +93,16 @@ class Operating:
         """Commit the step with what was found, in the caller's transaction; the lease stays."""
         if step != self.operation.step:
             found.setdefault("key_began", self.now.isoformat())
-        data = {**self.data, **found, "failures": 0}
+        data = {**self.data, **found, "failures": 0, "answered": False}
         moved = await operations.move(db, self.claimed.lease, step, data)
         return replace(self, claimed=replace(self.claimed, operation=moved))
 
-    async def pause(self, wait: timedelta, *, error: str | None = None) -> None:
+    async def pause(
+        self, wait: timedelta, *, error: str | None = None, answered: bool = False
+    ) -> None:
         """Nothing to do now: give the lease back and look again after `wait`."""
         async with self.means.database.begin() as db:
-            await operations.pause(db, self.claimed, wait, error=error)
+            await operations.pause(db, self.claimed, wait, error=error, answered=answered)
 
     async def park(self, why: str) -> None:
         async with self.means.database.begin() as db:

@@ -90,7 +90,8 @@ async def _step(operating: Operating) -> Operating | None:
     except (SQLAlchemyError, OSError):
         raise
     except _LATER as error:
-        await _again(operating, str(error))
+        answered = isinstance(error, StripeUnreadable) and error.request_id is not None
+        await _again(operating, str(error), answered=answered)
     except _FOR_A_PERSON as error:
         await _park(operating, str(error))
     except Exception as error:  # noqa: BLE001 -- one operation's bug must not stop the others
@@ -99,10 +100,10 @@ async def _step(operating: Operating) -> Operating | None:
     return None
 
 
-async def _again(operating: Operating, why: str) -> None:
+async def _again(operating: Operating, why: str, *, answered: bool = False) -> None:
     wait = pause_after(operating.means.policy.stripe_pauses, operating.failures)
     try:
-        await operating.pause(wait, error=why)
+        await operating.pause(wait, error=why, answered=answered)
     except LeaseLost:
         _log.info("operation_taken_over", operation=operating.id)
 

@@ -216,15 +216,17 @@ async def pause(
     wait: timedelta,
     *,
     error: str | None = None,
+    answered: bool = False,
 ) -> None:
     """Give the lease back and look again after `wait`, or at once if somebody rang meanwhile.
 
-    With an error the failures in a row are counted; without one they are over.
+    With an error the failures in a row are counted; without one they are over. `answered`: the
+    other side did answer, with a failure of its own that it may have stored under our key.
     """
     untouched = _C.next_look_at == claimed.next_look_at
     failures = func.coalesce(_C.data["failures"].as_integer(), 0) + 1 if error else 0
     changes = {
-        "data": _C.data.op("||")(func.jsonb_build_object("failures", failures)),
+        "data": _C.data.op("||")(func.jsonb_build_object("failures", failures, "answered", answered)),
         "error": error,
         "next_look_at": case((untouched, NOW + wait), else_=_C.next_look_at),
     }

@@ -121,8 +121,8 @@ def _refuse(operation: Operation) -> None:
             code=operation.data.get("failed_code") or "stripe_refused",
         )
     raise StripeUnreadable(
-        f"{operation.error or 'no answer yet'}. {operation.id} goes on by itself; ask again with "
-        "the same Idempotency-Key for its checkout."
+        f"{(operation.error or 'no answer yet').rstrip('.')}. {operation.id} goes on by itself; "
+        "ask again with the same Idempotency-Key for its checkout."
     )
 
 
