@@ -8,6 +8,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from twintill.app import open_settings_database, scope_of
 from twintill.cli.embedded import with_database
+from twintill.cli.logs import configure_logs
 from twintill.ids import Scope
 from twintill.settings import Settings, read_settings
 
@@ -16,7 +17,9 @@ Answer = TypeVar("Answer")
 
 def ask(do: Callable[[AsyncConnection, Scope], Awaitable[Answer]]) -> Answer:
     """`do` in a transaction, as the runtime role, for the Stripe account of the settings."""
-    with with_database(read_settings()) as settings:
+    given = read_settings()
+    configure_logs(given.log_level)
+    with with_database(given) as settings:
         return asyncio.run(_ask(settings, do))
 
 

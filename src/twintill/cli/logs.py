@@ -1,4 +1,4 @@
-"""Logs: JSON lines, or colours on a terminal; never a secret."""
+"""Logs on standard error: JSON lines, or colours on a terminal; never a secret."""
 
 import logging
 import re

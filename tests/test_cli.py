@@ -1,0 +1,137 @@
+"""The command line, as a person or a script uses it."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import httpx
+import pytest
+
+from tests.postgres import Database, Databases
+from tests.test_settings import ENOUGH
+
+OUR_OWN = {"PATH": os.environ["PATH"], "COLUMNS": "100"}
+
+
+def twintill(
+    *arguments: str, env: dict[str, str] | None = None, cwd: Path | None = None
+) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "twintill", *arguments],
+        env=OUR_OWN | (env or {}),
+        cwd=cwd,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+@pytest.fixture
+def env(database: Database) -> dict[str, str]:
+    return ENOUGH | {
+        "TWINTILL_DATABASE_URL": database.url,
+        "TWINTILL_MIGRATE_DATABASE_URL": database.owner_url,
+        "TWINTILL_STRIPE_API_BASE": "http://127.0.0.1:9",
+        "TWINTILL_STRIPE_ACCOUNT_ID": "acct_1Cli",
+    }
+
+
+@pytest.mark.parametrize(
+    "command", [(), ("serve",), ("worker",), ("migrate",), ("keys", "create"), ("sandbox", "clock")]
+)
+def test_help_teaches(command: tuple[str, ...]) -> None:
+    told = twintill(*command, "--help")
+    assert told.returncode == 0
+    assert "Usage:" in told.stdout
+
+
+def test_what_is_wrong_is_said_in_sentences_without_a_traceback() -> None:
+    refused = twintill("serve", env={"TWINTILL_STRIPE_API_KEY": "pk_test_1"})
+    assert refused.returncode == 2
+    assert refused.stdout == ""
+    assert all(line.startswith("twintill: TWINTILL_") for line in refused.stderr.splitlines()[:-1])
+    assert "Traceback" not in refused.stderr
+
+
+def test_a_database_is_migrated_from_anywhere(databases: Databases, tmp_path: Path) -> None:
+    empty = databases.create_empty()
+    urls = {
+        "TWINTILL_DATABASE_URL": empty.url,
+        "TWINTILL_MIGRATE_DATABASE_URL": empty.owner_url,
+    }
+    first = twintill("migrate", env=urls, cwd=tmp_path)
+    again = twintill("migrate", env=urls, cwd=tmp_path)
+    created = twintill("sandbox", "clock", "show", env=urls, cwd=tmp_path)
+    databases.drop(empty)
+    assert [first.returncode, again.returncode, created.returncode] == [0, 0, 0], first.stderr
+
+
+def test_migrating_needs_the_owner(env: dict[str, str]) -> None:
+    refused = twintill("migrate", env={k: v for k, v in env.items() if "MIGRATE" not in k})
+    assert refused.returncode == 2
+    assert "TWINTILL_MIGRATE_DATABASE_URL" in refused.stderr
+
+
+def test_a_key_is_printed_once_listed_without_its_secret_and_revoked(env: dict[str, str]) -> None:
+    made = twintill("keys", "create", "--owner", "shop", "--scopes", "read,collect", env=env)
+    secret = made.stdout.strip()
+    assert secret.startswith("tw_test_")
+    listed = twintill("keys", "list", env=env).stdout
+    key_id, owner, scopes, *_ = listed.rstrip("\n").split("\t")
+    assert (owner, scopes) == ("shop", "collect,read")
+    assert secret not in listed
+    assert twintill("keys", "revoke", key_id, env=env).returncode == 0
+    assert twintill("keys", "revoke", key_id, env=env).returncode == 1
+    assert twintill("keys", "create", "--owner", "x", "--scopes", "all", env=env).returncode == 1
+
+
+def test_the_sandboxs_clock_is_moved_forward_only(env: dict[str, str]) -> None:
+    before = twintill("sandbox", "clock", "show", env=env).stdout
+    after = twintill("sandbox", "clock", "advance", "400d", env=env).stdout
+    assert int(after[:4]) == int(before[:4]) + 1
+    assert twintill("sandbox", "clock", "advance", "a month", env=env).returncode == 1
+
+
+@pytest.fixture
+def server(env: dict[str, str]) -> Iterator[tuple[subprocess.Popen[bytes], str]]:
+    port = free_port()
+    command = [sys.executable, "-m", "twintill", "serve", "--port", str(port)]
+    process = subprocess.Popen(command, env=OUR_OWN | env, stderr=subprocess.PIPE)
+    try:
+        yield process, f"http://127.0.0.1:{port}"
+    finally:
+        process.kill()
+        process.communicate()
+
+
+def test_the_web_process_serves_and_ends_when_asked(
+    server: tuple[subprocess.Popen[bytes], str],
+) -> None:
+    process, url = server
+    assert answer_of(f"{url}/readyz", process).status_code == 200
+    process.send_signal(signal.SIGTERM)
+    _, logs = process.communicate(timeout=30)
+    assert process.returncode == 0
+    assert b'"path": "/readyz"' in logs
+    assert b"Traceback" not in logs
+
+
+def free_port() -> int:
+    import socket
+
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def answer_of(url: str, process: subprocess.Popen[bytes]) -> httpx.Response:
+    while process.poll() is None:
+        try:
+            return httpx.get(url)
+        except httpx.TransportError:
+            time.sleep(0.1)
+    raise AssertionError(process.communicate()[1].decode())
