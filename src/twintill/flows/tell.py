@@ -1,7 +1,8 @@
 """Telling the user's app: one signed event, delivered until its endpoint answers 2xx.
 
 Standard Webhooks: the body is signed with the event's id and the time of this delivery; the app
-drops duplicates by the id. The app's own address comes from the settings, so loopback is allowed.
+drops duplicates by the id. That time is the wall's: the app checks it against its own clock, which
+no sandbox moves. The app's own address comes from the settings, so loopback is allowed.
 """
 
 import json
@@ -43,8 +44,8 @@ async def look(
         if lease is None:
             return False
         event = await outgoing.read(db, scope, event_id)
-        now = await clock.now(db)
-    answer = await _deliver(event, now, app, client)
+        wall = await clock.wall(db)
+    answer = await _deliver(event, wall, app, client)
     async with means.database.begin() as db:
         if isinstance(answer, int):
             await outgoing.delivered(db, scope, event_id, answer)
@@ -58,7 +59,7 @@ async def _again_later(db: AsyncConnection, lease: Lease, why: str) -> None:
     await work.back_off(db, OUTGOING, lease, why, tries_max=_TRIES_MAX, pause=pause)
 
 
-async def _deliver(event: Any, now: datetime, app: App, client: httpx.AsyncClient) -> int | str:
+async def _deliver(event: Any, wall: datetime, app: App, client: httpx.AsyncClient) -> int | str:
     """The 2xx, or why it was none."""
     body = json.dumps(
         {
@@ -72,8 +73,8 @@ async def _deliver(event: Any, now: datetime, app: App, client: httpx.AsyncClien
     headers = {
         "content-type": "application/json",
         "webhook-id": event.event_id,
-        "webhook-timestamp": str(int(now.timestamp())),
-        "webhook-signature": Webhook(app.secret).sign(event.event_id, now, body),
+        "webhook-timestamp": str(int(wall.timestamp())),
+        "webhook-signature": Webhook(app.secret).sign(event.event_id, wall, body),
     }
     try:
         response = await client.post(app.url, content=body, headers=headers, timeout=TIMEOUT_S)

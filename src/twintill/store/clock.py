@@ -21,6 +21,12 @@ async def now(db: AsyncConnection) -> datetime:
     return moment
 
 
+async def wall(db: AsyncConnection) -> datetime:
+    """The machine's time, which no sandbox moves: for leases, and for strangers with a watch."""
+    moment: datetime = (await db.execute(select(WALL))).scalar_one()
+    return moment
+
+
 async def shift(db: AsyncConnection) -> timedelta:
     """How far business time is ahead of the wall; zero outside a sandbox."""
     found = (await db.execute(select(virtual_clocks.c.shift))).scalar_one_or_none()
