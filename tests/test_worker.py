@@ -3,15 +3,25 @@
 import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Awaitable, Callable
+from dataclasses import replace
 
 import asyncpg
 import pytest
 from sqlalchemy import text
 
-from tests.flows.world import World, running_world
+from tests.flows.world import (
+    PROCESSOR_ACCOUNT,
+    PROCESSOR_KEY,
+    PROCESSOR_SECRET,
+    World,
+    running_world,
+)
 from tests.postgres import Database
 from twintill import worker
+from twintill.domain.outcomes import ChargeOutcome
 from twintill.domain.payment import State
+from twintill.processors import PreparedCharge
+from twintill.processors.sandbox import SandboxProcessor
 
 PATIENCE_S = 20
 
@@ -51,10 +61,10 @@ async def until(true: Callable[[], Awaitable[bool]]) -> None:
             await asyncio.sleep(0.05)
 
 
-async def due(world: World) -> str:
-    customer_id = await world.customer()
+async def due(world: World, processor: str = "sandbox") -> str:
+    customer_id = await world.customer(processor=processor)
     invoice_id = await world.invoice(customer_id)
-    await world.open_payment(invoice_id, customer_id)
+    await world.open_payment(invoice_id, customer_id, lane=processor)
     return invoice_id
 
 
@@ -108,3 +118,31 @@ async def test_bells_that_mean_nothing_are_harmless(world: World, database: Data
     invoice_id = await due(world)
     async with working(world, database):
         await becomes(State.REPORTED, world, invoice_id)
+
+
+class SlowProcessor(SandboxProcessor):
+    """The same processor under another name, whose charges wait until they are let go."""
+
+    name = "slow"
+    let_go = asyncio.Event()
+
+    async def charge(self, prepared: PreparedCharge) -> ChargeOutcome:
+        await self.let_go.wait()
+        return await super().charge(prepared)
+
+
+async def test_a_slow_processor_does_not_starve_another(world: World, database: Database) -> None:
+    url = str(world.processor.base_url)
+    slow = SlowProcessor(url, PROCESSOR_KEY, (PROCESSOR_SECRET,), PROCESSOR_ACCOUNT)
+    slow.let_go.clear()
+    both = {**world.means.processors, "slow": slow}
+    world = replace(world, means=replace(world.means, processors=both))
+    stuck = [await due(world, "slow") for _ in range(6)]  # more than the limit of its lane
+    quick = await due(world)
+    async with working(world, database):
+        await becomes(State.REPORTED, world, quick)
+        assert {(await world.payment(i)).state for i in stuck} <= {State.WAITING, State.CHARGING}
+        slow.let_go.set()
+        for invoice_id in stuck:
+            await becomes(State.REPORTED, world, invoice_id)
+    await slow.aclose()

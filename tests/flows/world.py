@@ -17,7 +17,7 @@ from twintill.domain.payment import Payment, Reason, State
 from twintill.domain.policy import Policy
 from twintill.flows.look import look as look_at_payment
 from twintill.flows.means import Means
-from twintill.ids import Scope, payment_id
+from twintill.ids import Scope, new_id, payment_id
 from twintill.processors.sandbox import SandboxProcessor
 from twintill.sandbox.clock import SharedClock
 from twintill.sandbox.processor import ProcessorSandboxSettings
@@ -63,23 +63,22 @@ class World:
         await self.stripe.post("/_sandbox/tick")
         await self.processor.post("/_sandbox/tick")
 
-    async def customer(self, method: str | None = "card_ok") -> str:
+    async def customer(self, method: str | None = "card_ok", processor: str = "sandbox") -> str:
         """A Stripe customer of ours, with a stored method of this kind (None: without one)."""
-        customer_id = await self.means.stripe.create_customer(
-            None, None, {}, "op_test", method or ""
-        )
+        key = new_id("key")
+        customer_id = await self.means.stripe.create_customer(None, None, {}, "op_test", key)
         async with self.db() as db:
             await mirror.add_customer(db, SCOPE, customer_id)
         if method is not None:
-            await self.add_method(customer_id, method)
+            await self.add_method(customer_id, method, processor)
         return customer_id
 
-    async def add_method(self, customer_id: str, kind: str) -> str:
+    async def add_method(self, customer_id: str, kind: str, processor: str = "sandbox") -> str:
         made = (await self.processor.post("/_sandbox/methods", json={"method": kind})).json()
         new = methods.NewMethod(
             setup_session_id=made["token"],
             customer_id=customer_id,
-            processor="sandbox",
+            processor=processor,
             processor_account_id=PROCESSOR_ACCOUNT,
             processor_customer_id=made["customer"],
             token=made["token"],
@@ -115,14 +114,16 @@ class World:
         await v1.invoices.finalize_invoice_async(invoice.id)
         return str(invoice.id)
 
-    async def open_payment(self, invoice_id: str, customer_id: str, **changes: Any) -> Payment:
+    async def open_payment(
+        self, invoice_id: str, customer_id: str, lane: str = "sandbox", **changes: Any
+    ) -> Payment:
         """As intake does it when the invoice's event arrives."""
         look = await self.means.stripe.read_invoice(invoice_id)
         async with self.db() as db:
             now = await clock.now(db)
             await mirror.saw_invoice(db, SCOPE, _mirrored(customer_id, look))
             opened = replace(_new_payment(customer_id, look, now), **changes)
-            await payments.open_and_ring(db, SCOPE, opened, "sandbox", now)
+            await payments.open_and_ring(db, SCOPE, opened, lane, now)
         return opened
 
     async def payment(self, invoice_id: str) -> Payment:
