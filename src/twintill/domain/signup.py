@@ -10,6 +10,7 @@ subscription is active from the start.
 """
 
 from enum import StrEnum
+from typing import assert_never
 
 from twintill.domain.payment import Outcome, Payment, Reason, State
 
@@ -99,6 +100,7 @@ def state_of(step: Step, payment: Payment | None, *, confirming: bool) -> Signup
         case Step.WRITE_METHOD | Step.FINALIZE | Step.COLLECT:
             stuck = payment is not None and step is Step.COLLECT and needs_customer(payment)
             return SignupState.ACTION_REQUIRED if stuck else SignupState.COLLECTING
+    assert_never(step)
 
 
 def is_agreed(final_minor: int, shown_minor: int) -> bool:
