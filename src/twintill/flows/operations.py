@@ -71,8 +71,11 @@ async def drive(means: Means, scope: Scope, operation_id: str, *, patience_s: fl
         if await look(means, scope, operation_id) or not patience_s:
             return
         async with means.database.connect() as db:
-            if not await operations.is_held(db, scope, operation_id):
-                return
+            held = await operations.is_held(db, scope, operation_id)
+        if not held:
+            # Who held it may have looked too early for what we rang for; then it is still due.
+            await look(means, scope, operation_id)
+            return
         await asyncio.sleep(_POLL_S)
 
 

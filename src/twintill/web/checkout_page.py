@@ -32,6 +32,7 @@ from twintill.web.checkout_messages import MISSING, TROUBLE
 from twintill.web.doors import the_doors, the_means
 from twintill.web.reader import countries
 
+_PATIENCE_S = 5
 _UNREACHABLE = (
     "We cannot reach the payment provider right now. Nothing was charged. Please try again in a "
     "moment."
@@ -144,9 +145,11 @@ async def _to_processor(request: Request, checkout_id: str) -> Response:
 
 
 async def _drive(request: Request, operation_id: str) -> None:
-    """For speed: a worker would do it a moment later."""
+    """For speed: a worker would do it a moment later. One that is at it is waited for, so that
+    who comes back from the processor does not see the form that he has filled in already.
+    """
     means = the_means(request)
-    await flow.drive(means, means.scope, operation_id)
+    await flow.drive(means, means.scope, operation_id, patience_s=_PATIENCE_S)
     the_doors(request).waker.ring()
 
 
