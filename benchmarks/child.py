@@ -16,6 +16,7 @@ from typing import Any
 import uvicorn
 from starlette.requests import Request
 from starlette.responses import Response
+from uvicorn.loops.auto import auto_loop_factory
 
 from twintill import app
 from twintill.cli import running
@@ -45,7 +46,8 @@ def web(port: str, commit: str, connections: str) -> None:
     changes = {"port": int(port), "log_level": "warning"}
     settings = read_settings().model_copy(update=changes)
     configure_logs(settings.log_level)
-    asyncio.run(_web(settings, commit, int(connections)))
+    with asyncio.Runner(loop_factory=auto_loop_factory()) as runner:
+        runner.run(_web(settings, commit, int(connections)))
 
 
 def worker() -> None:

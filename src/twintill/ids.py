@@ -11,6 +11,8 @@ from typing import NamedTuple
 
 _NAMESPACE = uuid.UUID("6f1f6b0e-6a55-5f6e-9d0c-2f6a3a0f7c11")
 _ALPHABET = "0123456789ABCDEFGHJKMNPQRSTVWXYZabcdefghjkmnpqrstvwxyz"
+_RANDOM_LETTERS = 24
+_RANDOM_BITS = 256  # far more than the letters take, so that each is as likely as the others
 
 
 class Scope(NamedTuple):
@@ -22,7 +24,11 @@ class Scope(NamedTuple):
 
 def new_id(prefix: str) -> str:
     """A fresh random id, e.g. `new_id("evt")` -> "evt_4Yk..." (about 140 bits)."""
-    return f"{prefix}_" + "".join(secrets.choice(_ALPHABET) for _ in range(24))
+    number, letters = secrets.randbits(_RANDOM_BITS), []
+    for _ in range(_RANDOM_LETTERS):
+        number, letter = divmod(number, len(_ALPHABET))
+        letters.append(_ALPHABET[letter])
+    return f"{prefix}_" + "".join(letters)
 
 
 def derived_id(prefix: str, scope: Scope, *parts: str | int) -> str:

@@ -3,10 +3,12 @@
 import asyncio
 import contextlib
 import signal
-from collections.abc import Iterator
+from collections.abc import Coroutine, Iterator
+from typing import Any
 
 import structlog
 import uvicorn
+from uvicorn.loops.auto import auto_loop_factory
 
 from twintill import app, worker
 from twintill.cli.embedded import owner_url, runtime_url, with_database
@@ -24,14 +26,14 @@ def serve(settings: Settings) -> None:
     """Until SIGTERM or SIGINT; requests in flight are answered."""
     configure_logs(settings.log_level)
     with with_database(settings) as ready:
-        asyncio.run(_serve(ready))
+        _run(_serve(ready))
 
 
 def work(settings: Settings) -> None:
     """Until SIGTERM or SIGINT; what is in flight is finished."""
     configure_logs(settings.log_level)
     with with_database(settings) as ready:
-        asyncio.run(_work(ready))
+        _run(_work(ready))
 
 
 def migrate(settings: DatabaseSettings) -> None:
@@ -42,6 +44,12 @@ def migrate(settings: DatabaseSettings) -> None:
         with with_database(settings) as ready:
             asyncio.run(migrations.migrate(owner_url(ready)))
     _log.info("migrated", to=migrations.revisions()[0])
+
+
+def _run(process: Coroutine[Any, Any, None]) -> None:
+    """On the fastest event loop that is installed: uvloop, except on Windows."""
+    with asyncio.Runner(loop_factory=auto_loop_factory()) as runner:
+        runner.run(process)
 
 
 async def _serve(settings: Settings) -> None:

@@ -3,7 +3,9 @@
 from collections.abc import Mapping
 from typing import Any
 
+from sqlalchemy import event
 from sqlalchemy.engine import URL, make_url
+from sqlalchemy.exc import DisconnectionError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
 # A transaction of ours never waits on the network, so these are generous; a stuck one must not
@@ -24,15 +26,26 @@ def open_database(url: str, *, pool_size: int = 10, pgbouncer: bool = False) -> 
     options: dict[str, Any] = {"server_settings": {**_TIMEOUTS, "application_name": "twintill"}}
     if pgbouncer:
         options = {"statement_cache_size": 0, "prepared_statement_cache_size": 0}
-    return create_async_engine(
+    engine = create_async_engine(
         driver_url(url),
         pool_size=pool_size,
         max_overflow=0,
         pool_timeout=10,
-        pool_pre_ping=True,
         hide_parameters=True,  # errors are logged; what was to be stored is not for logs
         connect_args=options,
     )
+    event.listen(engine.sync_engine, "checkout", _refuse_closed)
+    return engine
+
+
+def _refuse_closed(connection: Any, _record: Any, _proxy: Any) -> None:
+    """A connection that the server has closed is replaced, not handed out.
+
+    The driver hears of it by itself: asking the server at each checkout (`pool_pre_ping`) would
+    cost three round trips.
+    """
+    if connection.driver_connection.is_closed():
+        raise DisconnectionError
 
 
 def driver_url(url: str) -> URL:

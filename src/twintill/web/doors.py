@@ -54,5 +54,14 @@ def the_means(connection: HTTPConnection) -> Means:
     return the_doors(connection).means
 
 
-TheDoors = Annotated[Doors, Depends(the_doors)]
-TheMeans = Annotated[Means, Depends(the_means)]
+# Async, although they wait for nothing: FastAPI runs what is not in a thread, at each request.
+async def _doors_of(connection: HTTPConnection) -> Doors:
+    return the_doors(connection)
+
+
+async def _means_of(connection: HTTPConnection) -> Means:
+    return the_means(connection)
+
+
+TheDoors = Annotated[Doors, Depends(_doors_of)]
+TheMeans = Annotated[Means, Depends(_means_of)]
