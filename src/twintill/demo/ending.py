@@ -1,0 +1,99 @@
+"""How the demo begins and ends on the terminal: the addresses, the table, the invitation."""
+
+from pathlib import Path
+
+from rich.table import Table
+
+from twintill.demo.books import Comparison, Row, compare
+from twintill.demo.people import Cast, money
+from twintill.demo.readings import read_books
+from twintill.demo.stage import Stage
+from twintill.money import Money
+
+
+def introduce(stage: Stage) -> None:
+    """What runs, and where."""
+    at, tell = stage.addresses, stage.telling
+    tell.line("Postgres", f"127.0.0.1:{stage.database.port}/{stage.database.name}")
+    tell.line("Stripe", f"{at.stripe}  (sandbox)")
+    tell.line("processor", f"{at.processor}  (sandbox)")
+    tell.line("Twintill", f"{at.web}  (web), and a worker")
+    tell.line("your app", at.app)
+    tell.good(f"All of them are real processes; ready after {tell.elapsed_s:.0f} s.")
+
+
+async def compare_books(stage: Stage, cast: Cast) -> bool:
+    """The table, from three independent readings; whether they agree to the cent."""
+    tell = stage.telling
+    comparison = compare(await read_books(stage.stripe, stage.processor, stage.database.url))
+    parked = await _parked(stage)
+    tell.plain()
+    tell.table(_table(comparison, cast.names))
+    tell.plain()
+    for (account, currency), minor in comparison.balances.items():
+        tell.line("ledger", f"{account:<34}{Money(minor, currency)!s:>14}")
+    for difference in (*comparison.differences, *parked):
+        tell.bad(difference)
+    if comparison.differences or parked:
+        tell.bad("The books differ.")
+        return False
+    collected = sum(row.processor_minor or 0 for row in comparison.rows)
+    tell.good(
+        f"Stripe, the processor and the ledger agree to the cent: {money(collected)} collected, "
+        f"reported, and at the processor. Took {tell.elapsed_s:.0f} s."
+    )
+    return True
+
+
+def invite(stage: Stage, folder: Path) -> None:
+    """What is left running, for whoever wants to try it."""
+    at, tell = stage.addresses, stage.telling
+    tell.plain()
+    tell.line("API", f"{at.web}/docs")
+    tell.line("API key", stage.api_key)
+    tell.line("", f"curl -H 'Authorization: Bearer {stage.api_key}' {at.web}/v1/payments")
+    tell.line("Stripe", f"{at.stripe}  any key sk_test_…  e.g. GET /v1/invoices, /_sandbox/state")
+    tell.line("processor", f"{at.processor}  e.g. GET /_sandbox/state")
+    tell.line("commands", f". {folder / 'env'} && twintill sandbox clock advance 31d")
+    tell.line("logs", str(folder / "logs"))
+    tell.good("Everything keeps running. Ctrl-C here stops all of it.")
+
+
+async def _parked(stage: Stage) -> list[str]:
+    """Whatever waits for a person, of which the story has none."""
+    rows = await stage.database.fetch(
+        "SELECT 'payment' AS what, payment_id AS id, parked_why AS why FROM payments "
+        "WHERE parked_at IS NOT NULL UNION ALL "
+        "SELECT 'inbox', type, parked_why FROM inbox WHERE parked_at IS NOT NULL UNION ALL "
+        "SELECT 'operation', operation_id, parked_why FROM operations WHERE parked_at IS NOT NULL"
+    )
+    return [f"{row['what']} {row['id']} waits for a person: {row['why']}" for row in rows]
+
+
+def _table(comparison: Comparison, names: dict[str, str]) -> Table:
+    table = Table(title="Three books, read one by one", title_justify="left", min_width=96)
+    for heading in ("customer", "invoice", "Stripe"):
+        table.add_column(heading)
+    for heading in ("paid off Stripe", "processor", "ledger"):
+        table.add_column(heading, justify="right")
+    table.add_column("verdict")
+    for row in comparison.rows:
+        table.add_row(*_cells(row, names))
+    return table
+
+
+def _cells(row: Row, names: dict[str, str]) -> tuple[str, ...]:
+    invoice = row.invoice
+    return (
+        names.get(invoice.customer_id, invoice.customer_id),
+        invoice.number or "(draft)",
+        invoice.status,
+        _minor(invoice.off_stripe_minor),
+        _minor(row.processor_minor),
+        _minor(row.ledger_minor),
+        row.verdict,
+    )
+
+
+def _minor(minor: int | None) -> str:
+    return money(minor) if minor else "–"

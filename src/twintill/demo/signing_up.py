@@ -1,0 +1,203 @@
+"""The story's first part: sign-ups, the checkout page, first invoices, an abandoned checkout."""
+
+import asyncio
+from datetime import timedelta
+from typing import Any
+
+from twintill.demo import calls
+from twintill.demo.browser import Browser, Page
+from twintill.demo.people import BUYERS, EVE, FIRST_CHOICE, STAYING, Account, Buyer, money
+from twintill.demo.stage import CHECKOUT_EXPIRES_AFTER, Stage
+from twintill.demo.trouble import expect
+
+_GRANTED, _EXPIRED = "signup.access_granted", "signup.expired"
+
+
+async def sign_up(stage: Stage, price_id: str) -> dict[Buyer, Account]:
+    """(1) The user's app asks; nobody has paid, and nobody has access."""
+    tell = stage.telling
+    tell.step(
+        1,
+        "Five customers sign up",
+        "One call; the amount comes from Stripe's own first invoice, never from the app.",
+        await stage.database.now(),
+    )
+    accounts = await asyncio.gather(*(_sign_up(stage, price_id, buyer) for buyer in BUYERS))
+    for account in accounts:
+        words = f"{account.customer_id}  {account.subscription_id}"
+        tell.line(account.name, f"{money(account.shown_minor)} due  {words}")
+    first = await calls.get(stage.stripe, f"/v1/subscriptions/{accounts[0].subscription_id}")
+    expect(first["status"] == "active", f"Stripe calls it {first['status']}")
+    tell.good(
+        "Stripe calls these subscriptions active already; Twintill says checkout_open: no access."
+    )
+    return dict(zip(BUYERS, accounts, strict=True))
+
+
+async def check_out(stage: Stage, accounts: dict[Buyer, Account]) -> None:
+    """(2) Four finish the hosted page; one leaves it at the processor."""
+    tell = stage.telling
+    tell.step(
+        2,
+        "They open the hosted checkout page",
+        "Plain forms, no script: address and IP reach Stripe for tax, the method the processor.",
+        await stage.database.now(),
+    )
+    ada, *others = (accounts[buyer] for buyer in STAYING)
+    async with Browser(ada.buyer.ip_address) as browser:
+        page = await _choose(browser, ada, FIRST_CHOICE)
+        await _say_yes(stage, browser, ada, page)
+    await asyncio.gather(
+        *(_finish(account) for account in others), _leave_at_the_processor(accounts[EVE])
+    )
+    for account in others:
+        tell.line(account.name, f"chose a card; agreed to {money(account.shown_minor)}")
+    tell.line("Eve", "went to the processor's page, and closed the tab")
+    await _show_where_the_token_is(stage, ada)
+
+
+async def collect_first_invoices(stage: Stage, accounts: dict[Buyer, Account]) -> None:
+    """(3) Charged, reported, and only then access; Eve's checkout is undone on all sides."""
+    tell = stage.telling
+    tell.step(
+        3,
+        "First invoices are charged and reported; only then access is granted",
+        "Finalized at once, not after Stripe's draft hour: the customer is waiting.",
+        await stage.database.now(),
+    )
+    for buyer in STAYING:
+        await _granted(stage, accounts[buyer])
+    expect(stage.app.refused == 0, "the app refused a signature")
+    tell.good("The app heard of each exactly once, and each signature was right.")
+    await _expire(stage, accounts[EVE])
+
+
+async def _sign_up(stage: Stage, price_id: str, buyer: Buyer) -> Account:
+    signup = await calls.post(
+        stage.api,
+        "/v1/signups",
+        {
+            "customer": {"email": buyer.email, "name": buyer.name},
+            "items": [{"price": price_id, "quantity": buyer.seats}],
+            "automatic_tax": buyer.automatic_tax,
+            "description": "Pro plan, monthly",
+            "success_url": f"{stage.addresses.app}/welcome",
+            "cancel_url": f"{stage.addresses.app}/pricing",
+        },
+    )
+    expect(signup["state"] == "checkout_open", f"the sign-up is {signup['state']}")
+    return Account(
+        buyer=buyer,
+        signup_id=signup["id"],
+        customer_id=signup["customer"],
+        subscription_id=signup["subscription"],
+        invoice_id=signup["first_invoice"]["id"],
+        checkout_url=signup["checkout"]["url"],
+        shown_minor=signup["first_invoice"]["amount_due"],
+    )
+
+
+async def _to_the_processor(browser: Browser, account: Account) -> Page:
+    page = await browser.open(account.checkout_url)
+    form = page.form_with("country")
+    buyer = account.buyer
+    address = {"country": buyer.country, "postal_code": buyer.postal_code}
+    there = await browser.submit(page, form, address)
+    there.form_with("method")
+    return there
+
+
+async def _choose(browser: Browser, account: Account, method: str) -> Page:
+    there = await _to_the_processor(browser, account)
+    return await browser.submit(there, there.form_with("method"), {"method": method})
+
+
+async def _finish(account: Account) -> None:
+    async with Browser(account.buyer.ip_address) as browser:
+        await _choose(browser, account, FIRST_CHOICE)
+
+
+async def _leave_at_the_processor(account: Account) -> None:
+    async with Browser(account.buyer.ip_address) as browser:
+        await _to_the_processor(browser, account)
+
+
+async def _say_yes(stage: Stage, browser: Browser, ada: Account, page: Page) -> None:
+    """German tax makes it more than she was shown: the page asks, and nothing moves before."""
+    signup = await calls.get(stage.api, f"/v1/signups/{ada.signup_id}")
+    final = signup["first_invoice"]["final"]
+    expect(signup["state"] == "action_required", f"the sign-up is {signup['state']}")
+    charges = await calls.get(stage.processor, "/v1/charges")
+    expect(not charges["data"], "something was charged before the customer's yes")
+    customer = await calls.get(
+        stage.stripe, f"/v1/customers/{ada.customer_id}", **{"expand[]": "tax"}
+    )
+    tell = stage.telling
+    tell.line(
+        "Ada",
+        f"lives in {customer['address']['country']} {customer['address']['postal_code']}, asks "
+        f"from {customer['tax']['ip_address']}: Stripe adds tax, {money(ada.shown_minor)} "
+        f"becomes {money(final)}",
+    )
+    form = page.form_with("amount")
+    button = next(iter(form.buttons))
+    tell.line("", f"the page asks; nothing has been charged; she presses “{button}”")
+    await browser.submit(page, form, {}, button=button)
+
+
+async def _show_where_the_token_is(stage: Stage, account: Account) -> None:
+    """In Stripe's metadata, as its guide asks; in the database only sealed."""
+    customer = await calls.get(stage.stripe, f"/v1/customers/{account.customer_id}")
+    metadata = customer["metadata"]
+    token = metadata["third_party_payment_method_id"]
+    rows = await stage.database.fetch(
+        "SELECT sealed_token FROM payment_methods WHERE customer_id = $1", account.customer_id
+    )
+    sealed: bytes = rows[0]["sealed_token"]
+    expect(token.encode() not in sealed, "the token lies open in the database")
+    tell = stage.telling
+    tell.line(
+        "metadata",
+        f"third_party_customer_id {metadata['third_party_customer_id']}, "
+        f"third_party_payment_method_id {token}",
+    )
+    tell.line("database", f"the same token, sealed: {len(sealed)} bytes, {sealed[:12].hex()}…")
+
+
+async def _granted(stage: Stage, account: Account) -> None:
+    async def active() -> Any:
+        signup = await calls.get(stage.api, f"/v1/signups/{account.signup_id}")
+        heard = stage.app.about(account.signup_id, _GRANTED)
+        return signup if signup["state"] == "active" and heard else None
+
+    signup = await stage.until(f"{account.name} gets access", active)
+    payment = await calls.get(stage.api, f"/v1/payments/{signup['payment']}")
+    invoice = await calls.get(stage.stripe, f"/v1/invoices/{account.invoice_id}")
+    expect(invoice["status"] == "paid", f"the invoice is {invoice['status']}")
+    expect(len(stage.app.about(account.signup_id, _GRANTED)) == 1, "the app was told twice")
+    (attempt,) = payment["attempts"]
+    stage.telling.line(
+        account.name,
+        f"charged {money(payment['collected'])} ({attempt['processor_payment']}), Stripe: "
+        f"{invoice['number']} {invoice['status']} → access granted, app told",
+    )
+
+
+async def _expire(stage: Stage, eve: Account) -> None:
+    await stage.advance(CHECKOUT_EXPIRES_AFTER + timedelta(minutes=1))
+
+    async def expired() -> Any:
+        return stage.app.about(eve.signup_id, _EXPIRED)
+
+    await stage.until("Eve's checkout expires", expired)
+    invoice = await calls.get(stage.stripe, f"/v1/invoices/{eve.invoice_id}")
+    subscription = await calls.get(stage.stripe, f"/v1/subscriptions/{eve.subscription_id}")
+    state = await calls.get(stage.processor, "/_sandbox/state")
+    (setup,) = (s for s in state["setup_sessions"] if s["customer_reference"] == eve.customer_id)
+    found = (invoice["status"], subscription["status"], setup["status"])
+    expect(found == ("void", "canceled", "canceled"), f"Eve's checkout left {found} behind")
+    stage.telling.line(
+        "Eve",
+        "half an hour later: checkout expired; invoice void, subscription canceled, set-up at the "
+        "processor canceled",
+    )

@@ -1,0 +1,25 @@
+"""The story, from the first sign-up to the last cancellation."""
+
+from twintill.demo import leaving, renewing, shop, signing_up
+from twintill.demo.people import BEN, CLEO, Cast
+from twintill.demo.stage import Stage
+
+
+async def tell(stage: Stage) -> Cast:
+    """All nine parts of it. Raises StoryBroken where the product does not keep its word."""
+    price_id = await shop.create_price(stage)
+    by_card = await shop.add_card_customer(stage, price_id)
+    by_wire = await shop.add_wire_customer(stage, price_id)
+    accounts = await signing_up.sign_up(stage, price_id)
+    cast = Cast(price_id, accounts, by_card, by_wire)
+    await signing_up.check_out(stage, accounts)
+    await signing_up.collect_first_invoices(stage, accounts)
+    second_subscription_id = await renewing.prepare(stage, cast)
+    renewals = await renewing.renew(stage, cast)
+    ben, cleo = accounts[BEN], accounts[CLEO]
+    await renewing.decline(stage, ben, renewals[ben.customer_id])
+    await renewing.lose_an_answer(stage, cleo, renewals[cleo.customer_id])
+    await renewing.settle_late(stage, cast, renewals)
+    await leaving.leave(stage, cast, second_subscription_id)
+    await leaving.pass_by(stage, cast)
+    return cast
