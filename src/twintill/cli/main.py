@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 
 from twintill.cli import inbox, keys, sandbox
+from twintill.cli.verify import verify
 from twintill.errors import SettingsError, TwintillError
 
 app = typer.Typer(
@@ -25,6 +26,7 @@ you like, on any machines), all with the same settings: see .env.example.""",
 app.add_typer(sandbox.app, name="sandbox")
 app.add_typer(keys.app, name="keys")
 app.add_typer(inbox.app, name="inbox")
+app.command()(verify)
 
 Port = Annotated[int | None, typer.Option(min=0, max=65535, help="Instead of TWINTILL_PORT.")]
 
