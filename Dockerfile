@@ -7,6 +7,7 @@ RUN awk '/^[a-z]/ { ours = /^uv==/ } ours' requirements.lock > uv.lock \
     && pip install --no-cache-dir --require-hashes --no-deps -r uv.lock \
     && python -m venv --without-pip /opt/twintill
 COPY src ./src
+COPY migrations ./migrations
 RUN uv pip install --no-cache --python /opt/twintill/bin/python --compile-bytecode \
     --constraint requirements.lock --build-constraint requirements.lock .
 
@@ -14,8 +15,6 @@ FROM python:3.11-slim
 RUN useradd --uid 10001 --no-create-home --shell /usr/sbin/nologin twintill
 WORKDIR /app
 COPY --from=build /opt/twintill /opt/twintill
-COPY alembic.ini ./
-COPY migrations ./migrations
 ENV PATH=/opt/twintill/bin:$PATH PYTHONUNBUFFERED=1
 USER twintill
 EXPOSE 8000
