@@ -8,8 +8,10 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from tests.postgres import migrate
+from twintill.errors import NotFoundError
 from twintill.ids import Scope
 from twintill.sandbox import postgres
+from twintill.store import inbox_rows, work
 from twintill.store.database import open_database
 from twintill.store.doorbell import Bell, Kind, read_bell
 from twintill.store.inbox import Delivery, Event, InboxState, Receiver, receive
@@ -96,6 +98,19 @@ async def test_what_is_parked_or_ignored_does_not_ring(
 async def test_a_delivery_without_events_is_stored(engine: AsyncEngine) -> None:
     assert await store(engine, delivery()) == [0]
     assert len(await rows(engine, "SELECT 1 FROM deliveries")) == 1
+
+
+async def test_a_parked_event_is_listed_and_can_be_put_back_to_work(engine: AsyncEngine) -> None:
+    parked = event("evt_1", state=InboxState.PARKED, note="why")
+    await store(engine, delivery(parked, event("evt_2")))
+    async with engine.begin() as db:
+        (row,) = await inbox_rows.list_parked(db, SCOPE, 10)
+        await inbox_rows.replay(db, SCOPE, row.inbox_id)
+        assert await inbox_rows.list_parked(db, SCOPE, 10) == []
+        assert await work.claim(db, work.INBOX, SCOPE, row.inbox_id) is not None
+        with pytest.raises(NotFoundError):
+            await inbox_rows.replay(db, SCOPE, row.inbox_id)
+    assert len(await rows(engine, "SELECT * FROM pgqueuer")) == 2
 
 
 async def test_deliveries_that_arrive_together_share_a_commit(engine: AsyncEngine) -> None:

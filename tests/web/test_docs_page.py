@@ -35,3 +35,5 @@ async def test_every_call_of_the_api_says_how_it_fails(client: httpx.AsyncClient
     unsafe = [name for name, call in calls.items() if not call.get("security")]
     wordless = [n for n, c in calls.items() if not (c.get("description") or n.endswith("}"))]
     assert (silent, unsafe, wordless) == ([], [], [])
+    keyed = [n for n, c in calls.items() if "Idempotency-Key" in str(c.get("parameters"))]
+    assert keyed == [name for name in calls if name.startswith("post ")]

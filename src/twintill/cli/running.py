@@ -19,6 +19,8 @@ from twintill.web.frame import create_app
 
 # Longer than a request may take, shorter than what orchestrators wait before they kill.
 _GRACE_S = 25
+# Above it, 503 at once: better than running out of file descriptors (1024 is a common limit).
+_CONNECTIONS_MAX = 900
 _log = structlog.get_logger(__name__)
 
 
@@ -64,6 +66,7 @@ async def _serve(settings: Settings) -> None:
             proxy_headers=True,
             forwarded_allow_ips=settings.trusted_proxies,
             timeout_graceful_shutdown=_GRACE_S,
+            limit_concurrency=_CONNECTIONS_MAX,
         )
         scope = doors.means.scope
         _log.info("serving", stripe_account=scope.stripe_account_id, livemode=scope.livemode)

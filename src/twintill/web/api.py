@@ -52,8 +52,24 @@ _PROBLEM = {
 }
 
 
+_IDEMPOTENCY_KEY = {
+    "name": "Idempotency-Key",
+    "in": "header",
+    "required": False,
+    "schema": {"type": "string", "minLength": 1, "maxLength": 255},
+    "description": "The same request again gets the first answer, and has no second effect.",
+}
+
+
 class ApiRoute(APIRoute):
     """A route whose POSTs answer a repetition with the first answer."""
+
+    def __init__(self, path: str, endpoint: Callable[..., Any], **options: Any) -> None:
+        if "POST" in (options.get("methods") or ()):
+            extra = dict(options.get("openapi_extra") or {})
+            given = [p for p in extra.get("parameters", ()) if p != _IDEMPOTENCY_KEY]
+            options["openapi_extra"] = extra | {"parameters": [*given, _IDEMPOTENCY_KEY]}
+        super().__init__(path, endpoint, **options)
 
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
         handle = super().get_route_handler()
