@@ -17,7 +17,7 @@ from twintill.flows.verdict import Verdict, parked
 from twintill.ids import Scope
 from twintill.store import inbox_rows, work
 from twintill.store.inbox_rows import Received
-from twintill.store.work import INBOX, Lease
+from twintill.store.work import INBOX
 from twintill.stripe_billing import events
 
 STRIPE = "stripe"
@@ -28,20 +28,19 @@ _PAUSE = timedelta(seconds=5)
 
 async def look(means: Means, scope: Scope, inbox_id: int) -> bool:
     """Take in one row; False for a stale bell. Raises nothing but database errors."""
-    async with means.database.begin() as db:
-        lease = await work.claim(db, INBOX, scope, inbox_id)
-        if lease is None:
-            return False
-        received = await inbox_rows.read(db, scope, inbox_id)
     try:
         async with means.database.begin() as db:
+            received = await inbox_rows.hold(db, scope, inbox_id)
+            if received is None:
+                return False
             verdict = await _take_in(db, means, scope, received)
-            await inbox_rows.finish(db, lease, verdict.state, verdict.note)
+            await inbox_rows.finish(db, scope, inbox_id, verdict.state, verdict.note)
     except UnreadableEvent as error:
-        await _back_off(means, lease, f"unreadable: {error}", tries_max=1)
+        await _back_off(means, scope, inbox_id, f"unreadable: {error}", tries_max=1)
     except Exception as error:  # noqa: BLE001 -- a poisonous event must block nobody else
         _log.error("intake_failed", inbox=inbox_id, error=str(error), exc_info=error)
-        await _back_off(means, lease, f"{type(error).__name__}: {error}", tries_max=_TRIES_MAX)
+        why = f"{type(error).__name__}: {error}"
+        await _back_off(means, scope, inbox_id, why, tries_max=_TRIES_MAX)
     return True
 
 
@@ -58,7 +57,13 @@ async def _take_in(db: AsyncConnection, means: Means, scope: Scope, received: Re
     return await processor_events.take_in(db, means, scope, processor, batch[received.position])
 
 
-async def _back_off(means: Means, lease: Lease, error: str, *, tries_max: int) -> None:
+async def _back_off(
+    means: Means, scope: Scope, inbox_id: int, error: str, *, tries_max: int
+) -> None:
+    """The try counts, although all else of it was undone."""
     async with means.database.begin() as db:
+        lease = await work.claim(db, INBOX, scope, inbox_id)
+        if lease is None:
+            return  # somebody else was at it meanwhile
         pause = _PAUSE * 2 ** min(lease.looks, 8)
         await work.back_off(db, INBOX, lease, error, tries_max=tries_max, pause=pause)

@@ -3,16 +3,16 @@
 from dataclasses import dataclass, field
 from typing import Any
 
-from sqlalchemy import select, update
+from sqlalchemy import bindparam, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from twintill.errors import NotFoundError
 from twintill.ids import Scope
-from twintill.store.clock import NOW
+from twintill.store.clock import NOW, WALL
 from twintill.store.doorbell import Bell, Kind, enqueue
-from twintill.store.scoped import mine
+from twintill.store.scoped import mine, of, whose
 from twintill.store.tables import deliveries, inbox
-from twintill.store.work import INBOX, Lease
+from twintill.store.work import INBOX
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,31 +28,29 @@ class Received:
 
 async def read(db: AsyncConnection, scope: Scope, inbox_id: int) -> Received:
     """Raises NotFoundError."""
-    joined = inbox.join(
-        deliveries,
-        (deliveries.c.stripe_account_id == inbox.c.stripe_account_id)
-        & (deliveries.c.livemode == inbox.c.livemode)
-        & (deliveries.c.delivery_id == inbox.c.delivery_id),
-    )
-    found = await db.execute(
-        select(inbox.c.source, inbox.c.type, inbox.c.position, deliveries.c.body)
-        .select_from(joined)
-        .where(mine(inbox, scope), inbox.c.inbox_id == inbox_id)
-    )
-    row = found.one_or_none()
+    row = (await db.execute(_READ, {**of(scope), "id": inbox_id})).one_or_none()
     if row is None:
         raise NotFoundError(f"No such event in the inbox: {inbox_id}")
     return Received(inbox_id, row.source, row.type, row.position, row.body)
 
 
-async def finish(db: AsyncConnection, lease: Lease, state: str, note: str | None) -> None:
+async def hold(db: AsyncConnection, scope: Scope, inbox_id: int) -> Received | None:
+    """The event if it is due, with its row locked until the transaction ends.
+
+    None: a stale bell, or somebody else holds it. Taking an event in calls nobody, so it needs
+    the lock only, no lease, and all of it is one commit.
+    """
+    row = (await db.execute(_HOLD, {**of(scope), "id": inbox_id})).one_or_none()
+    return None if row is None else Received(inbox_id, row.source, row.type, row.position, row.body)
+
+
+async def finish(
+    db: AsyncConnection, scope: Scope, inbox_id: int, state: str, note: str | None
+) -> None:
     """Done with it, or nothing to be done; a parked one waits for a person and can be replayed."""
-    ends: dict[str, Any] = {"parked_at": NOW} if state == "parked" else {"ended_at": NOW}
-    await db.execute(
-        update(inbox)
-        .where(INBOX.whose(lease.scope, lease.row_id), inbox.c.lease_token == lease.token)
-        .values(state=state, note=note, parked_why=note, lease_until=None, lease_token=None, **ends)
-    )
+    said = {"state": state, "note": note, "parked_why": note}
+    statement = _PARK if state == "parked" else _END
+    await db.execute(statement, {**of(scope), "id": inbox_id, **said})
 
 
 async def list_parked(db: AsyncConnection, scope: Scope, limit: int) -> list[Any]:
@@ -74,3 +72,27 @@ async def replay(db: AsyncConnection, scope: Scope, inbox_id: int) -> None:
     if back.one_or_none() is None:
         raise NotFoundError(f"No parked event in the inbox: {inbox_id}")
     await enqueue(db, Bell(Kind.INBOX, scope, str(inbox_id)))
+
+
+_C = inbox.c
+_THIS = (whose(inbox), _C.inbox_id == bindparam("id"))
+_READ = (
+    select(_C.source, _C.type, _C.position, deliveries.c.body)
+    .select_from(
+        inbox.join(
+            deliveries,
+            (deliveries.c.stripe_account_id == _C.stripe_account_id)
+            & (deliveries.c.livemode == _C.livemode)
+            & (deliveries.c.delivery_id == _C.delivery_id),
+        )
+    )
+    .where(*_THIS)
+)
+_HOLD = _READ.where(
+    _C.next_look_at <= NOW,
+    or_(_C.lease_until.is_(None), _C.lease_until < WALL),
+    _C.parked_at.is_(None),
+    _C.ended_at.is_(None),
+).with_for_update(of=inbox, skip_locked=True)
+_FINISH = update(inbox).where(*_THIS).values(looks=_C.looks + 1)
+_END, _PARK = _FINISH.values(ended_at=NOW), _FINISH.values(parked_at=NOW)

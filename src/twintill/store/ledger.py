@@ -25,16 +25,14 @@ async def post(
 ) -> None:
     """Append one; its cause is unique for ever, so posting a fact twice is an error."""
     transaction_id = derived_id("ltx", scope, posted.cause)
-    await db.execute(
-        insert(ledger_transactions).values(
-            **key(scope),
-            ledger_transaction_id=transaction_id,
-            cause=posted.cause,
-            kind=posted.kind,
-            payment_id=payment_id,
-            at=NOW,
-        )
-    )
+    row = {
+        **key(scope),
+        "ledger_transaction_id": transaction_id,
+        "cause": posted.cause,
+        "kind": posted.kind,
+        "payment_id": payment_id,
+    }
+    await db.execute(_POST, row)
     legs = [
         {
             **key(scope),
@@ -48,7 +46,11 @@ async def post(
         }
         for n, leg in enumerate(posted.postings, start=1)
     ]
-    await db.execute(insert(postings), legs)
+    await db.execute(_LEGS, legs)
+
+
+_POST = insert(ledger_transactions).values(at=NOW)
+_LEGS = insert(postings)
 
 
 async def balances(

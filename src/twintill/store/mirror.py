@@ -6,14 +6,14 @@ answers of Stripe. Nothing about money is decided from the mirror.
 
 from typing import Any
 
-from sqlalchemy import case, exists, func, select, update
+from sqlalchemy import bindparam, case, exists, func, select, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from twintill.domain.invoice import InvoiceLook, InvoiceStatus, rank
 from twintill.ids import Scope
 from twintill.store.clock import NOW
-from twintill.store.scoped import key, mine
+from twintill.store.scoped import key, mine, of, whose
 from twintill.store.tables import customers, invoices, payment_methods, payments, subscriptions
 
 
@@ -24,8 +24,8 @@ async def add_customer(db: AsyncConnection, scope: Scope, customer_id: str) -> N
 
 
 async def customer_is_known(db: AsyncConnection, scope: Scope, customer_id: str) -> bool:
-    query = select(exists().where(mine(customers, scope), customers.c.customer_id == customer_id))
-    return bool((await db.execute(query)).scalar_one())
+    known = await db.execute(_IS_KNOWN, {**of(scope), "customer": customer_id})
+    return bool(known.scalar_one())
 
 
 async def collects_from(db: AsyncConnection, scope: Scope, customer_id: str) -> bool:
@@ -102,24 +102,7 @@ async def saw_invoice(db: AsyncConnection, scope: Scope, seen: dict[str, Any]) -
 
     `seen`: the invoices table's columns except the scope, `stale`, `created_at` and `seen_at`.
     """
-    statement = insert(invoices).values(
-        {**key(scope), **seen, "created_at": NOW, "seen_at": NOW, "stale": False}
-    )
-    new = statement.excluded
-    moves_up = _rank(new.status) > _rank(invoices.c.status)
-    disagrees = new.amount_remaining_minor != invoices.c.amount_remaining_minor
-    await db.execute(
-        statement.on_conflict_do_update(
-            index_elements=["stripe_account_id", "livemode", "invoice_id"],
-            set_={
-                "status": case((moves_up, new.status), else_=invoices.c.status),
-                "number": func.coalesce(new.number, invoices.c.number),
-                "due_at": func.coalesce(new.due_at, invoices.c.due_at),
-                "collection_method": new.collection_method,
-                "stale": invoices.c.stale | disagrees | moves_up,
-            },
-        )
-    )
+    await db.execute(_SAW, {**key(scope), **seen})
 
 
 async def saw_look(db: AsyncConnection, scope: Scope, look: InvoiceLook) -> None:
@@ -150,11 +133,7 @@ async def invoice_status(db: AsyncConnection, scope: Scope, invoice_id: str) -> 
 
 async def payment_of_invoice(db: AsyncConnection, scope: Scope, invoice_id: str) -> str | None:
     """The payment that collects this invoice, if there is one."""
-    found = await db.execute(
-        select(payments.c.payment_id).where(
-            mine(payments, scope), payments.c.invoice_id == invoice_id
-        )
-    )
+    found = await db.execute(_PAYMENT_OF, {**of(scope), "invoice": invoice_id})
     payment_id: str | None = found.scalar_one_or_none()
     return payment_id
 
@@ -174,3 +153,28 @@ def _rank(status: Any) -> Any:
     return case({s.value: rank(s) for s in InvoiceStatus}, value=status, else_=0)
 
 
+def _saw() -> Any:
+    """Built once: the longest statement of all, and the most frequent."""
+    statement = insert(invoices).values(created_at=NOW, seen_at=NOW, stale=False)
+    new = statement.excluded
+    moves_up = _rank(new.status) > _rank(invoices.c.status)
+    disagrees = new.amount_remaining_minor != invoices.c.amount_remaining_minor
+    return statement.on_conflict_do_update(
+        index_elements=["stripe_account_id", "livemode", "invoice_id"],
+        set_={
+            "status": case((moves_up, new.status), else_=invoices.c.status),
+            "number": func.coalesce(new.number, invoices.c.number),
+            "due_at": func.coalesce(new.due_at, invoices.c.due_at),
+            "collection_method": new.collection_method,
+            "stale": invoices.c.stale | disagrees | moves_up,
+        },
+    )
+
+
+_SAW = _saw()
+_IS_KNOWN = select(
+    exists().where(whose(customers), customers.c.customer_id == bindparam("customer"))
+)
+_PAYMENT_OF = select(payments.c.payment_id).where(
+    whose(payments), payments.c.invoice_id == bindparam("invoice")
+)

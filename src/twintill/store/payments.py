@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import func, insert, select, update
+from sqlalchemy import Boolean, bindparam, case, func, insert, select, update
 from sqlalchemy.dialects.postgresql import insert as upsert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -21,8 +21,13 @@ from twintill.money import Money
 from twintill.store import ledger
 from twintill.store.clock import NOW
 from twintill.store.doorbell import Bell, Kind, enqueue
-from twintill.store.scoped import key, mine
+from twintill.store.scoped import key, of, whose
 from twintill.store.tables import attempts, payment_history, payments, receipts
+
+
+def _since(moment: Any) -> Any:
+    """The time that is there, else now."""
+    return func.coalesce(moment, NOW)
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,9 +55,7 @@ async def add(
         "created_at": created_at,
         **key(scope),
         **_payment_columns(payment),
-        # A new row has no former times to keep.
         "ended_at": NOW if payment.ended else None,
-        "parked_at": None,
     }
     statement = upsert(payments).values(row).on_conflict_do_nothing().returning(payments.c.lane)
     return (await db.execute(statement)).one_or_none() is not None
@@ -73,13 +76,7 @@ async def lock(db: AsyncConnection, scope: Scope, payment_id: str) -> Locked:
 
     Raises NotFoundError.
     """
-    c = payments.c
-    found = await db.execute(
-        select(payments, NOW.label("now"))
-        .where(mine(payments, scope), c.payment_id == payment_id)
-        .with_for_update()
-    )
-    row = found.one_or_none()
+    row = (await db.execute(_LOCK, {**of(scope), "id": payment_id})).one_or_none()
     if row is None:
         raise NotFoundError(f"No such payment: {payment_id}", param="payment")
     payment = await _with_money(db, scope, row)
@@ -88,10 +85,7 @@ async def lock(db: AsyncConnection, scope: Scope, payment_id: str) -> Locked:
 
 async def read(db: AsyncConnection, scope: Scope, payment_id: str) -> Payment:
     """The same without a lock. Raises NotFoundError."""
-    found = await db.execute(
-        select(payments).where(mine(payments, scope), payments.c.payment_id == payment_id)
-    )
-    row = found.one_or_none()
+    row = (await db.execute(_READ, {**of(scope), "id": payment_id})).one_or_none()
     if row is None:
         raise NotFoundError(f"No such payment: {payment_id}", param="payment")
     return await _with_money(db, scope, row)
@@ -109,12 +103,13 @@ async def apply(
     """Write all of a decision: the row, its history, attempts, receipts, postings, the bell."""
     before, after = locked.payment, decision.payment
     seq = locked.history_seq + 1
-    c = payments.c
-    await db.execute(
-        update(payments)
-        .where(mine(payments, locked.scope), c.payment_id == after.id)
-        .values(history_seq=seq, **_payment_columns(after))
-    )
+    written = {
+        **_payment_columns(after),
+        "history_seq": seq,
+        "has_ended": after.ended,
+        "is_parked": after.parked_why is not None,
+    }
+    await db.execute(_WRITE, {**of(locked.scope), "id": after.id, **written})
     await _write_history(db, locked, decision, seq, fact, detail, actor)
     await _write_attempts(db, locked.scope, before, after)
     await _write_receipts(db, locked.scope, before, after)
@@ -143,21 +138,20 @@ async def _write_history(
     after = decision.payment
     if decision.note is not None:
         detail = {**detail, "note": decision.note}
-    await db.execute(
-        insert(payment_history).values(
-            **key(locked.scope),
-            payment_id=after.id,
-            seq=seq,
-            at=locked.now,
-            fact=fact,
-            detail=detail,
-            state_before=locked.payment.state,
-            state_after=after.state,
-            reason_after=after.reason,
-            attempt_id=decision.attempt_id,
-            actor=actor,
-        )
-    )
+    row = {
+        **key(locked.scope),
+        "payment_id": after.id,
+        "seq": seq,
+        "at": locked.now,
+        "fact": fact,
+        "detail": detail,
+        "state_before": locked.payment.state,
+        "state_after": after.state,
+        "reason_after": after.reason,
+        "attempt_id": decision.attempt_id,
+        "actor": actor,
+    }
+    await db.execute(_NOTE, row)
 
 
 async def _write_attempts(
@@ -168,13 +162,10 @@ async def _write_attempts(
     for attempt in sorted(after.attempts, key=lambda a: a.unresolved):
         if attempt.id not in known:
             row = {**key(scope), **_attempt_identity(after, attempt), **_attempt_columns(attempt)}
-            await db.execute(insert(attempts).values(row))
+            await db.execute(_NEW_ATTEMPT, row)
         elif attempt != known[attempt.id]:
-            await db.execute(
-                update(attempts)
-                .where(mine(attempts, scope), attempts.c.attempt_id == attempt.id)
-                .values(_attempt_columns(attempt))
-            )
+            of_this = {**of(scope), "id": attempt.id}
+            await db.execute(_CHANGE_ATTEMPT, {**of_this, **_attempt_columns(attempt)})
 
 
 async def _write_receipts(
@@ -184,30 +175,15 @@ async def _write_receipts(
     for receipt in after.receipts:
         if receipt.id not in known:
             row = {**key(scope), **_receipt_identity(after, receipt), **_receipt_columns(receipt)}
-            await db.execute(insert(receipts).values(row))
+            await db.execute(_NEW_RECEIPT, row)
         elif receipt != known[receipt.id]:
-            await db.execute(
-                update(receipts)
-                .where(mine(receipts, scope), receipts.c.receipt_id == receipt.id)
-                .values(_receipt_columns(receipt))
-            )
+            of_this = {**of(scope), "id": receipt.id}
+            await db.execute(_CHANGE_RECEIPT, {**of_this, **_receipt_columns(receipt)})
 
 
 async def _with_money(db: AsyncConnection, scope: Scope, row: Any) -> Payment:
-    tried = await db.execute(
-        select(attempts)
-        .where(
-            mine(attempts, scope),
-            attempts.c.payment_id == row.payment_id,
-            attempts.c.kind == "charge",
-        )
-        .order_by(attempts.c.n)
-    )
-    received = await db.execute(
-        select(receipts)
-        .where(mine(receipts, scope), receipts.c.payment_id == row.payment_id)
-        .order_by(receipts.c.collected_at, receipts.c.receipt_id)
-    )
+    of_this = {**of(scope), "id": row.payment_id}
+    tried, received = await db.execute(_TRIED, of_this), await db.execute(_RECEIVED, of_this)
     return Payment(
         id=row.payment_id,
         invoice_id=row.invoice_id,
@@ -271,16 +247,49 @@ def _receipt(row: Any) -> Receipt:
     )
 
 
+_LOCK = (
+    select(payments, NOW.label("now"))
+    .where(whose(payments), payments.c.payment_id == bindparam("id"))
+    .with_for_update()
+)
+_READ = select(payments).where(whose(payments), payments.c.payment_id == bindparam("id"))
+_WRITE = (
+    update(payments)
+    .where(whose(payments), payments.c.payment_id == bindparam("id"))
+    .values(
+        ended_at=case((bindparam("has_ended", type_=Boolean), _since(payments.c.ended_at))),
+        parked_at=case((bindparam("is_parked", type_=Boolean), _since(payments.c.parked_at))),
+    )
+)
+_NOTE = insert(payment_history)
+_TRIED = (
+    select(attempts)
+    .where(
+        whose(attempts),
+        attempts.c.payment_id == bindparam("id"),
+        attempts.c.kind == "charge",
+    )
+    .order_by(attempts.c.n)
+)
+_RECEIVED = (
+    select(receipts)
+    .where(whose(receipts), receipts.c.payment_id == bindparam("id"))
+    .order_by(receipts.c.collected_at, receipts.c.receipt_id)
+)
+_NEW_ATTEMPT = insert(attempts)
+_CHANGE_ATTEMPT = update(attempts).where(whose(attempts), attempts.c.attempt_id == bindparam("id"))
+_NEW_RECEIPT = insert(receipts)
+_CHANGE_RECEIPT = update(receipts).where(whose(receipts), receipts.c.receipt_id == bindparam("id"))
+
+
 def _payment_columns(payment: Payment) -> dict[str, Any]:
-    parked = payment.parked_why is not None
+    """All but the times of its end and of its parking, which are kept once they are set."""
     return {
         "state": payment.state,
         "reason": payment.reason,
         "next_look_at": payment.next_look_at,
         "due_at": payment.due_at,
         "limit_minor": payment.limit_minor,
-        "ended_at": func.coalesce(payments.c.ended_at, NOW) if payment.ended else None,
-        "parked_at": func.coalesce(payments.c.parked_at, NOW) if parked else None,
         "parked_why": payment.parked_why,
         "reports": payment.reports,
         "unreadable": payment.unreadable,
