@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import asyncpg
 
 from benchmarks.load import event_body
-from benchmarks.stage import FOLDER, Stage
+from benchmarks.stage import Stage
 from twintill.sandbox.postgres_binaries import find
 
 # gset: the second insert names the delivery that the first one made, as ours does.
@@ -42,7 +42,7 @@ def run(stage: Stage, connections: int, seconds: float) -> Transactions:
     program = _program()
     if program is None:
         return Transactions(asyncio.run(_through_asyncpg(stage, connections, seconds)), "asyncpg")
-    script = FOLDER / "pgbench.sql"
+    script = stage.folder / "pgbench.sql"
     script.write_text(SCRIPT)
     done = subprocess.run(
         [

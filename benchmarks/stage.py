@@ -9,6 +9,7 @@ import signal
 import socket
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
@@ -22,7 +23,6 @@ from twintill.sandbox.postgres import OWNER, SUPERUSER, Cluster
 from twintill.store import migrations
 
 REPOSITORY = Path(__file__).parents[1]
-FOLDER = REPOSITORY / ".twintill" / "bench"
 ACCOUNT = "acct_1TwintillBench"
 OURS = "benchmark"  # what our own connections are called
 STRIPE_KEY = "sk_test_bench"
@@ -30,7 +30,7 @@ PROCESSOR_KEY = "sandbox_key_bench"
 PROCESSOR_SECRET = "whsec_processor_bench"
 ENCRYPTION_KEY_BYTES = os.urandom(32)
 ENCRYPTION_KEY = base64.b64encode(ENCRYPTION_KEY_BYTES).decode()
-_START_S = 20.0
+_START_S = 60.0
 _STOP_S = 15.0
 _TICKS_PER_S = os.sysconf("SC_CLK_TCK")
 
@@ -53,6 +53,7 @@ class Stage:
 
     cluster: Cluster
     database: str
+    folder: Path  # for logs and scripts
     closing: contextlib.ExitStack
     environment: dict[str, str] = field(default_factory=dict)
 
@@ -67,7 +68,7 @@ class Stage:
 
     def start(self, name: str, *arguments: object) -> Part:
         """`python -m benchmarks.child name arguments`; it is stopped when the stage is struck."""
-        log = FOLDER / f"{self.database}-{name}-{time.monotonic_ns()}.log"
+        log = self.folder / f"{name}-{time.monotonic_ns()}.log"
         with log.open("wb") as output:
             process = subprocess.Popen(
                 [sys.executable, "-m", "benchmarks.child", name, *map(str, arguments)],
@@ -90,9 +91,14 @@ class Stage:
 
 @contextlib.contextmanager
 def running_cluster() -> Iterator[Cluster]:
-    """As durable as any: fsync and synchronous_commit are on. Removed at the end."""
-    with postgres.stopped_at_the_end(FOLDER, discard=True):
-        yield postgres.start(FOLDER, durable=True)
+    """As durable as any: fsync and synchronous_commit are on. Removed at the end.
+
+    Its folder is on the disk of the repository, and of this run alone.
+    """
+    (REPOSITORY / ".twintill").mkdir(exist_ok=True)
+    folder = Path(tempfile.mkdtemp(prefix="bench-", dir=REPOSITORY / ".twintill"))
+    with postgres.stopped_at_the_end(folder, discard=True):
+        yield postgres.start(folder, durable=True)
 
 
 @contextlib.contextmanager
@@ -101,7 +107,8 @@ def new_stage(cluster: Cluster, database: str, settings: Mapping[str, str]) -> I
     postgres.ensure_database(cluster, database)
     asyncio.run(migrations.migrate(cluster.url(database, OWNER)))
     with contextlib.ExitStack() as closing:
-        stage = Stage(cluster, database, closing)
+        folder = Path(closing.enter_context(tempfile.TemporaryDirectory(prefix="twintill-bench-")))
+        stage = Stage(cluster, database, folder, closing)
         stage.environment = _environment(stage, settings)
         yield stage
 
