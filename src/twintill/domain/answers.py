@@ -92,6 +92,8 @@ def _approved(
         return Decision(payment, attempt_id=attempt.id, notices=(Notice.NEEDS_PERSON,))
     if attempt.outcome is Outcome.APPROVED:
         return _told_again(payment, attempt, outcome)
+    if attempt.outcome is Outcome.DECLINED and via is Via.RECORD and _may_be_old(payment, outcome):
+        return _ask_about_it(payment, attempt, outcome, now)
     if any(r.attempt_id == attempt.id for r in payment.receipts):
         why = "a debit that had failed late was approved again: compare with the processor"
         return Decision(parked(payment, why), attempt_id=attempt.id, notices=(Notice.NEEDS_PERSON,))
@@ -146,8 +148,46 @@ def _collected(payment: Payment, attempt: Attempt, now: datetime) -> Decision:
     return Decision(payment, None, tuple(postings), (Notice.COLLECTED,), attempt.id)
 
 
+def _may_be_old(payment: Payment, outcome: Approved) -> bool:
+    """A debit is approved, then fails; told of in the other order, the approval is history."""
+    return outcome.finality is Finality.PROVISIONAL and not payment.receipts
+
+
+def _ask_about_it(payment: Payment, attempt: Attempt, outcome: Approved, now: datetime) -> Decision:
+    """Only what the processor's record says now can tell: the attempt is out again until then."""
+    if payment.unresolved_attempt is not None:
+        why = (
+            f"{outcome.processor_payment_id} was declined and is told to be approved, while "
+            "another attempt is out: compare with the processor"
+        )
+        return Decision(parked(payment, why), attempt_id=attempt.id, notices=(Notice.NEEDS_PERSON,))
+    attempt = replace(
+        attempt,
+        outcome=Outcome.ACCEPTED,
+        processor_payment_id=outcome.processor_payment_id,
+        decline_kind=None,
+        asked=0,
+        answered_at=None,
+    )
+    payment = replace(
+        with_attempt(payment, attempt),
+        state=State.PENDING,
+        reason=_unless_it_differs(payment, Reason.ACCEPTED),
+        next_look_at=now,
+        ended=False,
+    )
+    note = "told to be approved after it was declined: asked for"
+    return Decision(payment, attempt_id=attempt.id, note=note)
+
+
 def _told_again(payment: Payment, attempt: Attempt, outcome: Approved) -> Decision:
     """Duplicates are normal; the only news can be that provisional money became final."""
+    if outcome.processor_payment_id != attempt.processor_payment_id:
+        why = (
+            f"the processor charged twice under one reference: {attempt.processor_payment_id} and "
+            f"{outcome.processor_payment_id}: refund one there"
+        )
+        return Decision(parked(payment, why), attempt_id=attempt.id, notices=(Notice.NEEDS_PERSON,))
     if attempt.finality is Finality.FINAL or outcome.finality is Finality.PROVISIONAL:
         return Decision(payment, attempt_id=attempt.id, note="told before")
     payment = with_attempt(payment, replace(attempt, finality=Finality.FINAL))
