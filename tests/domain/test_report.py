@@ -11,7 +11,7 @@ from twintill.domain.decision import Notice
 from twintill.domain.facts import InvoiceReported, ReportFailed, ReportRefused
 from twintill.domain.invoice import InvoiceLook, InvoiceStatus, StripePayment
 from twintill.domain.payment import Payment
-from twintill.domain.report import Pay, ReportVerdict, judge_paid, judge_report
+from twintill.domain.report import Pay, ReportVerdict, judge_answer, judge_paid, judge_report
 
 COLLECTED = SITUATIONS["collected"]
 
@@ -82,3 +82,16 @@ def test_a_report_that_keeps_failing_tells_a_person_once_and_goes_on() -> None:
         assert decision.notices == told
         assert decision.payment.parked_why is None
         assert decision.payment.next_look_at is not None
+
+
+def test_what_stripe_was_paid_before_does_not_close_the_rest_to_us() -> None:
+    """Part of it went through Stripe while the charge was out; our `pay` took the rest."""
+    before = replace(
+        LOOK,
+        amount_paid_minor=900,
+        amount_remaining_minor=4100,
+        stripe_payment=StripePayment.PAID,
+    )
+    after = replace(PAID, stripe_payment=StripePayment.PAID)
+    assert judge_answer(COLLECTED, before, after) == InvoiceReported(4100)
+    assert isinstance(judge_answer(COLLECTED, LOOK, after), ReportRefused)

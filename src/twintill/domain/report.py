@@ -3,7 +3,7 @@
 MONEY: the amounts are compared. "Already paid" has several causes and only some of them strand.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from twintill.domain.facts import InvoiceReported, ReportFailed, ReportRefused
 from twintill.domain.invoice import InvoiceLook, InvoiceStatus, StripePayment
@@ -37,6 +37,25 @@ def judge_report(payment: Payment, look: InvoiceLook) -> ReportVerdict:
             needs_person=True,
         )
     return Pay()
+
+
+def judge_answer(
+    payment: Payment, before: InvoiceLook, after: InvoiceLook
+) -> InvoiceReported | ReportRefused | ReportFailed:
+    """The answer to our own `pay`: compared with what was open just before.
+
+    Part of the invoice may have been paid through Stripe already: that part is not ours, and it
+    does not close the rest to us.
+    """
+    if after.status is not InvoiceStatus.PAID:
+        return ReportFailed(f"after `pay` the invoice is {after.status}")
+    paid_before = before.stripe_payment is StripePayment.PAID
+    ours = replace(
+        after,
+        amount_paid_minor=after.amount_paid_minor - before.amount_paid_minor,
+        stripe_payment=StripePayment.NONE if paid_before else after.stripe_payment,
+    )
+    return judge_paid(payment, ours, told_by_us=True)
 
 
 def judge_paid(

@@ -4,12 +4,10 @@ Repeated until Stripe's own state says paid. Only a readable answer of Stripe to
 can strand money; a wrong key, a missing permission or silence never does.
 """
 
-from dataclasses import replace
-
 from twintill.domain.facts import InvoiceReported, ReportFailed, ReportRefused
-from twintill.domain.invoice import InvoiceLook, InvoiceStatus
+from twintill.domain.invoice import InvoiceLook
 from twintill.domain.payment import Payment
-from twintill.domain.report import Pay, judge_paid, judge_report
+from twintill.domain.report import Pay, judge_answer, judge_report
 from twintill.errors import StripeError, StripeRefused
 from twintill.flows.looking import Looking
 
@@ -39,16 +37,7 @@ async def _tell(looking: Looking, payment: Payment) -> tuple[InvoiceLook, Verdic
         )
     except StripeRefused as refused:
         return await _read_again(looking, payment, refused)
-    return after, _judge_answer(payment, before, after)
-
-
-def _judge_answer(payment: Payment, before: InvoiceLook, after: InvoiceLook) -> Verdict:
-    """The answer to our own `pay`: compared with what was open just before."""
-    if after.status is not InvoiceStatus.PAID:
-        return ReportFailed(f"after `pay` the invoice is {after.status}")
-    # What Stripe had counted as paid before is not ours.
-    ours = replace(after, amount_paid_minor=after.amount_paid_minor - before.amount_paid_minor)
-    return judge_paid(payment, ours, told_by_us=True)
+    return after, judge_answer(payment, before, after)
 
 
 async def _read_again(
