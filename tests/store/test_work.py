@@ -58,9 +58,9 @@ async def test_a_lease_that_ran_out_may_be_taken_and_its_token_is_stale(
         second = await work.claim(db, PAYMENTS, SCOPE, "pay_1")
     async with engine.begin() as db:
         assert second is not None
-        assert not await work.holds(db, PAYMENTS, first)
+        assert not await work.keep(db, PAYMENTS, first)
         await work.release(db, PAYMENTS, first)
-        assert await work.holds(db, PAYMENTS, second)
+        assert await work.keep(db, PAYMENTS, second)
 
 
 async def test_release_rings_when_it_is_due_by_now(engine: AsyncEngine) -> None:

@@ -13,7 +13,6 @@ from twintill.domain.invoice import InvoiceLook, InvoiceStatus
 from twintill.domain.outcomes import NotSent
 from twintill.domain.payment import Attempt, Payment
 from twintill.flows import report
-from twintill.flows.learn import learn_within
 from twintill.flows.looking import Looking
 from twintill.money import Money
 from twintill.processors import ChargeRequest, PreparedCharge, StoredMethod
@@ -55,7 +54,7 @@ async def charge(looking: Looking) -> None:
 
 async def send(looking: Looking, attempt: Attempt, prepared: PreparedCharge) -> None:
     """The first sending; an approval is reported in the same look."""
-    processor = looking.means.processor(attempt.processor)
+    processor = looking.means.processor(attempt.processor, attempt.processor_account_id)
     outcome = await processor.charge(prepared)
     decision = await looking.learn_answer(attempt, outcome, Via.FIRST, go_on=True)
     if looking.goes_on(decision):
@@ -84,7 +83,8 @@ def _draft(looking: Looking, method: MethodRow | None, look: InvoiceLook) -> _Dr
     sealed = b""
     if method is not None and look.amount_remaining_minor > 0:
         request = _request(looking, method, payment, look, reference)
-        prepared = looking.means.processor(method.processor).prepare_charge(request, key)
+        processor = looking.means.processor(method.processor, method.processor_account_id)
+        prepared = processor.prepare_charge(request, key)
         if isinstance(prepared, PreparedCharge):
             sealed = looking.means.vault.seal(prepared.body, scope, "attempts", attempt_id)
     return _Draft(attempt_id, n, reference, key, method, prepared, sealed)
@@ -112,17 +112,11 @@ async def _start(looking: Looking, draft: _Draft, look: InvoiceLook) -> Decision
     """Commit the intent, with the method's row held FOR SHARE: it cannot be removed under us."""
     scope = looking.lease.scope
     async with looking.means.database.begin() as db:
-        await mirror.saw_look(db, scope, look)
         row = await methods.active_default_for_share(db, scope, looking.payment.customer_id)
         if (row and row.id) != (draft.method and draft.method.id):
             await work.release(db, PAYMENTS, looking.lease)  # still due: it rings again
             return None
-        decision = await learn_within(
-            db, looking.means, scope, looking.payment.id, _started(draft, look, row)
-        )
-        if decision.send is None:
-            await work.release(db, PAYMENTS, looking.lease)
-        return decision
+        return await looking.learn_start(db, _started(draft, look, row), look)
 
 
 def _started(draft: _Draft, look: InvoiceLook, row: MethodRow | None) -> ChargeStarted:

@@ -3,9 +3,11 @@
 from dataclasses import dataclass
 from datetime import datetime
 
+from sqlalchemy.ext.asyncio import AsyncConnection
+
 from twintill.domain import steps
 from twintill.domain.decision import Decision
-from twintill.domain.facts import Answered, Fact, Via
+from twintill.domain.facts import Answered, ChargeStarted, Fact, ReplayStarted, Via
 from twintill.domain.invoice import InvoiceLook
 from twintill.domain.outcomes import ChargeOutcome
 from twintill.domain.payment import Attempt, Payment
@@ -37,6 +39,21 @@ class Looking:
                 await work.release(db, PAYMENTS, self.lease)
         return decision
 
+    async def learn_start(
+        self, db: AsyncConnection, fact: ChargeStarted | ReplayStarted, look: InvoiceLook
+    ) -> Decision | None:
+        """May it be sent? None when the lease was lost: whoever has it now takes his own look.
+
+        The lease begins anew, so that it outlasts the request, however long the look took.
+        """
+        await mirror.saw_look(db, self.lease.scope, look)
+        if not await work.keep(db, PAYMENTS, self.lease):
+            return None
+        decision = await learn_within(db, self.means, self.lease.scope, self.payment.id, fact)
+        if decision.send is None:
+            await work.release(db, PAYMENTS, self.lease)
+        return decision
+
     async def learn_answer(
         self, attempt: Attempt, outcome: ChargeOutcome, via: Via, *, go_on: bool = False
     ) -> Decision:
@@ -45,7 +62,7 @@ class Looking:
         `go_on`: keep the lease where the next step is to report (see `goes_on`).
         """
         async with self.means.database.begin() as db:
-            held = await work.holds(db, PAYMENTS, self.lease)
+            held = await work.keep(db, PAYMENTS, self.lease)
             fact = Answered(attempt.id, outcome, via if held else Via.STALE)
             decision = await learn_within(db, self.means, self.lease.scope, self.payment.id, fact)
             if not (go_on and held and self.goes_on(decision)):

@@ -29,12 +29,21 @@ class Means:
     tells_app: bool  # whether the user's app gets events
     checkout_expires_after: timedelta = timedelta(days=1)
 
-    def processor(self, name: str) -> Processor:
-        """Raises SettingsError for a processor that is not configured (any more)."""
-        try:
-            return self.processors[name]
-        except KeyError:
+    def processor(self, name: str, account_id: str | None = None) -> Processor:
+        """Raises SettingsError for a processor that is not configured (any more).
+
+        `account_id`: the processor account that an attempt or a method is of. Another one knows
+        nothing of it: its "not found" would prove nothing, and the same key would charge there.
+        """
+        found = self.processors.get(name)
+        if found is None:
             known = ", ".join(sorted(self.processors)) or "none"
             raise SettingsError(
                 f"The processor {name!r} is not configured here (configured: {known})."
-            ) from None
+            )
+        if account_id not in (None, found.account_id):
+            raise SettingsError(
+                f"This is of the {name} account {account_id}, and {found.account_id} is "
+                "configured: configure that account again, or ask it by hand."
+            )
+        return found

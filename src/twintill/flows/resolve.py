@@ -16,7 +16,7 @@ from twintill.processors import Capabilities, LookUpBy, PreparedCharge
 
 async def resolve(looking: Looking, attempt: Attempt) -> None:
     """An attempt without an answer."""
-    processor = looking.means.processor(attempt.processor)
+    processor = looking.means.processor(attempt.processor, attempt.processor_account_id)
     window = _window(processor.capabilities)
     if window.reliable_look_up:
         found = await processor.find_charge(attempt.reference)
@@ -32,7 +32,7 @@ async def resolve(looking: Looking, attempt: Attempt) -> None:
 
 async def ask(looking: Looking, attempt: Attempt) -> None:
     """An attempt that was accepted, or waits for the customer: its webhook may have been lost."""
-    processor = looking.means.processor(attempt.processor)
+    processor = looking.means.processor(attempt.processor, attempt.processor_account_id)
     if attempt.processor_payment_id is None:
         await resolve(looking, attempt)
         return
@@ -43,10 +43,11 @@ async def ask(looking: Looking, attempt: Attempt) -> None:
 async def _replay(looking: Looking, attempt: Attempt) -> None:
     """The same key and the same bytes, once, after a fresh last look."""
     look = await looking.means.stripe.last_look(looking.payment.invoice_id, attempt.n)
-    decision = await looking.learn(ReplayStarted(attempt.id, look), look=look)
-    if decision.send is None:
+    async with looking.means.database.begin() as db:
+        decision = await looking.learn_start(db, ReplayStarted(attempt.id, look), look)
+    if decision is None or decision.send is None:
         return
-    processor = looking.means.processor(attempt.processor)
+    processor = looking.means.processor(attempt.processor, attempt.processor_account_id)
     body = looking.means.vault.open(
         attempt.sealed_body, looking.lease.scope, "attempts", attempt.id
     )

@@ -104,13 +104,15 @@ async def release(db: AsyncConnection, work: Workable, lease: Lease) -> None:
         await enqueue(db, work.bell(row))
 
 
-async def holds(db: AsyncConnection, work: Workable, lease: Lease) -> bool:
-    """Whether the lease is still ours, with the row locked from here on."""
+async def keep(db: AsyncConnection, work: Workable, lease: Lease) -> bool:
+    """Whether the lease is still ours; then it lasts for the next call, and the row is locked."""
     c = work.table.c
-    found = await db.execute(
-        select(c.lease_token).where(work.whose(lease.scope, lease.row_id)).with_for_update()
+    kept = await db.execute(
+        update(work.table)
+        .where(work.whose(lease.scope, lease.row_id), c.lease_token == lease.token)
+        .values(lease_until=WALL + LEASE)
     )
-    return bool(found.scalar_one() == lease.token)
+    return kept.rowcount == 1
 
 
 async def ring_due(db: AsyncConnection, work: Workable, limit: int = 200) -> int:
