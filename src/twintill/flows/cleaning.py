@@ -7,7 +7,7 @@ to be ended by us. A step that finds its work done goes on.
 from twintill.domain.invoice import InvoiceLook, InvoiceStatus
 from twintill.domain.signup import SignupState, Step
 from twintill.errors import ProcessorRefused, StripeRefused
-from twintill.flows import access, drop_tokens
+from twintill.flows import access, drop_tokens, removing
 from twintill.flows.checkout import read_its
 from twintill.flows.operating import Operating
 from twintill.processors import SetupStatus
@@ -80,7 +80,9 @@ async def _drop(operating: Operating, its: Checkout, session_id: str) -> None:
         result = await processor.get_setup(session_id)
         if result.status is SetupStatus.OPEN:
             raise
-    if result.method is not None:
+    if result.method is None:
+        return
+    if not await removing.lives_on(operating, processor.account_id, result.method.token):
         await processor.revoke_method(result.method)
 
 

@@ -74,13 +74,25 @@ async def revoke_there(operating: Operating, method: MethodRow) -> None:
     if method.sealed_token is None:
         return
     token = methods.open_token(operating.means.vault, operating.scope, method)
+    if await lives_on(operating, method.processor_account_id, token):
+        return
     stored = StoredMethod(method.processor_customer_id, token, method.kind)
-    await operating.means.processor(method.processor).revoke_method(stored)
+    processor = operating.means.processor(method.processor, method.processor_account_id)
+    await processor.revoke_method(stored)
+
+
+async def lives_on(operating: Operating, processor_account_id: str, token: str) -> bool:
+    """The customer may have chosen the same agreement again, and got the same token for it."""
+    fingerprint = operating.means.vault.fingerprint(token)
+    async with operating.means.database.connect() as db:
+        return await methods.lives_on(db, operating.scope, processor_account_id, fingerprint)
 
 
 async def _clear(operating: Operating, method: MethodRow) -> None:
     stripe = operating.means.stripe
     token = methods.open_token(operating.means.vault, operating.scope, method)
+    if await lives_on(operating, method.processor_account_id, token):
+        return
     try:
         look = await stripe.read_customer(method.customer_id)
         if not look.deleted and look.processor_payment_method_id == token:

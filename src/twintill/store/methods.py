@@ -133,6 +133,14 @@ async def find_by_fingerprint(
     return [_method(row) for row in found]
 
 
+async def lives_on(
+    db: AsyncConnection, scope: Scope, processor_account_id: str, fingerprint: bytes
+) -> bool:
+    """Whether an active method has this token: then it must not be revoked at the processor."""
+    found = await find_by_fingerprint(db, scope, processor_account_id, fingerprint)
+    return any(method.status == "active" for method in found)
+
+
 async def list_of_customer(
     db: AsyncConnection, scope: Scope, customer_id: str, *, removed: bool = False
 ) -> list[MethodRow]:
@@ -179,7 +187,17 @@ async def mark_removing(db: AsyncConnection, scope: Scope, payment_method_id: st
 
 
 async def mark_removed(db: AsyncConnection, scope: Scope, payment_method_id: str) -> bool:
-    """The end: the token is wiped."""
+    """The end: the token is wiped, here and in the requests that were made with it."""
+    c = attempts.c
+    await db.execute(
+        update(attempts)
+        .where(
+            mine(attempts, scope),
+            c.payment_method_id == payment_method_id,
+            c.outcome.not_in(UNRESOLVED),
+        )
+        .values(sealed_body=None)
+    )
     changed = await db.execute(
         _change(scope, payment_method_id)
         .where(_METHODS.status.in_(("removing", "revoked")))
