@@ -4,6 +4,9 @@ Invoices of customers who pay Stripe by card, or who pay `send_invoice` invoices
 through the same endpoint: recorded, and never touched.
 """
 
+from dataclasses import replace
+from datetime import datetime
+
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from twintill.domain.facts import InvoiceOpened, InvoiceTouched
@@ -51,7 +54,7 @@ async def _invoice(
     if existing is not None:
         await _known(db, means, scope, existing, event, status)
         return DONE
-    return await _perhaps_ours(db, scope, invoice, customer_id, status)
+    return await _perhaps_ours(db, means, scope, invoice, customer_id, status)
 
 
 async def _known(
@@ -74,6 +77,7 @@ async def _known(
 
 async def _perhaps_ours(
     db: AsyncConnection,
+    means: Means,
     scope: Scope,
     invoice: InvoiceShape,
     customer_id: str,
@@ -99,8 +103,17 @@ async def _perhaps_ours(
         due_at=invoice.due_at,
     )
     lane = method.processor if method else NO_LANE
+    if invoice.billing_reason == "subscription_create" and invoice.operation_id is not None:
+        # A sign-up's, faster than the answer to it: its checkout will find it held.
+        await payments.add(db, scope, _held(opened, now + means.policy.look_pause), lane, now)
+        return DONE
     await payments.open_and_ring(db, scope, opened, lane, now)
     return DONE
+
+
+def _held(payment: Payment, until: datetime) -> Payment:
+    """Nobody has agreed to anything yet."""
+    return replace(payment, reason=Reason.CHECKOUT, limit_minor=0, next_look_at=until)
 
 
 async def _subscription(db: AsyncConnection, scope: Scope, event: StripeEvent) -> Verdict:

@@ -18,6 +18,7 @@ from pydantic import (
 )
 
 from twintill.domain.invoice import InvoiceStatus
+from twintill.stripe_billing.marks import OPERATION
 
 _LAST_SECOND = 253_402_300_799  # of the year 9999
 
@@ -74,6 +75,14 @@ class InvoiceShape(Shape):
     subscription_id: Ref | None = Field(
         validation_alias=AliasChoices(
             AliasPath("parent", "subscription_details", "subscription"), "subscription"
+        ),
+        default=None,
+    )
+    # The sign-up that made the subscription: its metadata's copy on the invoice.
+    operation_id: Text | None = Field(
+        validation_alias=AliasChoices(
+            AliasPath("parent", "subscription_details", "metadata", OPERATION),
+            AliasPath("subscription_details", "metadata", OPERATION),
         ),
         default=None,
     )
