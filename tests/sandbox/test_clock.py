@@ -1,11 +1,12 @@
 """The sandboxes' clocks."""
 
+import asyncio
 from datetime import UTC, datetime, timedelta
 
 import asyncpg
 import pytest
 
-from tests.postgres import Database
+from tests.postgres import Database, Databases, migrate
 from twintill.sandbox.clock import ManualClock, SharedClock, SystemClock
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
@@ -43,3 +44,15 @@ async def test_the_shared_clock_is_the_databases_and_survives_a_lost_connection(
     assert await clock.now() >= first
     await clock.aclose()
     await admin.close()
+
+
+async def test_whoever_starts_together_with_the_first_migration_waits_for_the_clock(
+    databases: Databases,
+) -> None:
+    empty = databases.create_empty()
+    clock = SharedClock(empty.url)
+    asked = asyncio.create_task(clock.now())
+    await asyncio.to_thread(migrate, empty.owner_url)
+    assert (await asked).utcoffset() == timedelta(0)
+    await clock.aclose()
+    databases.drop(empty)

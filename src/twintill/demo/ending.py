@@ -1,5 +1,7 @@
 """How the demo begins and ends on the terminal: the addresses, the table, the invitation."""
 
+import os
+import sys
 from pathlib import Path
 
 from rich.table import Table
@@ -54,9 +56,14 @@ def invite(stage: Stage, folder: Path) -> None:
     tell.line("", f"curl -H 'Authorization: Bearer {stage.api_key}' {at.web}/v1/payments")
     tell.line("Stripe", f"{at.stripe}  any key sk_test_…  e.g. GET /v1/invoices, /_sandbox/state")
     tell.line("processor", f"{at.processor}  e.g. GET /_sandbox/state")
-    tell.line("commands", f". {folder / 'env'} && twintill sandbox clock advance 31d")
+    tell.line("commands", f". {folder / 'env'} && {_command()} sandbox clock advance 31d")
     tell.line("logs", str(folder / "logs"))
     tell.good("Everything keeps running. Ctrl-C here stops all of it.")
+
+
+def _command() -> str:
+    """How this program is called from here."""
+    return os.path.relpath(Path(sys.executable).parent / "twintill")
 
 
 async def _parked(stage: Stage) -> list[str]:

@@ -178,8 +178,8 @@ async def _granted(stage: Stage, account: Account) -> None:
     (attempt,) = payment["attempts"]
     stage.telling.line(
         account.name,
-        f"charged {money(payment['collected'])} ({attempt['processor_payment']}), Stripe: "
-        f"{invoice['number']} {invoice['status']} → access granted, app told",
+        f"{money(payment['collected'])} charged, {attempt['processor_payment']}; "
+        f"{invoice['number']} {invoice['status']} in Stripe; access granted",
     )
 
 

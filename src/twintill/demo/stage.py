@@ -27,8 +27,8 @@ CHECKOUT_EXPIRES_AFTER = timedelta(minutes=30)
 _STRIPE_SECRET, _PROCESSOR_SECRET = "whsec_demo_stripe", "whsec_demo_processor"
 _ANSWER_WITHIN_S = 2.5  # short, so that waiting for a lost answer does not take half a minute
 _READY_S = 60.0
-_HAPPENS_S = 30.0
-_POLL_S = 0.05
+_HAPPENS_S = 60.0
+_POLL_S, _POLL_MAX_S = 0.05, 0.25
 Answer = TypeVar("Answer")
 
 
@@ -68,10 +68,12 @@ class Stage:
 
 
 async def until(what: str, ask: Callable[[], Awaitable[Answer]], within_s: float) -> Answer:
+    pause_s = _POLL_S
     try:
         async with asyncio.timeout(within_s):
-            while not (answer := await ask()):  # noqa: ASYNC110 -- other processes' doing
-                await asyncio.sleep(_POLL_S)
+            while not (answer := await ask()):
+                await asyncio.sleep(pause_s)
+                pause_s = min(pause_s * 1.3, _POLL_MAX_S)
             return answer
     except TimeoutError:
         raise StoryBroken(f"This did not happen within {within_s:.0f} s: {what}") from None
@@ -114,10 +116,10 @@ async def _start(
     """Each process in the order in which one needs the other; answers an API key."""
     system = _without_ours(os.environ)
     owner = system | {"TWINTILL_MIGRATE_DATABASE_URL": database.owner_url}
-    await processes.run("migrate", "migrate", environment=owner)
     shared = system | {"TWINTILL_DATABASE_URL": database.url}
     for name, arguments in _sandboxes(addresses).items():
         await processes.start(name, "sandbox", name, *arguments, environment=shared)
+    await processes.run("migrate", "migrate", environment=owner)
     await _answering(f"{addresses.stripe}/_sandbox/faults")
     await _answering(f"{addresses.processor}/_sandbox/faults")
     settings = {**system, **environment}

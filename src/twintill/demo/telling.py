@@ -55,8 +55,11 @@ class Telling:
     def step(self, number: int, title: str, why: str, now: datetime) -> None:
         """A heading with the business time, and one line of why it matters."""
         self.console.print()
-        when = f"{now:%a %d %b %Y %H:%M} UTC"
-        self.console.print(Rule(f"{number}  {title}   {when}", align="left", characters="─"))
+        self.console.print(Rule(f"{number}  {title}", align="left", characters="─"))
+        when = (
+            f"{now:%A, %d %B %Y, %H:%M} on the shared clock; {self.elapsed_s:.0f} s into the demo"
+        )
+        self._indented(Text(when, style="demo.soft"), 3)
         self._indented(Text(why, style="demo.soft italic"), 3)
 
     def line(self, who: str, words: str) -> None:

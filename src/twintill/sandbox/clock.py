@@ -10,6 +10,8 @@ from typing import Protocol
 import asyncpg
 
 QUERY_TIMEOUT_S = 10.0
+MIGRATED_WITHIN_S = 30.0
+PAUSE_S = 0.2
 # What a connection says that the server has ended; which of them is a matter of timing.
 _BROKEN = (asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError)
 
@@ -61,6 +63,8 @@ class SharedClock:
         async with self._one_at_a_time:
             try:
                 return await self._ask()
+            except asyncpg.UndefinedFunctionError:
+                return await self._ask_patiently()
             except (OSError, *_BROKEN):
                 await self._drop_connection()
                 return await self._ask()
@@ -78,6 +82,15 @@ class SharedClock:
         if not isinstance(answer, datetime):
             raise TypeError(f"twintill_now() answered {answer!r}, not a time")
         return answer.astimezone(UTC)
+
+    async def _ask_patiently(self) -> datetime:
+        """Before the first migration there is no clock yet: whoever starts with it waits."""
+        async with asyncio.timeout(MIGRATED_WITHIN_S):
+            while True:
+                try:
+                    return await self._ask()
+                except asyncpg.UndefinedFunctionError:
+                    await asyncio.sleep(PAUSE_S)
 
     async def _drop_connection(self) -> None:
         connection, self._connection = self._connection, None
