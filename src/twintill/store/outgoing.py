@@ -47,7 +47,7 @@ async def add_payment_event(
         "currency": payment.currency.lower(),
         "collected": sum(r.collected_minor for r in payment.receipts if not r.failed),
         "reported": payment.reported_minor,
-        "next_look_at": payment.next_look_at.isoformat() if payment.next_look_at else None,
+        "next_look_at": int(payment.next_look_at.timestamp()) if payment.next_look_at else None,
         "needs_person": payment.parked_why,
     }
     return await add(db, scope, event_type, payment.id, data)
