@@ -98,3 +98,10 @@ def test_uncollectible_is_not_closed() -> None:
     """Stripe still takes the report: the money was owed."""
     assert not replace(LOOK, status=InvoiceStatus.UNCOLLECTIBLE, due_at=DUE).closed
     assert replace(LOOK, status=InvoiceStatus.VOID).closed
+
+
+def test_who_parks_a_payment_says_what_makes_unparking_it_work() -> None:
+    """The marks stay in the invoice's metadata: without taking them out it parks again."""
+    for verdict in (judged(foreign_installation="zzzzzzz2"), judged(highest_n=9)):
+        assert isinstance(verdict, NeedsPerson)
+        assert "metadata, then unpark" in verdict.why

@@ -46,13 +46,15 @@ def judge_charge(
     if look.foreign_installation is not None:
         return NeedsPerson(
             f"installation {look.foreign_installation} charges this invoice too: two copies of "
-            "Twintill run with the same Stripe key; stop one, then unpark"
+            "Twintill run with the same Stripe key; stop one, take its keys "
+            f"(twintill_{look.foreign_installation}_0 to _3) out of the invoice's metadata, "
+            "then unpark"
         )
     if look.highest_n > n:
         return NeedsPerson(
             f"attempt {look.highest_n} of this invoice was made by a database that this one does "
             f"not know of (here the next is {n}): was a backup restored? Compare with the "
-            "processor, then unpark"
+            "processor, take that number out of the invoice's metadata, then unpark"
         )
     if look.currency != payment.currency:
         return NeedsPerson(f"the invoice is in {look.currency}, not in {payment.currency}")
