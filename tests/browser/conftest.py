@@ -94,7 +94,7 @@ class Street:
 @pytest.fixture
 async def street(database: Database) -> AsyncIterator[Street]:
     async with contextlib.AsyncExitStack() as closing:
-        world = await closing.enter_async_context(running_world(database))
+        world = await closing.enter_async_context(running_world(database, signing_up.PATIENCE_S))
         port = _free_port()
         means = replace(world.means, public_url=f"http://127.0.0.1:{port}")
         world = replace(world, means=means)

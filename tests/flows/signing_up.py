@@ -21,6 +21,10 @@ from twintill.store.tables import outgoing_events
 HERE = {"country": "DE", "postal_code": "10115"}
 
 
+# Nobody's answer is lost on purpose here, so a busy machine gets its time.
+PATIENCE_S = 20.0
+
+
 async def price(world: World, amount_minor: int = 4900, currency: str = "eur") -> str:
     """A monthly price in Stripe."""
     created = await world.means.stripe.client.v1.prices.create_async(

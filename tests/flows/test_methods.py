@@ -1,12 +1,14 @@
 """Payment methods: replaced, removed, revoked; and dropped when the last subscription has ended."""
 
 import asyncio
+from collections.abc import AsyncIterator
 from datetime import timedelta
 
 import pytest
 
-from tests.flows.signing_up import finish, sign_up, stripes_customer, work
-from tests.flows.world import SCOPE, World
+from tests.flows.signing_up import PATIENCE_S, finish, sign_up, stripes_customer, work
+from tests.flows.world import SCOPE, World, running_world
+from tests.postgres import Database
 from twintill.domain.payment import State
 from twintill.errors import ConflictError, NotFoundError
 from twintill.flows import drop_tokens, methods, setups
@@ -18,6 +20,12 @@ from twintill.store import methods as stored
 from twintill.store import operations
 from twintill.store.checkouts import Checkout
 from twintill.store.methods import MethodRow
+
+
+@pytest.fixture
+async def world(database: Database) -> AsyncIterator[World]:
+    async with running_world(database, PATIENCE_S) as world:
+        yield world
 
 
 async def subscriber(world: World, method: str = "card_ok") -> tuple[str, str]:

@@ -1,9 +1,12 @@
 """Signing up: from the app's one call to access, and never a charge before the customer's yes."""
 
+from collections.abc import AsyncIterator
+
 import pytest
 
 from tests.flows.signing_up import (
     HERE,
+    PATIENCE_S,
     ask,
     choose,
     come_back,
@@ -18,12 +21,19 @@ from tests.flows.signing_up import (
     told,
     work,
 )
-from tests.flows.world import SCOPE, World
+from tests.flows.world import SCOPE, World, running_world
+from tests.postgres import Database
 from twintill.domain.payment import Reason, State
 from twintill.domain.signup import SignupState
 from twintill.errors import BadRequest, ConflictError
 from twintill.flows import consent, signup
 from twintill.store import methods
+
+
+@pytest.fixture
+async def world(database: Database) -> AsyncIterator[World]:
+    async with running_world(database, PATIENCE_S) as world:
+        yield world
 
 
 async def test_a_sign_up_makes_customer_and_subscription_and_shows_the_first_invoice(

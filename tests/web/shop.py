@@ -67,7 +67,7 @@ class Shop:
 
 @contextlib.asynccontextmanager
 async def open_shop(database: Database) -> AsyncIterator[Shop]:
-    async with running_world(database) as world:
+    async with running_world(database, signing_up.PATIENCE_S) as world:
         app = create_app(open_test_doors(world.means))
         async with world.db() as db:
             _, secret = await api_keys.create(db, SCOPE, "tests", ("read", "collect"))

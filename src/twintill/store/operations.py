@@ -225,8 +225,9 @@ async def pause(
     """
     untouched = _C.next_look_at == claimed.next_look_at
     failures = func.coalesce(_C.data["failures"].as_integer(), 0) + 1 if error else 0
+    noted = func.jsonb_build_object("failures", failures, "answered", answered)
     changes = {
-        "data": _C.data.op("||")(func.jsonb_build_object("failures", failures, "answered", answered)),
+        "data": _C.data.op("||")(noted),
         "error": error,
         "next_look_at": case((untouched, NOW + wait), else_=_C.next_look_at),
     }
