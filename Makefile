@@ -41,6 +41,13 @@ test-browser: $(READY)  ## the pages' tests, in a real Chromium
 	@scripts/find-chromium >/dev/null
 	TWINTILL_CHROMIUM=$$(scripts/find-chromium) $(BIN)/pytest -q -m browser
 
+SEEDS ?= 200
+SEED ?= 0
+WORLD ?= small
+.PHONY: simulate
+simulate: $(READY)  ## seeded worlds in virtual time: SEEDS=n, SEED=first, WORLD=small|month|year
+	@PYTHONHASHSEED=0 $(BIN)/python -m tests.simulation --seeds $(SEEDS) --seed $(SEED) --world $(WORLD)
+
 .PHONY: bench
 bench: $(READY)  ## what it costs: webhook intake and collecting, as ratios
 	$(BIN)/python -m benchmarks

@@ -1,0 +1,179 @@
+"""After a world has come to rest: the three books agree, and nothing was lost or forgotten."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from tests.simulation.processor import Bank
+from tests.simulation.stripe import Invoice
+from twintill.domain.invoice import InvoiceStatus
+from twintill.sandbox.processor.objects import Charge
+
+if TYPE_CHECKING:
+    from tests.simulation.world import World
+
+_UNRESOLVED = ("started", "accepted", "no_answer", "needs_customer")
+
+
+def check(world: World) -> None:
+    """Adds to the trace what was done, by Twintill's own history, and every rule that broke."""
+    _tell_history(world)
+    rows = {row["invoice_id"]: row for row in world.database.fetch("SELECT * FROM payments")}
+    for invoice in world.stripe.invoices.values():
+        _check_invoice(world, invoice, rows.get(invoice.id))
+    _check_ledger(world, rows)
+    _check_inbox(world)
+
+
+def _tell_history(world: World) -> None:
+    facts = world.database.fetch(
+        "SELECT h.*, p.invoice_id FROM payment_history h JOIN payments p USING (payment_id) "
+        "ORDER BY p.invoice_id, seq"
+    )
+    for f in facts:
+        world.trace.lines.append(
+            f"  {f['invoice_id']} {f['seq']:3} {f['at']:%m-%d %H:%M:%S} {f['fact']:15} "
+            f"{f['state_before']} -> {f['state_after']} {f['reason_after'] or ''}"
+        )
+
+
+def _check_invoice(world: World, invoice: Invoice, row: Any) -> None:
+    charges = world.rules.of(world.banks, invoice.id)
+    taken = [(bank, charge) for bank, charge in charges if charge.status == "succeeded"]
+    if row is None:
+        _wrong_if(world, invoice, bool(taken), "money was taken, and there is no payment")
+        owed = invoice.status is InvoiceStatus.OPEN
+        _wrong_if(world, invoice, owed, "never taken in: its webhook was swallowed")
+        return
+    parked, ended = row["parked_at"] is not None, row["ended_at"] is not None
+    _wrong_if(world, invoice, not parked and not ended, f"forgotten in {row['state']}")
+    attempts, receipts = _money_of(world, row["payment_id"])
+    for bank, charge in taken:
+        _check_taken(world, invoice, parked, attempts.get(charge.reference), bank, charge)
+    _check_receipts(world, invoice, receipts, attempts, taken)
+    _check_report(world, invoice, row, receipts)
+    _check_parking(world, invoice, row, attempts)
+
+
+def _money_of(world: World, payment: str) -> tuple[dict[str, Any], list[Any]]:
+    fetch = world.database.fetch
+    attempts = fetch("SELECT * FROM attempts WHERE payment_id = $1", payment)
+    receipts = fetch("SELECT * FROM receipts WHERE payment_id = $1", payment)
+    return {a["reference"]: a for a in attempts}, receipts
+
+
+def _check_taken(
+    world: World, invoice: Invoice, parked: bool, attempt: Any, bank: Bank, charge: Charge
+) -> None:
+    """Money at a processor is known to us, or a person is looking for it."""
+    if attempt is None:
+        _wrong_if(world, invoice, True, f"{charge.id} was taken, and no intent was committed")
+    elif attempt["outcome"] in _UNRESOLVED:
+        _wrong_if(world, invoice, not parked, f"{charge.id} was taken; nobody asks for it")
+    elif attempt["outcome"] != "approved":
+        lost = attempt["outcome"] in ("declined", "not_sent") and not parked
+        _wrong_if(world, invoice, lost, f"{charge.id} was taken, we say {attempt['outcome']}")
+
+
+def _check_receipts(
+    world: World,
+    invoice: Invoice,
+    receipts: list[Any],
+    attempts: dict[str, Any],
+    taken: list[tuple[Bank, Charge]],
+) -> None:
+    """What we book as collected is there."""
+    there = {charge.reference for _, charge in taken}
+    names = {a["attempt_id"]: reference for reference, a in attempts.items()}
+    for receipt in receipts:
+        missing = not receipt["failed"] and names[receipt["attempt_id"]] not in there
+        _wrong_if(world, invoice, missing, "collected in our books, and not at the processor")
+
+
+def _check_report(world: World, invoice: Invoice, row: Any, receipts: list[Any]) -> None:
+    reported = sum(r["reported_minor"] for r in receipts)
+    stranded = sum(r["stranded_minor"] for r in receipts)
+    live = [r for r in receipts if not r["failed"]]
+    held = sum(r["collected_minor"] - r["reported_minor"] - r["stranded_minor"] for r in live)
+    parked = row["parked_at"] is not None
+    us = invoice.paid_by_us_minor
+    differs = reported != us and not parked
+    _wrong_if(world, invoice, differs, f"Stripe was told {us}, our books say {reported}")
+    _wrong_if(world, invoice, held > 0 and not parked, f"{held} was collected and not reported")
+    collected = sum(r["collected_minor"] for r in receipts)
+    too_much = us > 0 and stranded > max(0, collected - us)
+    _wrong_if(world, invoice, too_much, f"{stranded} stranded although Stripe was told {us}")
+    elsewhere = invoice.paid_by_stripe_minor or invoice.paid_by_hand_minor
+    closed = invoice.status is InvoiceStatus.VOID or elsewhere or invoice.credited_minor
+    needless = stranded > 0 and not us and not closed
+    _wrong_if(world, invoice, needless, f"{stranded} stranded although nobody else closed it")
+
+
+def _check_parking(world: World, invoice: Invoice, row: Any, attempts: dict[str, Any]) -> None:
+    """A person is called only for what a person must decide."""
+    why = row["parked_why"] or ""
+    if row["parked_at"] is None:
+        return
+    by_hand = invoice.paid_by_hand_minor > 0
+    needless = "marked paid by somebody else" in why and not by_hand
+    _wrong_if(world, invoice, needless, "our own report was taken for somebody else's")
+    in_doubt = why.startswith("in doubt")
+    names = {a["processor"] for a in attempts.values() if a["outcome"] in _UNRESOLVED}
+    _wrong_if(world, invoice, in_doubt and names == {"exact"}, "in doubt for ever, and could ask")
+    for sign in ("another installation", "installation ", "a database that this one"):
+        _wrong_if(world, invoice, why.startswith(sign), f"parked: {why}")
+
+
+def _check_ledger(world: World, rows: dict[str, Any]) -> None:
+    for account, expected in _expected_balances(world).items():
+        found = world.database.fetch(
+            "SELECT coalesce(sum(amount_minor), 0)::bigint AS total FROM postings "
+            "WHERE account = $1",
+            account,
+        )[0]["total"]
+        if found != expected:
+            world.trace.blame(f"ledger: {account} stands at {found}, should be {expected}")
+    total = world.database.fetch("SELECT sum(amount_minor) AS total FROM postings")[0]["total"]
+    if total:
+        world.trace.blame(f"ledger: out of balance by {total}")
+
+
+def _expected_balances(world: World) -> dict[str, int]:
+    """From the receipts and the processors' own books, less what a person is looking for."""
+    fetch = world.database.fetch
+    sums = fetch(
+        "SELECT coalesce(sum(reported_minor), 0)::bigint AS reported, "
+        "coalesce(sum(CASE WHEN NOT failed THEN collected_minor - reported_minor - "
+        "stranded_minor END), 0)::bigint AS unapplied, "
+        "coalesce(sum(CASE WHEN NOT failed THEN stranded_minor END), 0)::bigint AS stranded "
+        "FROM receipts"
+    )[0]
+    expected = {
+        "stripe:reported": -sums["reported"],
+        "customer:unapplied": -sums["unapplied"],
+        "customer:stranded": -sums["stranded"],
+    }
+    unknown = {
+        a["reference"] for a in fetch("SELECT reference FROM attempts WHERE outcome <> 'approved'")
+    }
+    for name, bank in world.banks.items():
+        booked = sum(m.amount for m in bank.book.book if m.reference not in unknown or m.amount < 0)
+        failed = sum(m.amount for m in bank.book.book if m.reference in unknown and m.amount < 0)
+        expected[f"processor:acct_{name}:clearing"] = booked - failed
+    return expected
+
+
+def _check_inbox(world: World) -> None:
+    left = world.database.fetch("SELECT * FROM inbox WHERE ended_at IS NULL")
+    for row in left:
+        world.trace.blame(f"inbox: {row['type']} of {row['object_id']} {row['parked_why']}")
+    open_operations = world.database.fetch(
+        "SELECT * FROM operations WHERE ended_at IS NULL AND parked_at IS NULL"
+    )
+    for row in open_operations:
+        world.trace.blame(f"operation {row['kind']} never ended: {row['step']}")
+
+
+def _wrong_if(world: World, invoice: Invoice, wrong: bool, what: str) -> None:
+    if wrong:
+        world.trace.blame(f"{invoice.id}: {what}")

@@ -1,0 +1,109 @@
+"""The database of all worlds: its clock is the world's, and each world finds it empty."""
+
+import asyncio
+import contextlib
+import time
+from collections.abc import Callable, Collection, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import asyncpg
+
+from tests.postgres import Database, Databases, folder_of_this_run
+from twintill.sandbox import postgres
+
+_GONE_WITHIN_S = 10.0
+# Numbers of a sequence are seen by everybody at once, outside any transaction.
+_CLOCK = """
+CREATE SEQUENCE sim_clock;
+GRANT SELECT ON sim_clock TO PUBLIC;
+CREATE OR REPLACE FUNCTION twintill_now() RETURNS timestamptz LANGUAGE sql STABLE AS
+$$ SELECT 'epoch'::timestamptz + last_value * interval '1 microsecond' FROM sim_clock $$;
+CREATE OR REPLACE FUNCTION twintill_wall() RETURNS timestamptz LANGUAGE sql STABLE AS
+$$ SELECT 'epoch'::timestamptz + last_value * interval '1 microsecond' FROM sim_clock $$;
+"""
+
+
+class SimDatabase:
+    """One connection of its own, in its own thread: it answers while the world stands still."""
+
+    def __init__(self, database: Database) -> None:
+        self.url = f"{database.url}?ssl=disable"
+        self._thread = ThreadPoolExecutor(1)
+        self._runner = asyncio.Runner()
+        self._connection = self._run(asyncpg.connect, database.admin_url)
+        # A deadlock must have been found before the loop calls anybody blocked.
+        self.execute(f"ALTER DATABASE {database.name} SET deadlock_timeout = '1ms'")
+        self.execute(_CLOCK)
+        tables = self.fetch("SELECT tablename FROM pg_tables WHERE schemaname = 'public'")
+        names = ", ".join(t["tablename"] for t in tables if t["tablename"] != "alembic_version")
+        self._empty = (
+            "SET session_replication_role = replica; "
+            f"TRUNCATE {names} RESTART IDENTITY CASCADE; "
+            "SET session_replication_role = origin;"
+        )
+
+    def empty(self) -> None:
+        self.execute(self._empty)
+
+    def set_clock(self, microseconds: int) -> None:
+        self._run(self._connection.fetchval, "SELECT setval('sim_clock', $1)", microseconds)
+
+    def blocked(self, ports: Collection[int]) -> set[int]:
+        """Those whose backend waits for a lock that another transaction holds."""
+        found = self.fetch(
+            "SELECT client_port FROM pg_stat_activity "
+            "WHERE client_port = ANY($1::int[]) AND pg_blocking_pids(pid) <> '{}'",
+            list(ports),
+        )
+        return {row["client_port"] for row in found}
+
+    def terminate(self, ports: Collection[int]) -> None:
+        """Returns when they are gone, with all that they held."""
+        mine = "FROM pg_stat_activity WHERE client_port = ANY($1::int[])"
+        self.fetch(f"SELECT pg_terminate_backend(pid) {mine}", list(ports))
+        deadline = time.monotonic() + _GONE_WITHIN_S
+        while self.fetch(f"SELECT 1 {mine}", list(ports)):
+            if time.monotonic() > deadline:
+                raise TimeoutError("a terminated backend does not go away")
+
+    def execute(self, sql: str) -> None:
+        self._run(self._connection.execute, sql)
+
+    def fetch(self, sql: str, *args: Any) -> list[Any]:
+        return list(self._run(self._connection.fetch, sql, *args))
+
+    def close(self) -> None:
+        self._run(self._connection.close)
+        self._thread.submit(self._runner.close).result()
+        self._thread.shutdown()
+
+    def _run(self, function: Callable[..., Any], *args: Any) -> Any:
+        async def call() -> Any:
+            return await function(*args)
+
+        return self._thread.submit(self._runner.run, call()).result()
+
+
+@contextlib.contextmanager
+def sim_database(databases: Databases) -> Iterator[SimDatabase]:
+    database = databases.create()
+    with contextlib.closing(SimDatabase(database)) as sim:
+        yield sim
+    databases.drop(database)
+
+
+@contextlib.contextmanager
+def own_database() -> Iterator[SimDatabase]:
+    """With a PostgreSQL of its own, for runs that no test runner started."""
+    import os
+    from pathlib import Path
+
+    from tests.postgres import FOLDER_VARIABLE
+
+    with folder_of_this_run():
+        cluster = postgres.start(Path(os.environ[FOLDER_VARIABLE]), durable=False)
+        with contextlib.closing(Databases(cluster)) as databases:
+            databases.ensure_template()
+            with sim_database(databases) as sim:
+                yield sim

@@ -1,0 +1,132 @@
+"""What goes wrong, and how often: the weather of a world, and the network that it falls on."""
+
+import asyncio
+import random
+from collections.abc import Callable
+from contextvars import Context
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Generic, TypeVar
+
+from tests.simulation.loop import must_be_alive
+from tests.simulation.trace import Trace
+
+T = TypeVar("T")
+_FOR_EVER_S = 10_000.0
+
+
+class Hit(StrEnum):
+    """What happens to one request."""
+
+    NONE = "arrives"
+    REFUSED = "refused"  # no byte left
+    LOST_REQUEST = "request lost"
+    LATE_REQUEST = "request delayed past its time-out"
+    LOST_ANSWER = "acts, answer lost"
+    SLOW = "acts, slow answer"
+    ERROR_BEFORE = "error 500, did nothing"
+    ERROR_AFTER = "acts, error 500"
+    GARBLED = "acts, unreadable answer"
+    RESET = "acts, connection reset"
+    THROTTLED = "429"
+    FORBIDDEN = "401"
+
+
+@dataclass(frozen=True)
+class Weather:
+    """Shares of 1, drawn anew for each world, so that some worlds have much of one thing."""
+
+    processor_faults: float
+    stripe_faults: float
+    favourite: Hit
+    deaths: float  # per look
+    cuts: float  # per look: all database connections
+    mischief: float  # per look: somebody changes the invoice or the method right now
+    stalls: float  # per answer: the process stands still, longer than its lease
+    lost_bells: float
+    lost_webhooks: float  # per delivery: the request, or our answer to it
+    storm_s: float  # after that everybody behaves
+
+
+def weather(rng: random.Random) -> Weather:
+    def often(*choices: float) -> float:
+        return rng.choice(choices)
+
+    hits = [hit for hit in Hit if hit is not Hit.NONE]
+    return Weather(
+        processor_faults=often(0.0, 0.1, 0.3, 0.6),
+        stripe_faults=often(0.0, 0.05, 0.2, 0.4),
+        favourite=rng.choice(hits),
+        deaths=often(0.0, 0.03, 0.15),
+        cuts=often(0.0, 0.0, 0.05),
+        mischief=often(0.0, 0.1, 0.4),
+        stalls=often(0.0, 0.05, 0.4),
+        lost_bells=often(0.0, 0.2),
+        lost_webhooks=often(0.0, 0.1, 0.4),
+        storm_s=often(0.2, 1.0, 4.0) * 86_400,
+    )
+
+
+@dataclass(frozen=True)
+class Answer(Generic[T]):
+    """How a request ended for its sender; `value` only where an answer can be read."""
+
+    hit: Hit
+    value: T | None = None
+
+
+class Network:
+    """Carries requests to the outside; what is on its way outlives the process that sent it."""
+
+    def __init__(self, rng: random.Random, weather: Weather, trace: Trace, start_s: float) -> None:
+        self.rng, self.weather, self.trace = rng, weather, trace
+        self.calm_from_s = start_s + weather.storm_s
+        self.under_way: set[asyncio.Task[object]] = set()
+
+    def stormy(self, share: float) -> bool:
+        now = asyncio.get_running_loop().time()
+        return now < self.calm_from_s and self.rng.random() < share
+
+    async def carry(
+        self, what: str, share: float, act: Callable[[float], T], *, clean: bool = False
+    ) -> Answer[T]:
+        """`act` is what the other side does; it is told when the request was sent."""
+        must_be_alive()
+        loop = asyncio.get_running_loop()
+        hit = Hit.NONE if clean or not self.stormy(share) else self._choose()
+        if hit is not Hit.NONE:
+            self.trace.say("network", f"{what}: {hit}")
+        journey = loop.create_task(self._travel(hit, act, loop.time()), context=Context())
+        self.under_way.add(journey)
+        journey.add_done_callback(self.under_way.discard)
+        answer = await asyncio.shield(journey)
+        must_be_alive()
+        if answer.hit in (Hit.LOST_REQUEST, Hit.LATE_REQUEST, Hit.LOST_ANSWER):
+            await asyncio.sleep(_FOR_EVER_S)
+        return answer
+
+    def _choose(self) -> Hit:
+        if self.rng.random() < 0.5:
+            return self.weather.favourite
+        return self.rng.choice([hit for hit in Hit if hit is not Hit.NONE])
+
+    async def _travel(self, hit: Hit, act: Callable[[float], T], sent_s: float) -> Answer[T]:
+        await asyncio.sleep(self.rng.choice((0.01, 0.1, 0.5, 2.0)))
+        if hit in (Hit.REFUSED, Hit.ERROR_BEFORE, Hit.THROTTLED, Hit.FORBIDDEN, Hit.LOST_REQUEST):
+            return Answer(hit)
+        if hit is Hit.LATE_REQUEST:
+            self._later(self.rng.choice((45.0, 70.0, 200.0, 600.0)), act, sent_s)
+            return Answer(hit)
+        value = act(sent_s)
+        wait_s = self.rng.choice((0.01, 0.1, 1.0, 5.0))
+        await asyncio.sleep(self.rng.choice((12.0, 30.0, 70.0)) if hit is Hit.SLOW else wait_s)
+        return Answer(Hit.NONE if hit is Hit.SLOW else hit, value)
+
+    def _later(self, after_s: float, act: Callable[[float], T], sent_s: float) -> None:
+        async def arrive() -> None:
+            await asyncio.sleep(after_s)
+            act(sent_s)
+
+        late = asyncio.get_running_loop().create_task(arrive(), context=Context())
+        self.under_way.add(late)
+        late.add_done_callback(self.under_way.discard)

@@ -1,0 +1,148 @@
+"""Twintill's processes in a world: web and workers, with connections of their own; they die."""
+
+import asyncio
+import contextvars
+from collections.abc import Coroutine
+from dataclasses import dataclass
+from typing import Any, cast
+
+import httpx
+from sqlalchemy.exc import SQLAlchemyError
+
+from tests.simulation.loop import CURRENT, Process, SimLoop
+from tests.simulation.trace import Trace
+from twintill.domain.policy import Policy
+from twintill.flows.means import Means
+from twintill.ids import Scope
+from twintill.processors import Processor
+from twintill.store.database import open_database
+from twintill.store.doorbell import Bell
+from twintill.store.inbox import Delivery, Receiver
+from twintill.store.vault import Vault
+from twintill.store.waker import Waker
+from twintill.stripe_billing.gateway import Gateway
+from twintill.web import webhooks
+from twintill.web.clock import BusinessClock
+from twintill.web.doors import Doors
+from twintill.worker import Worker
+
+SCOPE = Scope("acct_simulated", False)
+INSTALLATION = "abcdefg2"
+VAULT = Vault([b"s" * 32])
+LOST = (OSError, SQLAlchemyError, TimeoutError)
+
+
+@dataclass(frozen=True)
+class Outside:
+    """Everything that all processes share and none of them owns."""
+
+    loop: SimLoop
+    database_url: str
+    stripe: Any
+    processors: dict[str, Processor]
+    policy: Policy
+    trace: Trace
+
+    def means(self, pool_size: int) -> Means:
+        database = open_database(self.database_url, pool_size=pool_size)
+        # Three round trips a transaction, for nothing here: a look that finds its connection cut
+        # is lost, and the sweep rings again.
+        database.pool._pre_ping = False
+        return Means(
+            scope=SCOPE,
+            installation_id=INSTALLATION,
+            database=database,
+            stripe=cast(Gateway, self.stripe),
+            processors=self.processors,
+            vault=VAULT,
+            policy=self.policy,
+            public_url="http://twintill",
+            tells_app=False,
+        )
+
+    def start(self, process: Process, work: Coroutine[Any, Any, Any]) -> "asyncio.Task[Any]":
+        """A task of that process: it ends with it."""
+        context = contextvars.Context()
+        context.run(CURRENT.set, process)
+        task = self.loop.create_task(work, context=context)
+        process.tasks.append(task)
+        return task
+
+
+class House:
+    """One process; `means` are its own, with connections of its own."""
+
+    def __init__(self, outside: Outside, name: str, pool_size: int = 2) -> None:
+        self.outside = outside
+        self.process = Process(name)
+        self.means = outside.means(pool_size)
+
+    async def kill(self) -> None:
+        if self.process.alive:
+            self.outside.trace.say("kill", self.process.name)
+            await self.outside.loop.kill(self.process)
+            await self.means.database.dispose(close=False)
+
+    async def close(self) -> None:
+        if self.process.alive:
+            await self.means.database.dispose()
+
+
+class WorkerHouse(House):
+    """Answers bells with the worker's own code; what it gets to see is the dispatcher's choice."""
+
+    def __init__(self, outside: Outside, name: str, client: httpx.AsyncClient) -> None:
+        super().__init__(outside, name)
+        self.worker = Worker(self.means, None, client, Waker(self.means.database))
+
+    async def answer(self, bell: Bell) -> None:
+        try:
+            await self.worker.answer(bell)
+        except LOST as error:
+            self.outside.trace.say(self.process.name, f"look lost: {type(error).__name__}")
+
+
+class WebHouse(House):
+    """Takes webhooks with the doors' own code, behind the signature."""
+
+    def __init__(self, outside: Outside, name: str) -> None:
+        super().__init__(outside, name, pool_size=3)
+        self.doors = Doors(
+            means=self.means,
+            stripe_webhook_secrets=(),
+            clock=BusinessClock(self.means.database, livemode=False),
+            receiver=Receiver(self.means.database, flushers=1),
+            waker=Waker(self.means.database),
+            revisions=(),
+        )
+        outside.start(self.process, self._receive_for_ever())
+
+    async def take(self, source: str, body: bytes) -> bool:
+        """Whether the sender heard 2xx."""
+        task = self.outside.start(self.process, self._take(source, body))
+        await asyncio.wait([task])
+        self.process.tasks.remove(task)
+        return not task.cancelled() and task.exception() is None and bool(task.result())
+
+    async def _take(self, source: str, body: bytes) -> bool:
+        try:
+            return await self._answer(source, body) < 300
+        except LOST as error:
+            self.outside.trace.say(self.process.name, f"503: {type(error).__name__}")
+            return False
+
+    async def _answer(self, source: str, body: bytes) -> int:
+        if source == webhooks.STRIPE:
+            verdict, event = webhooks._read_stripe(body, SCOPE)
+            events, name, hears = (event,), source, webhooks._STRIPE_HEARS
+        else:
+            sender = self.means.processors[source]
+            verdict, events = webhooks._read_processor(sender, body)  # type: ignore[assignment]
+            name, hears = f"{sender.name}:{sender.account_id}", sender.acknowledgement
+        delivery = Delivery(SCOPE, name, {}, body, verdict, events)
+        answer = await webhooks._receive(self.doors, source, delivery, hears)
+        return answer.status_code
+
+    async def _receive_for_ever(self) -> None:
+        async with self.doors.receiver.running():
+            await asyncio.Event().wait()

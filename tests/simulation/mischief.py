@@ -1,0 +1,223 @@
+"""What others do at the same time: the merchant in Stripe's Dashboard, the customer, the bank,
+people at Twintill's doors, and whoever pulls the plug."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from typing import TYPE_CHECKING
+
+from tests.simulation.houses import LOST, SCOPE, House
+from tests.simulation.stripe import Invoice
+from twintill.domain.facts import MethodAdded, Unparked
+from twintill.flows import methods as method_flows
+from twintill.flows.learn import learn, learn_within
+from twintill.ids import payment_id
+from twintill.store import methods, mirror
+
+if TYPE_CHECKING:
+    from tests.simulation.world import World
+
+_DAY_S = 86_400.0
+
+
+def in_the_life_of(world: World, invoice: Invoice) -> None:
+    """Perhaps something happens to this invoice, soon or days later."""
+    if world.rng.random() < 0.4:
+        after_s = world.rng.choice((1.0, 60.0, 3600.0, _DAY_S, 5 * _DAY_S)) * world.rng.random()
+        world.deed(_after(after_s, _change(world, invoice)))
+    if world.rng.random() < 0.3:
+        world.deed(_after(world.rng.uniform(0, 3 * _DAY_S), _bank_reconsiders(world, invoice)))
+
+
+def around_a_look(world: World, house: House, looked_at: str) -> None:
+    """Perhaps something happens just while a worker looks at this payment."""
+    if world.network.stormy(world.weather.deaths):
+        world.deed(_in_a_moment(world, house.kill))
+    if world.network.stormy(world.weather.deaths / 3):
+        world.deed(_in_a_moment(world, _restart_web(world)))
+    if world.network.stormy(world.weather.cuts):
+        world.deed(_in_a_moment(world, world.cut))
+    if world.network.stormy(world.weather.mischief):
+        for invoice in world.stripe.invoices.values():
+            if payment_id(SCOPE, invoice.id) == looked_at:
+                world.deed(_in_a_moment(world, _change(world, invoice)))
+
+
+async def _in_a_moment(world: World, deed: Callable[[], Awaitable[None]]) -> None:
+    """Between any two awaits: a while of the world's time, then some steps of the loop."""
+    await asyncio.sleep(world.rng.choice((0.0, 0.0, 0.3, 1.5, 6.0, 45.0)) * world.rng.random())
+    for _ in range(world.rng.randrange(40)):
+        await asyncio.sleep(0)
+    await deed()
+
+
+async def _after(seconds: float, deed: Callable[[], Awaitable[None]]) -> None:
+    await asyncio.sleep(seconds)
+    await deed()
+
+
+def _change(world: World, invoice: Invoice) -> Callable[[], Awaitable[None]]:
+    """One thing that somebody may do; chosen now, done when it is called."""
+    deeds = (
+        _in_stripe(world, "void", invoice, lambda: world.stripe.void(invoice)),
+        _in_stripe(world, "write off", invoice, lambda: world.stripe.mark_uncollectible(invoice)),
+        _in_stripe(world, "pay on page", invoice, lambda: world.stripe.pay_by_stripe(invoice)),
+        _in_stripe(world, "pay by hand", invoice, lambda: world.stripe.pay_by_hand(invoice)),
+        _in_stripe(
+            world,
+            "credit some",
+            invoice,
+            lambda: world.stripe.credit(invoice, invoice.total_minor // 3),
+        ),
+        _in_stripe(
+            world, "credit all", invoice, lambda: world.stripe.credit(invoice, invoice.total_minor)
+        ),
+        _credit_and_take_it_back(world, invoice),
+        _stripe_debit(world, invoice),
+        _new_method(world, invoice.customer_id),
+        _new_method(world, invoice.customer_id),
+        _remove_method(world, invoice.customer_id),
+        _revoke(world, invoice.customer_id),
+        _end_subscription(world, invoice.customer_id),
+        _unpark(world, invoice),
+    )
+    return world.rng.choice(deeds)
+
+
+def _in_stripe(
+    world: World, what: str, invoice: Invoice, deed: Callable[[], None]
+) -> Callable[[], Awaitable[None]]:
+    async def do() -> None:
+        world.trace.say("merchant", f"{what} {invoice.id}")
+        deed()
+
+    return do
+
+
+def _credit_and_take_it_back(world: World, invoice: Invoice) -> Callable[[], Awaitable[None]]:
+    async def do() -> None:
+        world.trace.say("merchant", f"credit and take back {invoice.id}")
+        world.stripe.credit(invoice, invoice.total_minor // 2)
+        await asyncio.sleep(world.rng.choice((0.5, 3.0, 3600.0)))
+        world.stripe.void_credit(invoice)
+
+    return do
+
+
+def _stripe_debit(world: World, invoice: Invoice) -> Callable[[], Awaitable[None]]:
+    async def do() -> None:
+        world.trace.say("customer", f"begins a debit on Stripe's page for {invoice.id}")
+        world.stripe.begin_stripe_debit(invoice)
+        await asyncio.sleep(world.rng.choice((60.0, 3 * _DAY_S)))
+        world.stripe.end_stripe_debit(invoice, good=world.rng.random() < 0.5)
+
+    return do
+
+
+def _new_method(world: World, customer_id: str) -> Callable[[], Awaitable[None]]:
+    async def do() -> None:
+        magic = world.rng.choice(("card_ok", "card_declines_once", "debit_ok"))
+        with _Shrugging(world):
+            await _do_new_method(world, customer_id, magic)
+
+    return do
+
+
+async def _do_new_method(world: World, customer_id: str, magic: str) -> None:
+    """As the checkout page does it: the method, and what it may help, in one commit each."""
+    method_id = await world.new_method(customer_id, magic)
+    means = world.office.means
+    async with means.database.begin() as db:
+        for payment in await methods.payments_it_may_help(db, SCOPE, customer_id):
+            await learn_within(db, means, SCOPE, payment, MethodAdded(method_id))
+    world.dispatcher.stirred()
+
+
+def _remove_method(world: World, customer_id: str) -> Callable[[], Awaitable[None]]:
+    async def do() -> None:
+        means = world.office.means
+        with _Shrugging(world):
+            async with means.database.connect() as db:
+                method = await methods.active_default(db, SCOPE, customer_id)
+            if method is not None:
+                world.trace.say("customer", f"{customer_id} removes {method.processor}'s method")
+                await method_flows.remove(means, SCOPE, customer_id, method.id, force=True)
+                world.dispatcher.stirred()
+
+    return do
+
+
+def _revoke(world: World, customer_id: str) -> Callable[[], Awaitable[None]]:
+    async def do() -> None:
+        means = world.office.means
+        with _Shrugging(world):
+            async with means.database.connect() as db:
+                method = await methods.active_default(db, SCOPE, customer_id)
+            if method is not None:
+                world.trace.say("customer", f"{customer_id} revokes at {method.processor}")
+                token = methods.open_token(means.vault, SCOPE, method)
+                world.banks[method.processor].revoke(token)
+
+    return do
+
+
+def _end_subscription(world: World, customer_id: str) -> Callable[[], Awaitable[None]]:
+    async def do() -> None:
+        world.trace.say("customer", f"{customer_id} ends the subscription")
+        world.stripe.end_subscription(customer_id)
+
+    return do
+
+
+def _unpark(world: World, invoice: Invoice) -> Callable[[], Awaitable[None]]:
+    async def do() -> None:
+        await asyncio.sleep(world.rng.uniform(0, 2 * _DAY_S))
+        means = world.office.means
+        with _Shrugging(world):
+            async with means.database.connect() as db:
+                known = await mirror.payment_of_invoice(db, SCOPE, invoice.id)
+            if known is not None:
+                world.trace.say("operator", f"unparks {invoice.id}")
+                fact = Unparked("looked at it")
+                await learn(means, SCOPE, payment_id(SCOPE, invoice.id), fact, actor="person")
+                world.dispatcher.stirred()
+
+    return do
+
+
+def _bank_reconsiders(world: World, invoice: Invoice) -> Callable[[], Awaitable[None]]:
+    """A decline becomes an approval after all; or the customer answers what was asked."""
+
+    async def do() -> None:
+        for bank, charge in world.rules.of(world.banks, invoice.id):
+            if charge.status == "requires_action":
+                bank.resolve_action(charge, approved=world.rng.random() < 0.7)
+            elif charge.status == "declined" and world.rng.random() < 0.5:
+                world.trace.say("bank", f"approves {charge.id} of {invoice.id} after all")
+                bank.approve_late(charge)
+
+    return do
+
+
+def _restart_web(world: World) -> Callable[[], Awaitable[None]]:
+    async def do() -> None:
+        await world.restart_web()
+
+    return do
+
+
+class _Shrugging:
+    """A person who sees an error page leaves it at that."""
+
+    def __init__(self, world: World) -> None:
+        self._world = world
+
+    def __enter__(self) -> None:
+        return None
+
+    def __exit__(self, kind: object, error: BaseException | None, _: object) -> bool:
+        if isinstance(error, LOST):
+            self._world.trace.say("operator", f"sees an error: {type(error).__name__}")
+            return True
+        return False

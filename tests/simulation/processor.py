@@ -1,0 +1,200 @@
+"""The simulated processors: the real adapter on top, the sandbox's book of charges below, and a
+network with weather between them. Three kinds, since they differ in what an in-doubt charge needs.
+
+exact    finds a charge by our reference at once; a key answers what it answered first
+lagging  shows a charge to the look-up minutes later; a key keeps approvals only
+blind    cannot look up by reference at all; a key keeps approvals only
+"""
+
+import asyncio
+import json
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime, timedelta
+from typing import Any
+from urllib.parse import parse_qs
+
+import httpx
+
+from tests.simulation.faults import Answer, Hit, Network
+from tests.simulation.loop import must_be_alive
+from twintill.domain.outcomes import ChargeOutcome
+from twintill.processors import Capabilities, LookUpBy, PreparedCharge
+from twintill.processors.sandbox import SandboxProcessor
+from twintill.sandbox.processor import ProcessorSandboxSettings, agenda, charging, setups
+from twintill.sandbox.processor.objects import Charge, Method
+from twintill.sandbox.processor.refusals import Refusal
+from twintill.sandbox.processor.world import World as Book
+
+ALIVE = ("pending", "requires_action", "succeeded")
+_STANDS_STILL_S = (61.0, 90.0, 400.0)  # longer than a lease
+
+
+@dataclass(frozen=True)
+class Kind:
+    name: str
+    window_s: int
+    exact: bool
+    look_up: LookUpBy
+    lag_s: int
+
+    def capabilities(self) -> Capabilities:
+        return replace(
+            SandboxProcessor.capabilities,
+            key_window_s=self.window_s,
+            replays_first_answer=self.exact,
+            look_up=self.look_up,
+            look_up_lag_s=self.lag_s,
+        )
+
+
+EXACT = Kind("exact", 24 * 3600, exact=True, look_up=LookUpBy.REFERENCE, lag_s=0)
+LAGGING = Kind("lagging", 6 * 3600, exact=False, look_up=LookUpBy.REFERENCE, lag_s=300)
+BLIND = Kind("blind", 24 * 3600, exact=False, look_up=LookUpBy.NONE, lag_s=0)
+KINDS = (EXACT, LAGGING, BLIND)
+
+
+@dataclass
+class Bank(httpx.AsyncBaseTransport):
+    """The processor itself: what arrives here is done, under its own rules."""
+
+    kind: Kind
+    network: Network
+    may_charge: Callable[[dict[str, Any], float, "Bank"], None]  # the rules that a charge breaks
+    seed: int
+    emit: Callable[[str, str], None]
+    keys: dict[str, tuple[float, int, Any]] = field(default_factory=dict)
+    late: set[str] = field(default_factory=set)  # declines that became approvals
+    _told: int = 0
+
+    def __post_init__(self) -> None:
+        settings = ProcessorSandboxSettings(api_key="sandbox_key_1", seed=self.seed)
+        self.book = Book(settings)
+
+    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+        body = await request.aread()
+        what = f"{self.kind.name} {request.method} {request.url.path}"
+
+        def arrive(sent_s: float) -> tuple[int, Any]:
+            status, answer = self._serve(request, body, sent_s)
+            shown = answer.get("status", "") if isinstance(answer, dict) else ""
+            self.network.trace.say("processor", f"{what} -> {status} {shown}".rstrip())
+            return status, answer
+
+        share = self.network.weather.processor_faults
+        return _as_http(request, await self.network.carry(what, share, arrive))
+
+    def method(self, magic: str) -> Method:
+        return setups.create_method(self.book, self.book.new_id("pcus"), magic, self.now())
+
+    def revoke(self, token: str) -> None:
+        if self.book.methods[token].status == "active":
+            setups.revoke_method(self.book, token, by="customer", now=self.now())
+            self.tell()
+
+    def approve_late(self, charge: Charge) -> None:
+        self.late.add(charge.id)
+        charging.approve_late(self.book, charge.id, self.now())
+        self.tell()
+
+    def resolve_action(self, charge: Charge, *, approved: bool) -> None:
+        charging.resolve_action(self.book, charge.id, self.now(), approved=approved)
+        self.tell()
+
+    def catch_up(self) -> None:
+        agenda.catch_up(self.book, self.now())
+        self.tell()
+
+    def tell(self) -> None:
+        """Everything new goes out by webhook."""
+        for event in self.book.events[self._told :]:
+            self.emit(self.kind.name, json.dumps({"events": [event.to_json()]}))
+        self._told = len(self.book.events)
+
+    def now(self) -> datetime:
+        return datetime.fromtimestamp(asyncio.get_running_loop().time(), UTC)
+
+    def _serve(self, request: httpx.Request, body: bytes, sent_s: float) -> tuple[int, Any]:
+        self.catch_up()
+        path = request.url.path
+        try:
+            if request.method == "POST" and path == "/v1/charges":
+                key = request.headers["idempotency-key"]
+                return self._charge(key, json.loads(body), sent_s)
+            if path == "/v1/charges":
+                return 200, self._find(parse_qs(request.url.query.decode())["reference"][0])
+            if path.startswith("/v1/methods/"):
+                setups.revoke_method(self.book, path.rsplit("/", 1)[1], "merchant", self.now())
+                return 204, {}
+            return 200, self.book.charge(path.rsplit("/", 1)[1]).to_json()
+        except Refusal as refusal:
+            return refusal.status, refusal.to_json()
+        finally:
+            self.tell()
+
+    def _charge(self, key: str, order: dict[str, Any], sent_s: float) -> tuple[int, Any]:
+        now_s = asyncio.get_running_loop().time()
+        known = self.keys.get(key)
+        if known is not None and now_s - known[0] < self.kind.window_s:
+            return known[1], known[2]
+        self.may_charge(order, sent_s, self)
+        if self.kind is not EXACT:
+            # Unlike the sandbox, these two do not refuse a reference that is in use.
+            former = self.book.by_reference.pop(order["reference"], [])
+        charge = charging.create_charge(
+            self.book, charging.Order(**order), "http://processor", self.now()
+        )
+        if self.kind is not EXACT:
+            self.book.by_reference[charge.reference] = [*former, charge]
+        status = 402 if charge.status == "declined" else 201
+        if self.kind.exact or status == 201:
+            self.keys[key] = (now_s, status, charge.to_json())
+        return status, charge.to_json()
+
+    def _find(self, reference: str) -> Any:
+        shown_until = self.now() - timedelta(seconds=self.kind.lag_s)
+        found = [
+            charge.to_json()
+            for charge in self.book.by_reference.get(reference, ())
+            if charge.created <= shown_until
+        ]
+        return {"object": "list", "data": found, "has_more": False}
+
+
+class SimProcessor(SandboxProcessor):
+    """The real adapter, in a process that may stand still with an answer in its hand."""
+
+    def __init__(self, bank: Bank) -> None:
+        client = httpx.AsyncClient(transport=bank, trust_env=False)
+        super().__init__("http://processor", "k", ("whsec_1",), f"acct_{bank.kind.name}", client)
+        self.name = bank.kind.name
+        self.capabilities = bank.kind.capabilities()
+        self.bank = bank
+
+    async def charge(self, prepared: PreparedCharge) -> ChargeOutcome:
+        outcome = await super().charge(prepared)
+        network = self.bank.network
+        if network.stormy(network.weather.stalls):
+            network.trace.say("network", f"a process stands still with {type(outcome).__name__}")
+            await asyncio.sleep(network.rng.choice(_STANDS_STILL_S))
+        must_be_alive()
+        return outcome
+
+
+def _as_http(request: httpx.Request, answer: Answer[tuple[int, Any]]) -> httpx.Response:
+    match answer.hit:
+        case Hit.REFUSED:
+            raise httpx.ConnectError("refused", request=request)
+        case Hit.RESET:
+            raise httpx.ReadError("reset", request=request)
+        case Hit.ERROR_BEFORE | Hit.ERROR_AFTER:
+            return httpx.Response(500, json={})
+        case Hit.THROTTLED:
+            return httpx.Response(429, headers={"retry-after": "20"})
+        case Hit.FORBIDDEN:
+            return httpx.Response(401, json={})
+        case Hit.GARBLED:
+            return httpx.Response(201, content=b"<html>welcome</html>")
+    assert answer.value is not None
+    status, body = answer.value
+    return httpx.Response(status, json=body) if status != 204 else httpx.Response(204)

@@ -1,0 +1,65 @@
+"""What may never happen at a processor, checked at the moment at which a charge is made there."""
+
+from datetime import timedelta
+from typing import Any
+
+from tests.simulation.processor import ALIVE, Bank
+from tests.simulation.stripe import SimStripe
+from tests.simulation.trace import Trace
+from twintill.sandbox.processor.objects import Charge
+
+_FRESH_S = 90.0
+_TRIES_MAX = 4
+_GAP = timedelta(days=1)
+
+
+class Rules:
+    """All charges of an invoice, over all processors."""
+
+    def __init__(self, stripe: SimStripe, trace: Trace) -> None:
+        self._stripe, self._trace = stripe, trace
+        self.charges: dict[str, list[tuple[Bank, Charge]]] = {}
+
+    def of(self, banks: dict[str, Bank], invoice_id: str) -> list[tuple[Bank, Charge]]:
+        return [
+            (bank, charge)
+            for bank in banks.values()
+            for charge in bank.book.charges.values()
+            if charge.metadata.get("invoice") == invoice_id
+        ]
+
+    def may_charge(self, order: dict[str, Any], sent_s: float, bank: Bank) -> None:
+        """Called before the charge is made; a key that was used within its window never is."""
+        invoice_id = order["metadata"]["invoice"]
+        former = self.of(self.banks, invoice_id)
+        for its_bank, charge in former:
+            if charge.status in ALIVE and charge.id not in its_bank.late:
+                self._trace.blame(
+                    f"{invoice_id}: charged again, and {charge.id} is {charge.status}"
+                )
+        self._last_look(invoice_id, order["amount"], sent_s)
+        same = [c for b, c in former if b is bank and c.token == order["token"]]
+        self._dunning(invoice_id, [c for c in same if c.reference != order["reference"]], bank)
+
+    banks: dict[str, Bank]
+
+    def _last_look(self, invoice_id: str, amount: int, sent_s: float) -> None:
+        invoice = self._stripe.invoices[invoice_id]
+        look = invoice.looked
+        if look is None or sent_s - invoice.looked_at_s > _FRESH_S:
+            self._trace.blame(f"{invoice_id}: charged without a fresh look at Stripe")
+        elif look.closed or look.amount_remaining_minor != amount:
+            self._trace.blame(
+                f"{invoice_id}: charged {amount}, but Stripe showed {look.status} "
+                f"{look.amount_remaining_minor}"
+            )
+
+    def _dunning(self, invoice_id: str, former: list[Charge], bank: Bank) -> None:
+        """Only declines of other attempts with the same token."""
+        declined = [c for c in former if c.status == "declined" and c.decline]
+        if any(c.decline and c.decline.category != "retry_later" for c in declined):
+            self._trace.blame(f"{invoice_id}: charged again after a decline for good")
+        if len({c.reference for c in declined}) >= _TRIES_MAX:
+            self._trace.blame(f"{invoice_id}: more than {_TRIES_MAX} tries with one method")
+        if declined and bank.now() - max(c.created for c in declined) < _GAP:
+            self._trace.blame(f"{invoice_id}: tried again within a day")

@@ -1,0 +1,271 @@
+"""The simulated Stripe: invoices with their rules, a gateway-shaped door, and a book of its own."""
+
+import asyncio
+import json
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any, TypeVar
+
+from tests.simulation.faults import Hit, Network
+from twintill.domain.invoice import InvoiceLook, InvoiceStatus, StripePayment
+from twintill.errors import (
+    StripeError,
+    StripeForbidden,
+    StripeRefused,
+    StripeThrottled,
+    StripeUnreadable,
+)
+from twintill.stripe_billing import marks
+from twintill.stripe_billing.customers import CustomerLook
+
+T = TypeVar("T")
+PATIENCE_S = 15.0
+LIVE = (InvoiceStatus.OPEN, InvoiceStatus.UNCOLLECTIBLE)
+
+
+@dataclass
+class Invoice:
+    """Stripe's document; amounts in minor units."""
+
+    id: str
+    customer_id: str
+    currency: str
+    total_minor: int
+    due_s: float
+    status: InvoiceStatus = InvoiceStatus.OPEN
+    metadata: dict[str, str] = field(default_factory=dict)
+    credited_minor: int = 0
+    paid_by_us_minor: int = 0
+    paid_by_stripe_minor: int = 0
+    paid_by_hand_minor: int = 0
+    stripe_debit: bool = False  # begun on Stripe's hosted page, and not finished
+    looked_at_s: float = -1.0  # our last look that was answered
+    looked: InvoiceLook | None = None
+    told: list[str] = field(default_factory=list)
+
+    @property
+    def paid_minor(self) -> int:
+        return self.paid_by_us_minor + self.paid_by_stripe_minor + self.paid_by_hand_minor
+
+    @property
+    def remaining_minor(self) -> int:
+        return max(0, self.total_minor - self.credited_minor - self.paid_minor)
+
+
+class SimStripe:
+    """What flows call, and what the rest of the world may do there (verbs without `async`)."""
+
+    def __init__(self, network: Network, installation_id: str, emit: Callable[[str], None]) -> None:
+        self.network, self._installation_id, self._emit = network, installation_id, emit
+        self.invoices: dict[str, Invoice] = {}
+        self.ended_customers: set[str] = set()
+        self._keys: dict[str, InvoiceLook | StripeError] = {}
+        self._events = 0
+
+    # What flows call.
+
+    async def last_look(self, invoice_id: str, n: int) -> InvoiceLook:
+        mark = marks.intent(self._installation_id, n)
+        look = await self._call("last look", invoice_id, lambda i: self._write(i, mark))
+        invoice = self.invoices[invoice_id]
+        invoice.looked_at_s, invoice.looked = asyncio.get_running_loop().time(), look
+        return look
+
+    async def write_reference(
+        self, invoice_id: str, reference: str, processor: str, processor_payment_id: str | None
+    ) -> InvoiceLook:
+        metadata = {marks.REFERENCE: reference, marks.PROCESSOR: processor}
+        return await self._call("reference", invoice_id, lambda i: self._write(i, metadata))
+
+    async def pay_out_of_band(self, invoice_id: str, key: str) -> InvoiceLook:
+        return await self._call("pay", invoice_id, lambda i: self._pay(i, key))
+
+    async def read_invoice(self, invoice_id: str) -> InvoiceLook:
+        return await self._call("read", invoice_id, self._look)
+
+    async def read_customer(self, customer_id: str) -> CustomerLook:
+        return await self._call(
+            "customer", customer_id, lambda _: CustomerLook(customer_id, False, None, None, None)
+        )
+
+    async def clear_method_ids(self, customer_id: str) -> None:
+        await self._call("clear", customer_id, lambda _: None)
+
+    async def list_live_subscriptions(self, customer_id: str) -> list[Any]:
+        return await self._call("subscriptions", customer_id, lambda _: list[Any]())
+
+    # What the merchant and the customer do there.
+
+    def finalize(self, invoice: Invoice) -> None:
+        self.invoices[invoice.id] = invoice
+        self._tell(invoice, "invoice.finalized")
+
+    def void(self, invoice: Invoice) -> None:
+        if invoice.status in LIVE:
+            invoice.status = InvoiceStatus.VOID
+            self._tell(invoice, "invoice.voided")
+
+    def mark_uncollectible(self, invoice: Invoice) -> None:
+        if invoice.status is InvoiceStatus.OPEN:
+            invoice.status = InvoiceStatus.UNCOLLECTIBLE
+            self._tell(invoice, "invoice.marked_uncollectible")
+
+    def credit(self, invoice: Invoice, minor: int) -> None:
+        if invoice.status is InvoiceStatus.OPEN:
+            invoice.credited_minor += min(minor, invoice.remaining_minor)
+            self._tell(invoice, "invoice.updated")
+            self._paid_if_nothing_remains(invoice)
+
+    def void_credit(self, invoice: Invoice) -> None:
+        if invoice.status is InvoiceStatus.OPEN and invoice.credited_minor:
+            invoice.credited_minor = 0
+            self._tell(invoice, "invoice.updated")
+
+    def pay_by_stripe(self, invoice: Invoice) -> None:
+        if invoice.status in LIVE and not invoice.stripe_debit:
+            invoice.paid_by_stripe_minor += invoice.remaining_minor
+            self._paid_if_nothing_remains(invoice)
+
+    def begin_stripe_debit(self, invoice: Invoice) -> None:
+        if invoice.status is InvoiceStatus.OPEN:
+            invoice.stripe_debit = True
+
+    def end_stripe_debit(self, invoice: Invoice, *, good: bool) -> None:
+        begun, invoice.stripe_debit = invoice.stripe_debit, False
+        if begun and good:
+            self.pay_by_stripe(invoice)
+        elif begun:
+            self._tell(invoice, "invoice.payment_failed")
+
+    def pay_by_hand(self, invoice: Invoice) -> None:
+        if invoice.status in LIVE and not invoice.stripe_debit:
+            invoice.paid_by_hand_minor += invoice.remaining_minor
+            self._paid_if_nothing_remains(invoice)
+
+    def end_subscription(self, customer_id: str) -> None:
+        self.ended_customers.add(customer_id)
+        thing = {
+            "object": "subscription",
+            "id": f"sub_{customer_id}",
+            "livemode": False,
+            "status": "canceled",
+            "customer": customer_id,
+            "collection_method": "send_invoice",
+        }
+        self._event("customer.subscription.deleted", thing)
+
+    def _pay(self, invoice: Invoice, key: str) -> InvoiceLook:
+        if key not in self._keys:
+            self._keys[key] = self._pay_now(invoice)
+        answer = self._keys[key]
+        if isinstance(answer, StripeError):
+            raise answer
+        return answer
+
+    def _pay_now(self, invoice: Invoice) -> InvoiceLook | StripeError:
+        if invoice.status not in LIVE:
+            return StripeRefused(f"the invoice is {invoice.status}", code="invoice_not_open")
+        if marks.REFERENCE not in invoice.metadata:
+            self.network.trace.blame(f"{invoice.id}: paid before the reference was written")
+        invoice.told.append(invoice.metadata.get(marks.REFERENCE, ""))
+        invoice.paid_by_us_minor += invoice.remaining_minor
+        self._paid_if_nothing_remains(invoice)
+        return self._look(invoice)
+
+    def _write(self, invoice: Invoice, metadata: dict[str, str]) -> InvoiceLook:
+        invoice.metadata |= metadata
+        return self._look(invoice)
+
+    def _look(self, invoice: Invoice) -> InvoiceLook:
+        ours = marks.read_marks(invoice.metadata, self._installation_id)
+        processing = StripePayment.PROCESSING if invoice.stripe_debit else StripePayment.NONE
+        return InvoiceLook(
+            invoice_id=invoice.id,
+            status=invoice.status,
+            currency=invoice.currency,
+            amount_due_minor=invoice.total_minor - invoice.credited_minor,
+            amount_paid_minor=invoice.paid_minor,
+            amount_remaining_minor=invoice.remaining_minor,
+            collection_method="send_invoice",
+            livemode=False,
+            due_at=datetime.fromtimestamp(invoice.due_s, UTC),
+            stripe_payment=StripePayment.PAID if invoice.paid_by_stripe_minor else processing,
+            highest_n=ours.highest_n,
+            foreign_installation=ours.foreign_installation,
+            our_reference=ours.our_reference,
+            credited_minor=invoice.credited_minor,
+        )
+
+    def _paid_if_nothing_remains(self, invoice: Invoice) -> None:
+        if invoice.remaining_minor == 0:
+            invoice.status = InvoiceStatus.PAID
+            self._tell(invoice, "invoice.paid")
+
+    async def _call(self, what: str, object_id: str, act: Callable[[Any], T]) -> T:
+        """One request; every failure as the gateway would raise it."""
+        target = self.invoices.get(object_id)
+
+        def arrive(_: float) -> tuple[T | None, StripeError | None]:
+            try:
+                done = act(target)
+            except StripeError as error:
+                self.network.trace.say("stripe", f"{what} {object_id}: {error}")
+                return None, error
+            self.network.trace.say("stripe", f"{what} {object_id}{_shown(done)}")
+            return done, None
+
+        share = self.network.weather.stripe_faults
+        try:
+            async with asyncio.timeout(PATIENCE_S):
+                answer = await self.network.carry(f"stripe {what} {object_id}", share, arrive)
+        except TimeoutError:
+            raise StripeUnreadable("no answer in time") from None
+        if answer.hit is Hit.THROTTLED:
+            raise StripeThrottled("too fast", code="lock_timeout")
+        if answer.hit is Hit.FORBIDDEN:
+            raise StripeForbidden("wrong key")
+        if answer.hit is not Hit.NONE or answer.value is None:
+            raise StripeUnreadable(str(answer.hit))
+        value, error = answer.value
+        if error is not None:
+            raise error
+        return value  # type: ignore[return-value]
+
+    def _tell(self, invoice: Invoice, event_type: str) -> None:
+        self.network.trace.say("stripe", f"{event_type} {invoice.id} {invoice.remaining_minor}")
+        self._event(event_type, _shape(invoice) | {"customer": invoice.customer_id})
+
+    def _event(self, event_type: str, thing: dict[str, Any]) -> None:
+        self._events += 1
+        event = {
+            "object": "event",
+            "id": f"evt_{self._events:05}",
+            "type": event_type,
+            "created": int(asyncio.get_running_loop().time()),
+            "livemode": False,
+            "data": {"object": thing},
+        }
+        self._emit(json.dumps(event))
+
+
+def _shown(answer: object) -> str:
+    if isinstance(answer, InvoiceLook):
+        return f": {answer.status} {answer.amount_remaining_minor}"
+    return ""
+
+
+def _shape(invoice: Invoice) -> dict[str, Any]:
+    return {
+        "object": "invoice",
+        "id": invoice.id,
+        "livemode": False,
+        "status": invoice.status.value,
+        "currency": invoice.currency.lower(),
+        "amount_due": invoice.total_minor - invoice.credited_minor,
+        "amount_paid": invoice.paid_minor,
+        "amount_remaining": invoice.remaining_minor,
+        "collection_method": "send_invoice",
+        "due_date": int(invoice.due_s),
+        "metadata": dict(invoice.metadata),
+    }

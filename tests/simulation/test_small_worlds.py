@@ -1,0 +1,32 @@
+"""Fifty small worlds: no money is lost or taken twice; the same seed is the same world."""
+
+from collections.abc import Iterator
+
+import pytest
+import structlog
+
+from tests.postgres import Databases
+from tests.simulation.database import SimDatabase, sim_database
+from tests.simulation.world import simulate
+
+AT_A_TIME = 5
+
+
+@pytest.fixture(scope="module")
+def sim(databases: Databases) -> Iterator[SimDatabase]:
+    logging = structlog.get_config()
+    with sim_database(databases) as sim:
+        yield sim
+    structlog.configure(**logging)
+
+
+@pytest.mark.parametrize("first", range(0, 50, AT_A_TIME))
+def test_nothing_is_lost_and_nobody_pays_twice(sim: SimDatabase, first: int) -> None:
+    for seed in range(first, first + AT_A_TIME):
+        world = simulate(sim, seed)
+        assert not world.wrongs, "\n".join([*world.lines, f"again: make simulate SEED={seed}"])
+
+
+@pytest.mark.parametrize("seed", [6, 7])
+def test_the_same_seed_is_the_same_world(sim: SimDatabase, seed: int) -> None:
+    assert simulate(sim, seed).lines == simulate(sim, seed).lines

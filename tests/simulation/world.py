@@ -1,0 +1,281 @@
+"""A world: customers with methods and invoices, Stripe, three processors, web and workers; and
+everybody else who acts at the same time. `simulate` lets one pass and says what was wrong."""
+
+import asyncio
+import contextlib
+import random
+from collections.abc import Coroutine
+from dataclasses import dataclass
+from typing import Any
+
+import httpx
+
+from tests.simulation import checks, mischief
+from tests.simulation.database import SimDatabase
+from tests.simulation.dispatcher import Dispatcher
+from tests.simulation.faults import Network, Weather, weather
+from tests.simulation.houses import SCOPE, VAULT, House, Outside, WebHouse, WorkerHouse
+from tests.simulation.loop import SimLoop
+from tests.simulation.processor import KINDS, Bank, SimProcessor
+from tests.simulation.rules import Rules
+from tests.simulation.stripe import Invoice, SimStripe
+from tests.simulation.trace import Trace
+from twintill.domain.policy import Policy
+from twintill.store import methods, mirror
+from twintill.store.doorbell import Kind
+
+EPOCH_S = 1_767_600_000  # a Monday in January 2026, 08:00 UTC
+DAY_S = 86_400.0
+_MAGIC = (
+    *("card_ok",) * 5,
+    *("card_declines_once",) * 3,
+    *("debit_ok", "debit_fails", "debit_fails_late") * 2,
+    "card_declined",
+    "card_hard_declined",
+    "card_expired",
+    "card_needs_customer",
+)
+
+
+@dataclass(frozen=True)
+class Size:
+    """How much of a world there is."""
+
+    customers: int
+    invoices: int  # of each customer, one a month
+    workers: int
+
+
+SIZES = {"small": Size(2, 1, 2), "month": Size(8, 1, 3), "year": Size(4, 12, 3)}
+
+
+class NeverRests(Exception):
+    """Long after the last deed something is still under way."""
+
+
+@dataclass(frozen=True)
+class Result:
+    seed: int
+    size: str
+    wrongs: list[str]
+    hash: str
+    lines: list[str]
+    queries: int
+    payments: int
+    charges: int
+
+
+def simulate(database: SimDatabase, seed: int, size: str = "small") -> Result:
+    """One world, from its first invoice to its last rest."""
+    database.empty()
+    rng = random.Random(f"{seed}/{size}/schedule")
+    with contextlib.closing(SimLoop(rng, database, EPOCH_S)) as loop:
+        world = World(loop, database, seed, size)
+        try:
+            loop.run_until_complete(world.live())
+        except NeverRests:
+            pass  # the trace says so
+        finally:
+            loop.run_until_complete(world.end())
+        checks.check(world)
+        trace = world.trace
+        return Result(
+            seed,
+            size,
+            trace.wrongs,
+            trace.hash,
+            trace.lines,
+            loop.steps,
+            len(world.stripe.invoices),
+            sum(len(bank.book.charges) for bank in world.banks.values()),
+        )
+
+
+class World:
+    """Made inside its loop; everything random comes from the seed."""
+
+    def __init__(self, loop: SimLoop, database: SimDatabase, seed: int, size: str) -> None:
+        self.loop, self.database, self.size = loop, database, SIZES[size]
+        self.rng = random.Random(f"{seed}/{size}/world")
+        self.trace = Trace(clock=loop.time)
+        self.trace.listen()
+        self.weather: Weather = weather(self.rng)
+        self.network = Network(self.rng, self.weather, self.trace, EPOCH_S)
+        self.stripe = SimStripe(self.network, "abcdefg2", lambda body: self.post("stripe", body))
+        self.rules = Rules(self.stripe, self.trace)
+        self.banks = {
+            kind.name: Bank(kind, self.network, self.rules.may_charge, seed, self.post)
+            for kind in KINDS
+        }
+        self.rules.banks = self.banks
+        self.outside = Outside(
+            loop,
+            database.url,
+            self.stripe,
+            {name: SimProcessor(bank) for name, bank in self.banks.items()},
+            Policy(),
+            self.trace,
+        )
+        self.letters: set[asyncio.Task[Any]] = set()  # webhooks on their way
+        self.deeds: set[asyncio.Task[Any]] = set()  # what people are about to do
+        self.houses: list[House] = []
+
+    async def live(self) -> None:
+        self.client = httpx.AsyncClient()
+        ticking = self.loop.create_task(self._tick())
+        self.web = self._open(WebHouse(self.outside, "web"))
+        self.office = self._open(House(self.outside, "office"))  # people at Twintill's doors
+        self.dispatcher = Dispatcher(self.outside, self.network, self.rng)
+        self.houses.append(self.dispatcher.house)
+        self.trace.say("world", f"{self.weather}")
+        for n in range(1, self.size.customers + 1):
+            await self._found_customer(n)
+        for n in range(1, self.size.workers + 1):
+            self._employ(f"worker-{n}", lives=1)
+        await self._wait_for_rest()
+        ticking.cancel()
+
+    async def end(self) -> None:
+        for house in self.houses:
+            await self.loop.kill(house.process)
+        self.loop.cut(list(self.loop.lines))
+        for task in asyncio.all_tasks():
+            if task is not asyncio.current_task():
+                task.cancel()
+        await asyncio.sleep(0)
+        await asyncio.gather(
+            *(t for t in asyncio.all_tasks() if t is not asyncio.current_task()),
+            return_exceptions=True,
+        )
+
+    def deed(self, work: Coroutine[Any, Any, None]) -> None:
+        """Something that happens beside everything else."""
+        task = self.loop.create_task(work)
+        self.deeds.add(task)
+        task.add_done_callback(self.deeds.discard)
+
+    def post(self, source: str, body: str) -> None:
+        """A webhook: sent until it was answered 2xx, in no order, and sometimes once more."""
+        letter = self.loop.create_task(self._deliver(source, body.encode()))
+        self.letters.add(letter)
+        letter.add_done_callback(self.letters.discard)
+
+    async def new_method(self, customer_id: str, magic: str) -> str:
+        """The customer gave us a method, at one of the processors."""
+        bank = self.banks[self.rng.choice(sorted(self.banks))]
+        made = bank.method(magic)
+        new = methods.NewMethod(
+            setup_session_id=made.token,
+            customer_id=customer_id,
+            processor=bank.kind.name,
+            processor_account_id=f"acct_{bank.kind.name}",
+            processor_customer_id=made.customer,
+            token=made.token,
+            kind=made.magic.kind,
+            display=made.magic.display,
+        )
+        async with self.office.means.database.begin() as db:
+            await mirror.add_customer(db, SCOPE, customer_id)
+            method_id = await methods.add(db, VAULT, SCOPE, new)
+        self.trace.say("customer", f"{customer_id} gives {magic} at {bank.kind.name}")
+        return method_id
+
+    async def restart_web(self) -> None:
+        await self.web.kill()
+        await asyncio.sleep(1)
+        self.web = self._open(WebHouse(self.outside, "web"))
+
+    async def cut(self) -> None:
+        self.trace.say("kill", "all database connections")
+        self.loop.cut(list(self.loop.lines))
+
+    def _open(self, house: Any) -> Any:
+        self.houses.append(house)
+        return house
+
+    def _employ(self, name: str, lives: int) -> None:
+        house = self._open(WorkerHouse(self.outside, f"{name}.{lives}", self.client))
+        for _ in range(2):
+            self.outside.start(house.process, self._work(house))
+        self.deed(self._replace_when_dead(house, name, lives))
+
+    async def _work(self, house: WorkerHouse) -> None:
+        while True:
+            bell = await self.dispatcher.next()
+            self.dispatcher.busy += 1
+            if bell.kind is Kind.PAYMENT:
+                mischief.around_a_look(self, house, bell.row_id)
+            try:
+                await house.answer(bell)
+            finally:
+                self.dispatcher.busy -= 1
+                self.dispatcher.stirred()
+
+    async def _replace_when_dead(self, house: WorkerHouse, name: str, lives: int) -> None:
+        await asyncio.wait(house.process.tasks[:1])
+        if not house.process.alive:
+            await asyncio.sleep(self.rng.choice((0.1, 5.0, 120.0)))
+            self._employ(name, lives + 1)
+
+    async def _found_customer(self, n: int) -> None:
+        customer_id = f"cus_{n}"
+        await self.new_method(customer_id, self.rng.choice(_MAGIC))
+        for month in range(self.size.invoices):
+            invoice = Invoice(
+                id=f"in_{n}_{month + 1}",
+                customer_id=customer_id,
+                currency="EUR",
+                total_minor=self.rng.choice((100, 4900, 12_345)),
+                due_s=EPOCH_S + (30 * month + 31) * DAY_S,
+            )
+            self.deed(self._bill(invoice, 30 * month * DAY_S + self.rng.uniform(0, 3600)))
+
+    async def _bill(self, invoice: Invoice, after_s: float) -> None:
+        await asyncio.sleep(after_s)
+        self.stripe.finalize(invoice)
+        mischief.in_the_life_of(self, invoice)
+
+    async def _deliver(self, source: str, body: bytes) -> None:
+        await asyncio.sleep(self.rng.choice((0.05, 1.0, 1.0, 30.0)))
+        lost = self.weather.lost_webhooks
+        for tries in range(60):
+            copies = 2 if self.network.stormy(lost) else 1
+            heard = False
+            for _ in range(copies):
+                if self.network.stormy(lost):
+                    continue  # our door never saw it
+                heard = await self.web.take(source, body) and not self.network.stormy(lost)
+                self.dispatcher.stirred()
+            if heard:
+                return
+            await asyncio.sleep(min(10.0 * 2**tries, 6 * 3600) * self.rng.uniform(0.5, 1.5))
+
+    async def _tick(self) -> None:
+        """The processors' own time: debits end, actions expire."""
+        while True:
+            for bank in self.banks.values():
+                bank.catch_up()
+            await asyncio.sleep(3600)
+
+    async def _wait_for_rest(self) -> None:
+        """Until nothing is due, nothing is on its way and nobody will act; then a bit more."""
+        patience_s = EPOCH_S + (30 * (self.size.invoices - 1) + 14) * DAY_S
+        while not self._rests():
+            if self.loop.time() > patience_s:
+                patience_s += 3 * DAY_S
+                await self._close_the_rest(patience_s)
+            await asyncio.sleep(3 * 3600)
+
+    def _rests(self) -> bool:
+        waiting = any(bank.book._agenda for bank in self.banks.values())
+        lively = self.letters or self.network.under_way or waiting
+        busy_people = len(self.deeds) > self.size.workers
+        return not lively and not busy_people and self.dispatcher.rested
+
+    async def _close_the_rest(self, patience_s: float) -> None:
+        """Whoever still waits for a method or for a person at Stripe: the invoice is voided."""
+        if patience_s > EPOCH_S + (30 * self.size.invoices + 40) * DAY_S:
+            self.trace.blame("the world never comes to rest")
+            raise NeverRests
+        for invoice in self.stripe.invoices.values():
+            self.stripe.void(invoice)
