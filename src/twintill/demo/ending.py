@@ -84,8 +84,8 @@ def _table(comparison: Comparison, names: dict[str, str]) -> Table:
     for heading in ("paid off Stripe", "processor", "ledger"):
         table.add_column(heading, justify="right")
     table.add_column("verdict")
-    for row in comparison.rows:
-        table.add_row(*_cells(row, names))
+    for cells in sorted(_cells(row, names) for row in comparison.rows):
+        table.add_row(*cells)
     return table
 
 

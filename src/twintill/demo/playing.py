@@ -15,7 +15,7 @@ from twintill.demo import ending, story
 from twintill.demo.processes import Processes, complaints, running_processes
 from twintill.demo.stage import set_stage
 from twintill.demo.telling import Telling
-from twintill.demo.trouble import DemoError, Interrupted
+from twintill.demo.trouble import AlreadyRunning, Interrupted
 from twintill.errors import TwintillError
 
 FOLDER = Path(".twintill/demo")
@@ -48,6 +48,9 @@ async def play(*, keep: bool = False, folder: Path = FOLDER) -> int:
     except Interrupted:
         telling.plain("\nEverything that the demo started is stopped.")
         return _INTERRUPTED if outcome.code is None else outcome.code
+    except AlreadyRunning as error:
+        telling.bad(str(error))
+        return 1
     except (TwintillError, httpx.HTTPError) as error:
         telling.bad(str(error) or type(error).__name__)
         for complaint in complaints(folder / "logs"):
@@ -107,13 +110,13 @@ async def _interrupts() -> AsyncIterator[Coroutine[Any, Any, None]]:
 
 @contextlib.contextmanager
 def _alone(folder: Path) -> Iterator[None]:
-    """Two demos in one folder would write over each other's logs. Raises DemoError."""
+    """Two demos in one folder would write over each other's logs. Raises AlreadyRunning."""
     (folder / "logs").mkdir(parents=True, exist_ok=True)
     with (folder / "lock").open("w") as lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            raise DemoError(
+            raise AlreadyRunning(
                 f"A demo is running in {folder} already. End that one (Ctrl-C where it runs), "
                 "or wait for it."
             ) from None

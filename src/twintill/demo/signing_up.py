@@ -26,6 +26,7 @@ async def sign_up(stage: Stage, price_id: str) -> dict[Buyer, Account]:
     for account in accounts:
         words = f"{account.customer_id}  {account.subscription_id}"
         tell.line(account.name, f"{money(account.shown_minor)} due  {words}")
+    tell.line("", f"Ada's page: {accounts[0].checkout_url}")
     first = await calls.get(stage.stripe, f"/v1/subscriptions/{accounts[0].subscription_id}")
     expect(first["status"] == "active", f"Stripe calls it {first['status']}")
     tell.good(

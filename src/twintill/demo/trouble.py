@@ -15,6 +15,10 @@ class StoryBroken(DemoError):
     """Something that the story promises did not happen, or not in time."""
 
 
+class AlreadyRunning(DemoError):
+    """Another demo plays in this folder."""
+
+
 class Interrupted(DemoError):
     """Ctrl-C, or a SIGTERM."""
 
