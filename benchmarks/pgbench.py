@@ -1,6 +1,7 @@
 """The yardstick of intake: PostgreSQL alone, doing the same two inserts in one transaction."""
 
 import asyncio
+import math
 import re
 import shutil
 import subprocess
@@ -48,7 +49,7 @@ def run(stage: Stage, connections: int, seconds: float) -> Transactions:
         [
             program,
             *("-n", "-M", "prepared", "-c", str(connections), "-j", "1"),
-            *("-T", str(max(1, round(seconds))), "-f", str(script)),
+            *("-T", str(max(1, math.ceil(seconds))), "-f", str(script)),
             *("-D", f"body={event_body().decode()}", stage.url),
         ],
         capture_output=True,

@@ -25,10 +25,10 @@ def _head(intake: Intake) -> list[str]:
         "# What it costs",
         "",
         (
-            f"Printed by `make bench` on {_machine()}; PostgreSQL {intake.durable}; everything on the "
-            "one machine, over loopback: the load generator, the sandboxes and PostgreSQL share its "
+            f"Printed by `make bench` on {_machine()}; PostgreSQL {intake.durable}; all on the one "
+            "machine, over loopback: the load generator, the sandboxes and PostgreSQL share its "
             "processors with what is measured. So the ratios matter, not the rates. "
-            "Medians of interleaved runs; the range in brackets."
+            f"Medians of {len(intake.noop[FEW])} interleaved runs; the range in brackets."
         ),
         "",
     ]
@@ -58,9 +58,9 @@ def _intake(intake: Intake) -> list[str]:
         "## Webhook intake",
         "",
         (
-            f"Signed Stripe events of {len(event_body())} bytes; a 2xx is sent after delivery, inbox "
-            "row and doorbell are committed with fsync. Aims: 0.25 of the yardstick with one commit a "
-            "delivery, 0.5 where concurrent deliveries share one."
+            f"Signed Stripe events of {len(event_body())} bytes; a 2xx is sent after delivery, "
+            "inbox row and doorbell are committed with fsync. Aims: 0.25 of the yardstick with one "
+            "commit a delivery, 0.5 where concurrent deliveries share one."
         ),
         "",
         *_table(rows),
@@ -87,9 +87,9 @@ def _collecting(collecting: Collecting) -> list[str]:
         "## Collecting",
         "",
         (
-            f"{one[0].invoices} invoices a run, each of its own customer, by processes of their own: "
-            "sandbox Stripe, sandbox processor, web, workers. The processor approves at once. A lone "
-            f"invoice takes {_spread(collecting.alone_ms)} ms from finalized to reported."
+            f"{one[0].invoices} invoices a run, each of its own customer, by processes of their "
+            "own: sandbox Stripe, sandbox processor, web, workers. The processor approves at once. "
+            f"A lone invoice takes {_spread(collecting.alone_ms)} ms from finalized to reported."
         ),
         "",
         *_table(rows),
@@ -114,8 +114,8 @@ def _spoken(collecting: Collecting) -> list[str]:
     rows.append(["together", *(f"{counter.total() / count:.1f}" for counter in sums)])
     return [
         (
-            "Commits, counted in PostgreSQL's own log of every statement, in a run that is not timed "
-            f"({count} invoices, one worker). Sweep and waking go by time, not by invoice."
+            "Commits, counted in PostgreSQL's own log of every statement, in a run that is not "
+            f"timed ({count} invoices, one worker). Sweep and waking go by time, not by invoice."
         ),
         "",
         *_table(rows),

@@ -3,7 +3,6 @@
 import asyncio
 import contextlib
 import json
-from collections import deque
 from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -86,8 +85,7 @@ class Receiver:
     ) -> None:
         self._engine = engine
         self._batch_max, self._flushers = batch_max, flushers
-        self._waiting: deque[_Waiting] = deque()
-        self._arrived = asyncio.Event()
+        self._waiting: asyncio.Queue[_Waiting] = asyncio.Queue()
 
     async def receive(self, delivery: Delivery) -> int:
         """Returns when it is durable: how many of its events are new to us.
@@ -95,8 +93,7 @@ class Receiver:
         Raises what the database raises; then nothing is known to be stored.
         """
         waiting = _Waiting(delivery, asyncio.get_running_loop().create_future())
-        self._waiting.append(waiting)
-        self._arrived.set()
+        self._waiting.put_nowait(waiting)
         return await waiting.new
 
     @contextlib.asynccontextmanager
@@ -108,20 +105,17 @@ class Receiver:
             for task in tasks:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
-            for waiting in self._waiting:
-                waiting.new.cancel()
+            while not self._waiting.empty():
+                self._waiting.get_nowait().new.cancel()
 
     async def _run(self) -> None:
         line = _Line(self._engine)
         try:
             while True:
-                await self._arrived.wait()
-                size = min(len(self._waiting), self._batch_max)
-                batch = [self._waiting.popleft() for _ in range(size)]
-                if not self._waiting:
-                    self._arrived.clear()
-                if batch:
-                    await _flush(line, batch)
+                batch = [await self._waiting.get()]
+                while len(batch) < self._batch_max and not self._waiting.empty():
+                    batch.append(self._waiting.get_nowait())
+                await _flush(line, batch)
         finally:
             await line.close()
 
