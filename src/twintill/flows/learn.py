@@ -15,7 +15,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from twintill.domain.decide import decide
 from twintill.domain.decision import Decision
 from twintill.domain.facts import Fact
-from twintill.domain.payment import Payment, State
+from twintill.domain.payment import Payment, Reason, State
 from twintill.flows.means import Means
 from twintill.ids import Scope
 from twintill.store import operations, outgoing, payments
@@ -69,8 +69,9 @@ _PASSING = frozenset((State.CHARGING, State.COLLECTED))
 
 def _moved(before: Payment, after: Payment) -> bool:
     """What waits for this payment (a sign-up, the dropping of tokens) has something to see."""
+    asks = after.reason is Reason.CONSENT and before.reason is not Reason.CONSENT
     moved = after.state is not before.state or after.ended is not before.ended
-    return moved and after.state not in _PASSING
+    return asks or (moved and after.state not in _PASSING)
 
 
 def observed(fact: Any) -> dict[str, Any]:

@@ -17,7 +17,7 @@ from twintill.flows.learn import learn_within
 from twintill.flows.means import Means
 from twintill.flows.verdict import DONE, Verdict, ignored, parked
 from twintill.ids import Scope, payment_id
-from twintill.store import clock, methods, mirror, payments
+from twintill.store import checkouts, clock, methods, mirror, operations, payments
 from twintill.stripe_billing.events import StripeEvent
 from twintill.stripe_billing.shapes import InvoiceShape
 
@@ -132,6 +132,8 @@ async def _subscription(db: AsyncConnection, scope: Scope, event: StripeEvent) -
         collection_method=seen.collection_method or "unknown",
     )
     if ended:
+        for operation_id in await checkouts.expire_now(db, scope, seen.id):
+            await operations.ring(db, scope, operation_id)
         await drop_tokens.ask(db, scope, seen.customer_id)
     return DONE
 

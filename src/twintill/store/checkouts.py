@@ -134,6 +134,22 @@ async def change(db: AsyncConnection, scope: Scope, checkout_id: str, **changes:
     )
 
 
+async def expire_now(db: AsyncConnection, scope: Scope, subscription_id: str) -> list[str]:
+    """There is nothing left to pay for: open checkouts of it are over; whose they are."""
+    over = await db.execute(
+        update(checkouts)
+        .where(
+            mine(checkouts, scope),
+            _C.subscription_id == subscription_id,
+            _C.state.in_((CheckoutState.OPEN, CheckoutState.CONFIRMING)),
+            _C.expires_at > NOW,
+        )
+        .values(expires_at=NOW)
+        .returning(_C.operation_id)
+    )
+    return sorted(over.scalars())
+
+
 async def last_currency(db: AsyncConnection, scope: Scope, customer_id: str) -> str | None:
     """Of the customer's newest invoice."""
     c = invoices.c
