@@ -135,3 +135,16 @@ def answer_of(url: str, process: subprocess.Popen[bytes]) -> httpx.Response:
         except httpx.TransportError:
             time.sleep(0.1)
     raise AssertionError(process.communicate()[1].decode())
+
+
+def test_the_books_of_an_empty_database_break_no_rule(env: dict[str, str]) -> None:
+    told = twintill("verify", env=env)
+    assert told.returncode == 0, told.stderr
+    assert "BROKEN" not in told.stdout
+    assert '"ledger_balances": []' in twintill("verify", "--json", env=env).stdout
+
+
+def test_what_is_not_there_cannot_be_put_back_to_work(env: dict[str, str]) -> None:
+    told = twintill("unpark", "pay_unknown", "--why", "seen to", env=env)
+    assert told.returncode == 1
+    assert "No such payment: pay_unknown" in told.stderr

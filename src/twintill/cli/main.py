@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 
 from twintill.cli import inbox, keys, sandbox
+from twintill.cli.unpark import unpark
 from twintill.cli.verify import verify
 from twintill.errors import SettingsError, TwintillError
 
@@ -27,6 +28,7 @@ app.add_typer(sandbox.app, name="sandbox")
 app.add_typer(keys.app, name="keys")
 app.add_typer(inbox.app, name="inbox")
 app.command()(verify)
+app.command()(unpark)
 
 Port = Annotated[int | None, typer.Option(min=0, max=65535, help="Instead of TWINTILL_PORT.")]
 
