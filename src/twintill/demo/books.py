@@ -121,11 +121,8 @@ def _differences(
 
 
 def _agreement(invoice: StripeInvoice, accounts: Mapping[str, int] | None) -> str:
-    if accounts is not None:
-        return "agrees"
-    if invoice.status in ("void", "draft"):
-        return "agrees: nothing collected"
-    return "not ours: untouched"
+    nothing_due = accounts is None and invoice.status in ("void", "draft")
+    return "agrees" if accounts is not None or nothing_due else "not ours"
 
 
 def _orphans(books: Books, moved: Mapping[str, int]) -> list[str]:

@@ -1,4 +1,4 @@
-"""How the demo begins and ends on the terminal: the addresses, the table, the invitation."""
+"""How the demo ends on the terminal: the table of the three books, and the invitation."""
 
 import os
 import sys
@@ -7,21 +7,10 @@ from pathlib import Path
 from rich.table import Table
 
 from twintill.demo.books import Comparison, Row, compare
-from twintill.demo.people import Cast, money
+from twintill.demo.people import CURRENCY, Cast, money
 from twintill.demo.readings import read_books
 from twintill.demo.stage import Stage
 from twintill.money import Money
-
-
-def introduce(stage: Stage) -> None:
-    """What runs, and where."""
-    at, tell = stage.addresses, stage.telling
-    tell.line("Postgres", f"127.0.0.1:{stage.database.port}/{stage.database.name}")
-    tell.line("Stripe", f"{at.stripe}  (sandbox)")
-    tell.line("processor", f"{at.processor}  (sandbox)")
-    tell.line("Twintill", f"{at.web}  (web), and a worker")
-    tell.line("your app", at.app)
-    tell.good(f"All of them are real processes; ready after {tell.elapsed_s:.0f} s.")
 
 
 async def compare_books(stage: Stage, cast: Cast) -> bool:
@@ -29,7 +18,10 @@ async def compare_books(stage: Stage, cast: Cast) -> bool:
     tell = stage.telling
     comparison = compare(await read_books(stage.stripe, stage.processor, stage.database.url))
     parked = await _parked(stage)
-    tell.plain()
+    tell.heading(
+        "Three books",
+        f"Stripe's API, the processor's transactions, our ledger: each read anew. In {CURRENCY}.",
+    )
     tell.table(_table(comparison, cast.names))
     tell.plain()
     for (account, currency), minor in comparison.balances.items():
@@ -78,10 +70,10 @@ async def _parked(stage: Stage) -> list[str]:
 
 
 def _table(comparison: Comparison, names: dict[str, str]) -> Table:
-    table = Table(title="Three books, read one by one", title_justify="left", min_width=96)
-    for heading in ("customer", "invoice", "Stripe"):
+    table = Table(box=None, padding=(0, 2, 0, 0), pad_edge=False)  # 80 columns are enough
+    for heading in ("who", "invoice", "Stripe"):
         table.add_column(heading)
-    for heading in ("paid off Stripe", "processor", "ledger"):
+    for heading in ("due", "off Stripe", "processor", "ledger"):
         table.add_column(heading, justify="right")
     table.add_column("verdict")
     for cells in sorted(_cells(row, names) for row in comparison.rows):
@@ -95,6 +87,7 @@ def _cells(row: Row, names: dict[str, str]) -> tuple[str, ...]:
         names.get(invoice.customer_id, invoice.customer_id),
         invoice.number or "(draft)",
         invoice.status,
+        _minor(invoice.due_minor),
         _minor(invoice.off_stripe_minor),
         _minor(row.processor_minor),
         _minor(row.ledger_minor),
@@ -103,4 +96,5 @@ def _cells(row: Row, names: dict[str, str]) -> tuple[str, ...]:
 
 
 def _minor(minor: int | None) -> str:
-    return money(minor) if minor else "–"
+    """The whole story is in one currency, which the heading names."""
+    return money(minor).partition(" ")[0] if minor else "–"

@@ -68,7 +68,6 @@ async def _perform(
         "Stripe bills; another processor collects; both agree in the end, and we can prove it.",
     )
     async with set_stage(folder, processes, telling) as stage:
-        ending.introduce(stage)
         accounts = await story.tell(stage)
         outcome.code = 0 if await ending.compare_books(stage, accounts) else 1
         if keep:

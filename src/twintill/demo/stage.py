@@ -83,13 +83,16 @@ async def until(what: str, ask: Callable[[], Awaitable[Answer]], within_s: float
 async def set_stage(folder: Path, processes: Processes, telling: Telling) -> AsyncIterator[Stage]:
     """All of it, from nothing; after the block nothing of it runs."""
     secret = f"whsec_{base64.b64encode(secrets.token_bytes(24)).decode()}"
-    with running_cluster(folder / "pg") as cluster:
+    with contextlib.ExitStack() as cluster_ends:
+        with telling.waiting("PostgreSQL starts"):
+            cluster = cluster_ends.enter_context(running_cluster(folder / "pg"))
         async with fresh_database(cluster) as database, running_app(secret) as app:
+            telling.line("Postgres", f"127.0.0.1:{database.port}/{database.name}")
             try:
                 stripe_url, processor_url, web_url = _free_addresses(3)
                 addresses = Addresses(stripe_url, processor_url, web_url, app.url)
                 environment = _environment(addresses, database, secret)
-                api_key = await _start(processes, addresses, environment, database)
+                api_key = await _start(processes, addresses, environment, database, telling)
                 operators = environment | {
                     "TWINTILL_MIGRATE_DATABASE_URL": database.owner_url,
                     "TWINTILL_API_KEY": api_key,
@@ -112,6 +115,7 @@ async def _start(
     addresses: Addresses,
     environment: Mapping[str, str],
     database: DemoDatabase,
+    telling: Telling,
 ) -> str:
     """Each process in the order in which one needs the other; answers an API key."""
     system = _without_ours(os.environ)
@@ -119,15 +123,22 @@ async def _start(
     shared = system | {"TWINTILL_DATABASE_URL": database.url}
     for name, arguments in _sandboxes(addresses).items():
         await processes.start(name, "sandbox", name, *arguments, environment=shared)
-    await processes.run("migrate", "migrate", environment=owner)
-    await _answering(f"{addresses.stripe}/_sandbox/faults")
-    await _answering(f"{addresses.processor}/_sandbox/faults")
+    with telling.waiting("migrations run, the sandboxes start"):
+        await processes.run("migrate", "migrate", environment=owner)
+        await _answering(f"{addresses.stripe}/_sandbox/faults")
+        await _answering(f"{addresses.processor}/_sandbox/faults")
+    telling.line("Stripe", f"{addresses.stripe}  (sandbox)")
+    telling.line("processor", f"{addresses.processor}  (sandbox)")
     settings = {**system, **environment}
     await processes.start("web", "serve", environment=settings)
     await processes.start("worker", "worker", environment=settings)
     create = ("keys", "create", "--owner", "the demo", "--scopes", "read,collect,refund,admin")
-    api_key = await processes.run("keys", *create, environment=settings)
-    await _answering(f"{addresses.web}/readyz")
+    with telling.waiting("web and worker start"):
+        api_key = await processes.run("keys", *create, environment=settings)
+        await _answering(f"{addresses.web}/readyz")
+    telling.line("Twintill", f"{addresses.web}  (web), and a worker")
+    telling.line("your app", addresses.app)
+    telling.good(f"All of them are real processes; ready after {telling.elapsed_s:.0f} s.")
     return api_key.strip()
 
 

@@ -54,13 +54,16 @@ class Telling:
 
     def step(self, number: int, title: str, why: str, now: datetime) -> None:
         """A heading with the business time, and one line of why it matters."""
-        self.console.print()
-        self.console.print(Rule(f"{number}  {title}", align="left", characters="─"))
         when = (
             f"{now:%A, %d %B %Y, %H:%M} on the shared clock; {self.elapsed_s:.0f} s into the demo"
         )
-        self._indented(Text(when, style="demo.soft"), 3)
-        self._indented(Text(why, style="demo.soft italic"), 3)
+        self.heading(f"{number}  {title}", when, why)
+
+    def heading(self, title: str, *soft: str) -> None:
+        self.console.print()
+        self.console.print(Rule(title, align="left", characters="─"))
+        for words in soft:
+            self._indented(Text(words, style="demo.soft"), 3)
 
     def line(self, who: str, words: str) -> None:
         """One thing that happened, and to whom."""
@@ -80,7 +83,7 @@ class Telling:
         self.console.print(Text(words))
 
     def table(self, table: Table) -> None:
-        self.console.print(table)
+        self._indented(table, 1)
 
     @contextlib.contextmanager
     def waiting(self, words: str) -> Iterator[None]:
