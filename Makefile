@@ -48,6 +48,10 @@ WORLD ?= small
 simulate: $(READY)  ## seeded worlds in virtual time: SEEDS=n, SEED=first, WORLD=small|month|year
 	@PYTHONHASHSEED=0 $(BIN)/python -m tests.simulation --seeds $(SEEDS) --seed $(SEED) --world $(WORLD)
 
+.PHONY: prove
+prove: $(READY)  ## plant each bug of tests/mutants in a copy: worlds must notice (ONLY=part of a name)
+	@$(BIN)/python -m tests.simulation.prove --only "$(ONLY)"
+
 .PHONY: bench
 bench: $(READY)  ## what it costs: webhook intake and collecting, as ratios
 	$(BIN)/python -m benchmarks

@@ -73,6 +73,18 @@ class SimDatabase:
     def fetch(self, sql: str, *args: Any) -> list[Any]:
         return list(self._run(self._connection.fetch, sql, *args))
 
+    def refuses(self, sql: str) -> bool:
+        """Whether it is an error; if it is not, it is undone all the same."""
+        try:
+            self.execute(f"BEGIN; {sql}; SET CONSTRAINTS ALL IMMEDIATE; SELECT 1")
+        except asyncpg.IntegrityConstraintViolationError:
+            return True
+        except asyncpg.PostgresError as error:
+            return "append" in str(error) or "ledger" in str(error)
+        finally:
+            self.execute("ROLLBACK")
+        return False
+
     def close(self) -> None:
         self._run(self._connection.close)
         self._thread.submit(self._runner.close).result()

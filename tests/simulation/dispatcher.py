@@ -39,11 +39,14 @@ class Dispatcher:
         self._bell_is_there = asyncio.Event()
         self.busy = 0  # looks under way
         self.next_due: datetime | None = None
-        self.rested = False
+        self.waiting: set[str] = set()  # kinds that will be due some day
         outside.start(self.house.process, self._run())
 
+    @property
+    def idle(self) -> bool:
+        return not self._bells and not self.busy and not self._stirred.is_set()
+
     def stirred(self) -> None:
-        self.rested = False
         self._stirred.set()
 
     async def next(self) -> Bell:
@@ -66,7 +69,6 @@ class Dispatcher:
             self._stirred.clear()
             if await self._fetch(db):
                 await self._fetch(db)
-            self.rested = not self._bells and not self.busy and self.next_due is None
             if self._bells:
                 self._bell_is_there.set()
             await self._wait()
@@ -78,7 +80,7 @@ class Dispatcher:
         for bell in sorted(bells):
             self._hand_out(bell)
         waiting = {row.entrypoint: row.at for row in rows if row.payload is None and row.at}
-        self.next_due = min(waiting.values(), default=None)
+        self.next_due, self.waiting = min(waiting.values(), default=None), set(waiting)
         due = [k for k in work.ALL if k.kind in waiting and waiting[k.kind] <= rows[0].now]
         for kind in due:
             await work.ring_due(db, kind)

@@ -59,7 +59,7 @@ def weather(rng: random.Random) -> Weather:
         favourite=rng.choice(hits),
         deaths=often(0.0, 0.03, 0.15),
         cuts=often(0.0, 0.0, 0.05),
-        mischief=often(0.0, 0.1, 0.4),
+        mischief=often(0.0, 0.2, 0.6),
         stalls=often(0.0, 0.05, 0.4),
         lost_bells=often(0.0, 0.2),
         lost_webhooks=often(0.0, 0.1, 0.4),

@@ -119,6 +119,8 @@ class WebHouse(House):
 
     async def take(self, source: str, body: bytes) -> bool:
         """Whether the sender heard 2xx."""
+        if not self.process.alive:
+            return False
         task = self.outside.start(self.process, self._take(source, body))
         await asyncio.wait([task])
         self.process.tasks.remove(task)

@@ -59,22 +59,18 @@ async def _after(seconds: float, deed: Callable[[], Awaitable[None]]) -> None:
 
 def _change(world: World, invoice: Invoice) -> Callable[[], Awaitable[None]]:
     """One thing that somebody may do; chosen now, done when it is called."""
-    deeds = (
-        _in_stripe(world, "void", invoice, lambda: world.stripe.void(invoice)),
-        _in_stripe(world, "write off", invoice, lambda: world.stripe.mark_uncollectible(invoice)),
-        _in_stripe(world, "pay on page", invoice, lambda: world.stripe.pay_by_stripe(invoice)),
-        _in_stripe(world, "pay by hand", invoice, lambda: world.stripe.pay_by_hand(invoice)),
-        _in_stripe(
-            world,
-            "credit some",
-            invoice,
-            lambda: world.stripe.credit(invoice, invoice.total_minor // 3),
-        ),
-        _in_stripe(
-            world, "credit all", invoice, lambda: world.stripe.credit(invoice, invoice.total_minor)
-        ),
+    stripe, total_minor = world.stripe, invoice.total_minor
+    at_stripe = (
+        _in_stripe(world, "void", invoice, lambda: stripe.void(invoice)),
+        _in_stripe(world, "write off", invoice, lambda: stripe.mark_uncollectible(invoice)),
+        _in_stripe(world, "pay on page", invoice, lambda: stripe.pay_by_stripe(invoice)),
+        _in_stripe(world, "pay by hand", invoice, lambda: stripe.pay_by_hand(invoice)),
+        _in_stripe(world, "credit some", invoice, lambda: stripe.credit(invoice, total_minor // 3)),
+        _in_stripe(world, "credit all", invoice, lambda: stripe.credit(invoice, total_minor)),
         _credit_and_take_it_back(world, invoice),
         _stripe_debit(world, invoice),
+    )
+    elsewhere = (
         _new_method(world, invoice.customer_id),
         _new_method(world, invoice.customer_id),
         _remove_method(world, invoice.customer_id),
@@ -82,7 +78,7 @@ def _change(world: World, invoice: Invoice) -> Callable[[], Awaitable[None]]:
         _end_subscription(world, invoice.customer_id),
         _unpark(world, invoice),
     )
-    return world.rng.choice(deeds)
+    return world.rng.choice(at_stripe if world.rng.random() < 0.7 else elsewhere)
 
 
 def _in_stripe(
@@ -190,7 +186,7 @@ def _bank_reconsiders(world: World, invoice: Invoice) -> Callable[[], Awaitable[
     """A decline becomes an approval after all; or the customer answers what was asked."""
 
     async def do() -> None:
-        for bank, charge in world.rules.of(world.banks, invoice.id):
+        for bank, charge in world.rules.of(invoice.id):
             if charge.status == "requires_action":
                 bank.resolve_action(charge, approved=world.rng.random() < 0.7)
             elif charge.status == "declined" and world.rng.random() < 0.5:

@@ -3,6 +3,7 @@
 from datetime import timedelta
 from typing import Any
 
+from tests.simulation.database import SimDatabase
 from tests.simulation.processor import ALIVE, Bank
 from tests.simulation.stripe import SimStripe
 from tests.simulation.trace import Trace
@@ -16,14 +17,15 @@ _GAP = timedelta(days=1)
 class Rules:
     """All charges of an invoice, over all processors."""
 
-    def __init__(self, stripe: SimStripe, trace: Trace) -> None:
-        self._stripe, self._trace = stripe, trace
-        self.charges: dict[str, list[tuple[Bank, Charge]]] = {}
+    banks: dict[str, Bank]
 
-    def of(self, banks: dict[str, Bank], invoice_id: str) -> list[tuple[Bank, Charge]]:
+    def __init__(self, stripe: SimStripe, database: SimDatabase, trace: Trace) -> None:
+        self._stripe, self._database, self._trace = stripe, database, trace
+
+    def of(self, invoice_id: str) -> list[tuple[Bank, Charge]]:
         return [
             (bank, charge)
-            for bank in banks.values()
+            for bank in self.banks.values()
             for charge in bank.book.charges.values()
             if charge.metadata.get("invoice") == invoice_id
         ]
@@ -31,17 +33,21 @@ class Rules:
     def may_charge(self, order: dict[str, Any], sent_s: float, bank: Bank) -> None:
         """Called before the charge is made; a key that was used within its window never is."""
         invoice_id = order["metadata"]["invoice"]
-        former = self.of(self.banks, invoice_id)
+        former = self.of(invoice_id)
         for its_bank, charge in former:
             if charge.status in ALIVE and charge.id not in its_bank.late:
                 self._trace.blame(
                     f"{invoice_id}: charged again, and {charge.id} is {charge.status}"
                 )
+        self._intent(invoice_id, order["reference"])
         self._last_look(invoice_id, order["amount"], sent_s)
         same = [c for b, c in former if b is bank and c.token == order["token"]]
         self._dunning(invoice_id, [c for c in same if c.reference != order["reference"]], bank)
 
-    banks: dict[str, Bank]
+    def _intent(self, invoice_id: str, reference: str) -> None:
+        known = "SELECT 1 FROM attempts WHERE reference = $1"
+        if not self._database.fetch(known, reference):
+            self._trace.blame(f"{invoice_id}: charged before the intent was committed")
 
     def _last_look(self, invoice_id: str, amount: int, sent_s: float) -> None:
         invoice = self._stripe.invoices[invoice_id]

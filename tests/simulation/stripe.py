@@ -42,7 +42,7 @@ class Invoice:
     stripe_debit: bool = False  # begun on Stripe's hosted page, and not finished
     looked_at_s: float = -1.0  # our last look that was answered
     looked: InvoiceLook | None = None
-    told: list[str] = field(default_factory=list)
+    pay_calls: int = 0  # begun by us, whether or not they arrived
 
     @property
     def paid_minor(self) -> int:
@@ -79,6 +79,7 @@ class SimStripe:
         return await self._call("reference", invoice_id, lambda i: self._write(i, metadata))
 
     async def pay_out_of_band(self, invoice_id: str, key: str) -> InvoiceLook:
+        self.invoices[invoice_id].pay_calls += 1
         return await self._call("pay", invoice_id, lambda i: self._pay(i, key))
 
     async def read_invoice(self, invoice_id: str) -> InvoiceLook:
@@ -168,7 +169,6 @@ class SimStripe:
             return StripeRefused(f"the invoice is {invoice.status}", code="invoice_not_open")
         if marks.REFERENCE not in invoice.metadata:
             self.network.trace.blame(f"{invoice.id}: paid before the reference was written")
-        invoice.told.append(invoice.metadata.get(marks.REFERENCE, ""))
         invoice.paid_by_us_minor += invoice.remaining_minor
         self._paid_if_nothing_remains(invoice)
         return self._look(invoice)

@@ -102,7 +102,7 @@ class World:
         self.weather: Weather = weather(self.rng)
         self.network = Network(self.rng, self.weather, self.trace, EPOCH_S)
         self.stripe = SimStripe(self.network, "abcdefg2", lambda body: self.post("stripe", body))
-        self.rules = Rules(self.stripe, self.trace)
+        self.rules = Rules(self.stripe, database, self.trace)
         self.banks = {
             kind.name: Bank(kind, self.network, self.rules.may_charge, seed, self.post)
             for kind in KINDS
@@ -260,7 +260,7 @@ class World:
     async def _wait_for_rest(self) -> None:
         """Until nothing is due, nothing is on its way and nobody will act; then a bit more."""
         patience_s = EPOCH_S + (30 * (self.size.invoices - 1) + 14) * DAY_S
-        while not self._rests():
+        while not self._rests() or self._somebody_waits():
             if self.loop.time() > patience_s:
                 patience_s += 3 * DAY_S
                 await self._close_the_rest(patience_s)
@@ -270,7 +270,14 @@ class World:
         waiting = any(bank.book._agenda for bank in self.banks.values())
         lively = self.letters or self.network.under_way or waiting
         busy_people = len(self.deeds) > self.size.workers
-        return not lively and not busy_people and self.dispatcher.rested
+        return not lively and not busy_people and self.dispatcher.idle
+
+    def _somebody_waits(self) -> bool:
+        """Dropping a token may go on waiting for a payment that waits for a person."""
+        if self.dispatcher.waiting <= {Kind.OPERATION}:
+            sql = "SELECT 1 FROM payments WHERE parked_at IS NOT NULL LIMIT 1"
+            return bool(self.dispatcher.waiting) and not self.database.fetch(sql)
+        return True
 
     async def _close_the_rest(self, patience_s: float) -> None:
         """Whoever still waits for a method or for a person at Stripe: the invoice is voided."""

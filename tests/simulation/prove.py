@@ -1,0 +1,92 @@
+"""Proves the proof: plants each bug of tests/mutants in a copy; worlds pass until one fails.
+
+A patch that no longer applies is a failure; so is a bug that no world noticed.
+"""
+
+# ruff: noqa: T201 -- speaks to a terminal
+import argparse
+import os
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+
+REPOSITORY = Path(__file__).parents[2]
+PATCHES = REPOSITORY / "tests" / "mutants"
+_COPIED = ("src", "migrations", "tests", "alembic.ini", "pyproject.toml")
+_FIRST = re.compile(r"^seed (\d+): (.*)$", re.MULTILINE)
+
+
+@dataclass(frozen=True)
+class Verdict:
+    caught: bool
+    said: str
+
+
+def main() -> int:
+    options = _options()
+    patches = [p for p in sorted(PATCHES.glob("*.patch")) if options.only in p.stem]
+    caught = 0
+    for patch in patches:
+        verdict = _judge(patch, options.seeds)
+        caught += verdict.caught
+        print(
+            f"{'caught' if verdict.caught else 'MISSED':7} {patch.stem:34} {verdict.said}",
+            flush=True,
+        )
+    print(f"{caught} of {len(patches)} planted bugs were caught")
+    return 0 if caught == len(patches) else 1
+
+
+def _judge(patch: Path, seeds: int) -> Verdict:
+    with tempfile.TemporaryDirectory(prefix="twintill-mutant-") as name:
+        copy = Path(name)
+        for part in _COPIED:
+            _copy(REPOSITORY / part, copy / part)
+        applied = subprocess.run(
+            ["git", "apply", "-C1", str(patch)],
+            cwd=copy,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        if applied.returncode:
+            return Verdict(caught=False, said=f"does not apply: {applied.stderr.strip()}")
+        return _simulate(copy, seeds)
+
+
+def _simulate(copy: Path, seeds: int) -> Verdict:
+    ran = subprocess.run(
+        [sys.executable, "-m", "tests.simulation", "--quiet", "--seeds", str(seeds)],
+        cwd=copy,
+        env={**os.environ, "PYTHONPATH": f"{copy / 'src'}:{copy}", "PYTHONHASHSEED": "0"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    first = _FIRST.search(ran.stdout)
+    if first is None:
+        said = ran.stdout.strip() or ran.stderr.strip().rpartition("\n")[2]
+        return Verdict(caught=False, said=said)
+    return Verdict(caught=True, said=f"after {int(first[1]) + 1} worlds: {first[2]}")
+
+
+def _copy(source: Path, target: Path) -> None:
+    if source.is_dir():
+        shutil.copytree(source, target, ignore=shutil.ignore_patterns("__pycache__"))
+    else:
+        shutil.copy(source, target)
+
+
+def _options() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="python -m tests.simulation.prove", description=__doc__)
+    parser.add_argument("--seeds", type=int, default=300, help="at most so many worlds for each")
+    parser.add_argument("--only", default="", help="patches with this in their name")
+    return parser.parse_args()
+
+
+if __name__ == "__main__":
+    sys.exit(main())
