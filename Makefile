@@ -69,12 +69,13 @@ lock: $(READY)  ## choose the dependencies' versions anew, after a change of pyp
 define DISCARD
 from pathlib import Path
 from twintill.sandbox import postgres
-postgres.discard(Path(".twintill/pg"))
+for folder in filter(Path.exists, map(Path, (".twintill/pg", ".twintill/demo/pg"))):
+    postgres.discard(folder)
 endef
 export DISCARD
 
 .PHONY: clean
 clean:  ## remove what these commands made
-	@[ ! -d .twintill/pg ] || [ ! -x $(BIN)/python ] || $(BIN)/python -c "$$DISCARD"
+	@[ ! -d .twintill ] || [ ! -x $(BIN)/python ] || $(BIN)/python -c "$$DISCARD"
 	rm -rf .venv .twintill .mypy_cache .ruff_cache .pytest_cache .hypothesis dist
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -105,7 +105,8 @@ async def lose_an_answer(stage: Stage, account: Account, invoice: Json) -> None:
     await stage.advance(_ASKS_AGAIN)
     payment = await _reported(stage, invoice["id"], "Cleo's charge is looked up")
     (attempt,) = payment["attempts"]
-    expect(_answers(payment) == ["NoAnswer", "Approved"], f"answers: {_answers(payment)}")
+    answers = _answers(payment)
+    expect(answers[0] == "NoAnswer" and answers[-1] == "Approved", f"Cleo's answers: {answers}")
     reference = attempt["reference"]
     there = await calls.get(stage.processor, "/v1/charges", reference=reference)
     expect(len(there["data"]) == 1, f"the processor has {len(there['data'])} charges for Cleo")

@@ -22,4 +22,5 @@ async def tell(stage: Stage) -> Cast:
     await renewing.settle_late(stage, cast, renewals)
     await leaving.leave(stage, cast, second_subscription_id)
     await leaving.pass_by(stage, cast)
+    signing_up.heard_once(stage, accounts)
     return cast
