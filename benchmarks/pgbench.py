@@ -49,7 +49,7 @@ def run(stage: Stage, connections: int, seconds: float) -> Transactions:
         [
             program,
             *("-n", "-M", "prepared", "-c", str(connections), "-j", "1"),
-            *("-T", str(max(1, math.ceil(seconds))), "-f", str(script)),
+            *("-T", str(math.ceil(seconds) + 1), "-f", str(script)),
             *("-D", f"body={event_body().decode()}", stage.url),
         ],
         capture_output=True,
@@ -59,7 +59,8 @@ def run(stage: Stage, connections: int, seconds: float) -> Transactions:
     )
     found = re.search(r"^tps = ([0-9.]+)", done.stdout, re.MULTILINE)
     if found is None:
-        raise RuntimeError(f"pgbench failed: {done.stderr[-2000:]}")
+        said = done.stderr[-2000:] or f"not one transaction in {seconds} s: is the machine busy?"
+        raise RuntimeError(f"pgbench failed: {said}")
     return Transactions(float(found.group(1)), "pgbench")
 
 
