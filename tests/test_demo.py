@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -109,10 +110,11 @@ def test_the_whole_story_holds_and_kept_running_it_answers(tmp_path: Path) -> No
         assert "agree to the cent" in _told(tmp_path), _told(tmp_path)
         noted = _environment(tmp_path)
         payments = httpx.get(
-            f"{noted['TWINTILL_PUBLIC_URL']}/v1/payments",
+            f"{noted['TWINTILL_PUBLIC_URL']}/v1/payments?limit=100",
             headers={"authorization": f"Bearer {noted['TWINTILL_API_KEY']}"},
         )
-        assert {payment["state"] for payment in payments.json()["data"]} == {"reported"}
+        states = Counter(payment["state"] for payment in payments.json()["data"])
+        assert states == {"reported": 10, "canceled": 1}
         children = _descendants(demo.pid)
         assert len(children) >= 4
         demo.send_signal(signal.SIGINT)
@@ -123,7 +125,7 @@ def test_the_whole_story_holds_and_kept_running_it_answers(tmp_path: Path) -> No
 
 @on_linux
 @pytest.mark.timeout(120)
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGKILL])
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL])
 def test_a_demo_that_is_stopped_early_leaves_no_process(
     tmp_path: Path, number: signal.Signals
 ) -> None:
