@@ -77,7 +77,7 @@ def measure(cluster: Cluster, rounds: int, ends_at: float, tell: Callable[[str],
             tell(f"intake, round {n + 1} of {rounds}")
             for connections in (FEW, MANY):
                 asyncio.run(_settle(stage))
-                alone = pgbench.run(stage, connections, _SECONDS)
+                alone = pgbench.run(stage, connections)
                 intake.driver = alone.by
                 intake.pgbench[connections].append(alone.per_s)
                 for runs, port, path in (
