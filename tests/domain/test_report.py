@@ -95,3 +95,9 @@ def test_what_stripe_was_paid_before_does_not_close_the_rest_to_us() -> None:
     after = replace(PAID, stripe_payment=StripePayment.PAID)
     assert judge_answer(COLLECTED, before, after) == InvoiceReported(4100)
     assert isinstance(judge_answer(COLLECTED, LOOK, after), ReportRefused)
+
+
+def test_an_invoice_that_stays_open_after_our_pay_proves_nothing() -> None:
+    verdict = judge_answer(COLLECTED, LOOK, LOOK)
+    assert isinstance(verdict, ReportFailed)
+    assert not verdict.needs_person
