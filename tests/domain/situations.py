@@ -240,6 +240,7 @@ FACTS: dict[str, Make] = {
     "ReportRefused, paid elsewhere": lambda _: f.ReportRefused(PAID),
     "ReportRefused by an open invoice": lambda _: f.ReportRefused(LOOK),
     "ReportFailed": lambda _: f.ReportFailed("timed out"),
+    "ReportFailed, before pay": lambda _: f.ReportFailed("timed out", began=False),
     "ReportFailed, for a person": lambda _: f.ReportFailed("more is due", needs_person=True),
     "AmountAgreed": lambda _: f.AmountAgreed(5000),
     "MethodAdded": lambda _: f.MethodAdded("pm_b"),

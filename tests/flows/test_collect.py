@@ -142,6 +142,22 @@ async def test_a_lost_answer_to_pay_is_understood_at_the_next_look(world: World)
     assert await world.balances() == BOOKS_OF_ONE
 
 
+async def test_a_report_that_never_reached_pay_does_not_make_a_hand_mark_ours(world: World) -> None:
+    customer_id = await world.customer()
+    invoice_id = await world.invoice(customer_id)
+    await world.open_payment(invoice_id, customer_id)
+    # The last look gets through; the reference does not.
+    await world.break_stripe(f"/v1/invoices/{invoice_id}$", "status", code=500, nth=2, times=3)
+    await world.work()
+    assert (await world.payment(invoice_id)).state is State.COLLECTED
+    await world.means.stripe.pay_out_of_band(invoice_id, "by-hand")
+    await world.advance(timedelta(minutes=1))
+    await world.work()
+    payment = await world.payment(invoice_id)
+    assert (payment.state, payment.reported_minor) == (State.COLLECTED, 0)
+    assert payment.parked_why is not None
+
+
 async def test_a_wrong_stripe_key_never_strands(world: World) -> None:
     customer_id = await world.customer()
     invoice_id = await world.invoice(customer_id)

@@ -262,11 +262,16 @@ def _report_failed(
 ) -> Decision:
     if payment.unapplied_minor == 0:
         return Decision(payment, note=fact.detail)
+    if not fact.began:
+        # `pay` was certainly not sent: it must not be taken for ours when somebody else marks it.
+        reports = max(payment.reports - 1, 0)
+        payment = replace(payment, reports=reports, unreadable=payment.unreadable + 1)
     if fact.needs_person:
         return Decision(parked(payment, fact.detail), notices=(Notice.NEEDS_PERSON,))
-    later = now + pause_after(policy.stripe_pauses, max(payment.reports - 1, 0))
+    tries = payment.reports + payment.unreadable
+    later = now + pause_after(policy.stripe_pauses, max(tries - 1, 0))
     # Somebody should look at a key that stays wrong, but reports are never paused.
-    notices = (Notice.NEEDS_PERSON,) if payment.reports == policy.reports_before_notice else ()
+    notices = (Notice.NEEDS_PERSON,) if tries == policy.reports_before_notice else ()
     return Decision(replace(payment, next_look_at=later), notices=notices, note=fact.detail)
 
 

@@ -125,10 +125,14 @@ class ReportRefused:
 
 @dataclass(frozen=True, slots=True)
 class ReportFailed:
-    """Stripe did not take the report, and that proves nothing: wrong key, no answer, a lock."""
+    """Stripe did not take the report, and that proves nothing: wrong key, no answer, a lock.
+
+    `began`: `pay` may have been sent; what Stripe shows as paid later may be our doing.
+    """
 
     detail: str
     needs_person: bool = False
+    began: bool = True
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,6 +4,8 @@ Repeated until Stripe's own state says paid. Only a readable answer of Stripe to
 can strand money; a wrong key, a missing permission or silence never does.
 """
 
+from dataclasses import replace
+
 from twintill.domain.facts import InvoiceReported, ReportFailed, ReportRefused
 from twintill.domain.invoice import InvoiceLook
 from twintill.domain.payment import Payment
@@ -14,11 +16,13 @@ from twintill.flows.looking import Looking
 
 async def report(looking: Looking, payment: Payment) -> None:
     """Tell Stripe of what was collected; `payment` is as it stands now, `looking` holds it."""
+    began = False
     try:
-        look, verdict = await _tell(looking, payment)
+        before = await _write_reference(looking, payment)
+        began = True
+        look, verdict = await _tell(looking, payment, before)
     except StripeError as error:
-        failed = ReportFailed(f"{type(error).__name__}: {error}")
-        await looking.learn(failed)
+        await looking.learn(ReportFailed(f"{type(error).__name__}: {error}", began=began))
         return
     await looking.learn(verdict, look=look)
 
@@ -26,9 +30,12 @@ async def report(looking: Looking, payment: Payment) -> None:
 Verdict = InvoiceReported | ReportRefused | ReportFailed
 
 
-async def _tell(looking: Looking, payment: Payment) -> tuple[InvoiceLook, Verdict]:
-    before = await _write_reference(looking, payment)
+async def _tell(
+    looking: Looking, payment: Payment, before: InvoiceLook
+) -> tuple[InvoiceLook, Verdict]:
     verdict = judge_report(payment, before)
+    if isinstance(verdict, ReportFailed):
+        return before, replace(verdict, began=False)
     if not isinstance(verdict, Pay):
         return before, verdict
     try:
