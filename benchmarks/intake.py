@@ -70,7 +70,7 @@ def measure(cluster: Cluster, rounds: int, ends_at: float, tell: Callable[[str],
         }
         for port, web in webs.items():
             wait_for_port(web, port)
-            _send(stage, web, port, STRIPE, FEW, seconds=0.5)  # warm
+            _send(stage, web, port, STRIPE, MANY, seconds=1.0)  # every connection is open by then
         for n in range(rounds):
             if n and time.monotonic() > ends_at:
                 break  # a slow machine gets fewer rounds
