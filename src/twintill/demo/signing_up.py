@@ -7,7 +7,8 @@ from typing import Any
 from twintill.demo import calls
 from twintill.demo.browser import Browser, Page
 from twintill.demo.people import BUYERS, EVE, FIRST_CHOICE, STAYING, Account, Buyer, money
-from twintill.demo.stage import CHECKOUT_EXPIRES_AFTER, Stage
+from twintill.demo.stage import Stage
+from twintill.demo.starting import CHECKOUT_EXPIRES_AFTER
 from twintill.demo.trouble import expect
 
 _GRANTED, _EXPIRED = "signup.access_granted", "signup.expired"

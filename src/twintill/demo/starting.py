@@ -1,0 +1,142 @@
+"""Starting the demo's processes, each in the order in which one needs the other."""
+
+import base64
+import contextlib
+import os
+import secrets
+import socket
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import timedelta
+
+import httpx
+
+from twintill.demo import calls
+from twintill.demo.database import DemoDatabase
+from twintill.demo.processes import Processes
+from twintill.demo.telling import Telling
+from twintill.demo.waiting import until_it_answers
+
+STRIPE_KEY = "sk_test_demo"
+PROCESSOR_KEY = "sandbox_key_demo"
+CHECKOUT_EXPIRES_AFTER = timedelta(minutes=30)
+_PROCESSOR_SECRET = "whsec_demo_processor"  # noqa: S105 -- the sandbox's
+_ANSWER_WITHIN_S = 2.5  # short, so that waiting for a lost answer does not take half a minute
+# What a merchant ticks in the Dashboard for this endpoint.
+_STRIPE_EVENTS = (
+    *("invoice.created", "invoice.updated", "invoice.deleted", "invoice.finalized"),
+    *("invoice.finalization_failed", "invoice.paid", "invoice.payment_failed", "invoice.voided"),
+    *("invoice.marked_uncollectible", "invoice.overdue", "invoice.overpaid"),
+    *("customer.subscription.created", "customer.subscription.updated"),
+    *("customer.subscription.deleted", "customer.subscription.paused", "customer.deleted"),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Addresses:
+    stripe: str
+    processor: str
+    web: str
+    app: str
+
+
+def choose_addresses(app_url: str) -> Addresses:
+    """Free ports; all are held at once, so that they differ."""
+    with contextlib.ExitStack() as held:
+        probes = [held.enter_context(socket.socket()) for _ in range(3)]
+        for probe in probes:
+            probe.bind(("127.0.0.1", 0))
+        stripe, processor, web = (f"http://127.0.0.1:{p.getsockname()[1]}" for p in probes)
+    return Addresses(stripe, processor, web, app_url)
+
+
+async def start_sandboxes(
+    processes: Processes, addresses: Addresses, database: DemoDatabase, telling: Telling
+) -> None:
+    """And the migrations, while the sandboxes start: their clock is in the database."""
+    shared = _clean_environment() | {"TWINTILL_DATABASE_URL": database.url}
+    owner = _clean_environment() | {"TWINTILL_MIGRATE_DATABASE_URL": database.owner_url}
+    for name, arguments in _sandboxes(addresses).items():
+        await processes.start(name, "sandbox", name, *arguments, environment=shared)
+    with telling.waiting("migrations run, the sandboxes start"):
+        await processes.run("migrate", "migrate", environment=owner)
+        await until_it_answers(f"{addresses.stripe}/_sandbox/faults")
+        await until_it_answers(f"{addresses.processor}/_sandbox/faults")
+    telling.line("Stripe", f"{addresses.stripe}  (sandbox)")
+    telling.line("processor", f"{addresses.processor}  (sandbox)")
+
+
+async def register_webhooks(addresses: Addresses) -> str:
+    """As a merchant does it in the Dashboard; answers the signing secret, shown this once."""
+    async with client(addresses.stripe, STRIPE_KEY) as stripe:
+        endpoint = await calls.post_form(
+            stripe,
+            "/v1/webhook_endpoints",
+            {"url": f"{addresses.web}/webhooks/stripe", "enabled_events": _STRIPE_EVENTS},
+        )
+    return str(endpoint["secret"])
+
+
+def settings(
+    addresses: Addresses, database_url: str, app_secret: str, stripe_secret: str
+) -> dict[str, str]:
+    """What `serve` and `worker` are told; the same as anybody would set."""
+    return {
+        "TWINTILL_DATABASE_URL": database_url,
+        "TWINTILL_STRIPE_API_KEY": STRIPE_KEY,
+        "TWINTILL_STRIPE_API_BASE": addresses.stripe,
+        "TWINTILL_STRIPE_WEBHOOK_SECRETS": stripe_secret,
+        "TWINTILL_ENCRYPTION_KEYS": base64.b64encode(secrets.token_bytes(32)).decode(),
+        "TWINTILL_PUBLIC_URL": addresses.web,
+        "TWINTILL_PORT": _port(addresses.web),
+        "TWINTILL_APP_WEBHOOK_URL": addresses.app,
+        "TWINTILL_APP_WEBHOOK_SECRET": app_secret,
+        "TWINTILL_SANDBOX_PROCESSOR_URL": addresses.processor,
+        "TWINTILL_SANDBOX_PROCESSOR_API_KEY": PROCESSOR_KEY,
+        "TWINTILL_SANDBOX_PROCESSOR_WEBHOOK_SECRETS": _PROCESSOR_SECRET,
+        "TWINTILL_SANDBOX_PROCESSOR_TIMEOUT_S": str(_ANSWER_WITHIN_S),
+        "TWINTILL_CHECKOUT_EXPIRES_AFTER_S": str(int(CHECKOUT_EXPIRES_AFTER.total_seconds())),
+    }
+
+
+async def start_twintill(
+    processes: Processes, addresses: Addresses, told: Mapping[str, str], telling: Telling
+) -> str:
+    """Web and worker; answers an API key."""
+    environment = {**_clean_environment(), **told}
+    await processes.start("web", "serve", environment=environment)
+    await processes.start("worker", "worker", environment=environment)
+    create = ("keys", "create", "--owner", "the demo", "--scopes", "read,collect,refund,admin")
+    with telling.waiting("web and worker start"):
+        api_key = await processes.run("keys", *create, environment=environment)
+        await until_it_answers(f"{addresses.web}/readyz")
+    telling.line("Twintill", f"{addresses.web}  (web), and a worker")
+    telling.line("your app", addresses.app)
+    telling.good(f"All of them are real processes; ready after {telling.elapsed_s:.0f} s.")
+    return api_key.strip()
+
+
+def client(base_url: str, key: str) -> httpx.AsyncClient:
+    headers = {"authorization": f"Bearer {key}"}
+    return httpx.AsyncClient(base_url=base_url, headers=headers, timeout=30, trust_env=False)
+
+
+def _sandboxes(addresses: Addresses) -> dict[str, tuple[str, ...]]:
+    return {
+        "stripe": ("--port", _port(addresses.stripe)),
+        "processor": (
+            *("--port", _port(addresses.processor)),
+            *("--api-key", PROCESSOR_KEY),
+            *("--webhook-url", f"{addresses.web}/webhooks/sandbox"),
+            *("--webhook-secret", _PROCESSOR_SECRET),
+        ),
+    }
+
+
+def _clean_environment() -> dict[str, str]:
+    """The demo is told nothing by the settings of an installation that may be on this machine."""
+    return {k: v for k, v in os.environ.items() if not k.startswith("TWINTILL_")}
+
+
+def _port(url: str) -> str:
+    return url.rpartition(":")[2]
