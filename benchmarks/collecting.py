@@ -20,6 +20,7 @@ from twintill.sandbox.postgres import Cluster
 
 _QUIET_S = 60.0
 _AT_A_TIME = 8
+_WARM, _OVERHEARD = 10, 20  # invoices
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,19 +63,19 @@ async def _measure(
     collecting = Collecting(runs={1: [], 2: []})
     async with AsyncExitStack() as closing:
         world = await closing.enter_async_context(open_world(the_stage))
-        await world.add_customers(invoices)
+        await world.add_customers(max(invoices, _WARM, _OVERHEARD))
         for n in range(rounds):
             if n and time.monotonic() > ends_at:
                 break  # a slow machine gets fewer rounds
             for workers in (1, 2):
                 tell(f"collecting, round {n + 1} of {rounds}, workers: {workers}")
                 with world.working(workers):
-                    await _collect(world, invoices=10)  # warm
+                    await _collect(world, _WARM)  # warm
                     collecting.runs[workers].append(await _collect(world, invoices))
         tell("collecting: lone invoices, and what is said to the database")
         with world.working(1):
             collecting.alone_ms = [(await _collect(world, 1)).elapsed_s * 1000 for _ in range(10)]
-            collecting.spoken_invoices = count = 20
+            collecting.spoken_invoices = count = _OVERHEARD
             async with commits.overheard(the_stage) as overheard:
                 await _collect(world, count)
             collecting.spoken = overheard.spoken
