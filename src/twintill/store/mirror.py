@@ -106,18 +106,22 @@ async def saw_invoice(db: AsyncConnection, scope: Scope, seen: dict[str, Any]) -
 
 
 async def saw_look(db: AsyncConnection, scope: Scope, look: InvoiceLook) -> None:
-    """From our own answer of Stripe: status and amounts as they are now."""
+    """From our own answer of Stripe: amounts as they were, and the status.
+
+    An event that came while the answer was on its way may have told of more: it stands.
+    """
+    overtaken = _rank(invoices.c.status) > rank(look.status)
     await db.execute(
         update(invoices)
         .where(mine(invoices, scope), invoices.c.invoice_id == look.invoice_id)
         .values(
-            status=look.status.value,
+            status=case((overtaken, invoices.c.status), else_=look.status.value),
             collection_method=look.collection_method,
             amount_due_minor=look.amount_due_minor,
             amount_paid_minor=look.amount_paid_minor,
             amount_remaining_minor=look.amount_remaining_minor,
             due_at=func.coalesce(look.due_at, invoices.c.due_at),
-            stale=False,
+            stale=overtaken,
             seen_at=NOW,
         )
     )
