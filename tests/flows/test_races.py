@@ -11,12 +11,13 @@ from tests.flows.world import PROCESSOR_KEY, SCOPE, World
 from twintill.domain.facts import Answered, Via
 from twintill.domain.outcomes import Approved, Finality
 from twintill.domain.payment import Outcome, Reason, State
-from twintill.flows import charge, removing, signup
+from twintill.flows import charge, removing, report, signup
 from twintill.flows.learn import learn
 from twintill.flows.look import look
 from twintill.flows.looking import Looking
 from twintill.ids import new_id, payment_id
 from twintill.money import Money
+from twintill.processors import PreparedCharge
 from twintill.processors.sandbox import SandboxProcessor
 from twintill.store import clock, methods, payments
 from twintill.store import work as rows
@@ -62,6 +63,31 @@ async def test_the_lease_begins_anew_with_the_charge(world: World) -> None:
     async with world.db() as db:
         assert await rows.keep(db, PAYMENTS, slow.lease)
     assert await look(world.means, SCOPE, opened.id) is False
+
+
+async def test_an_approval_that_comes_after_the_lease_is_reported_by_its_new_holder_alone(
+    world: World,
+) -> None:
+    customer_id = await world.customer()
+    invoice_id = await world.invoice(customer_id)
+    await world.open_payment(invoice_id, customer_id)
+    slow = await claimed(world, invoice_id)
+    seen = await world.means.stripe.last_look(invoice_id, 1)
+    draft = charge._draft(slow, await charge._method(slow), seen)
+    started = await charge._start(slow, draft, seen)
+    assert started is not None
+    assert started.send is not None
+    assert isinstance(draft.prepared, PreparedCharge)
+    outcome = await world.means.processors["sandbox"].charge(draft.prepared)
+    told = Answered(started.send.attempt.id, outcome, Via.RECORD)
+    await learn(world.means, SCOPE, slow.payment.id, told)
+    await lease_runs_out(world)
+    holder = await claimed(world, invoice_id)
+    await charge.send(slow, started.send.attempt, draft.prepared)
+    assert await world.status(invoice_id) == "open"
+    await report.report(holder, holder.payment)
+    assert await world.status(invoice_id) == "paid"
+    assert len(await world.charges()) == 1
 
 
 async def test_another_account_of_the_processor_is_never_asked_nor_charged(world: World) -> None:

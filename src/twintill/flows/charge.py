@@ -56,9 +56,9 @@ async def send(looking: Looking, attempt: Attempt, prepared: PreparedCharge) -> 
     """The first sending; an approval is reported in the same look."""
     processor = looking.means.processor(attempt.processor, attempt.processor_account_id)
     outcome = await processor.charge(prepared)
-    decision = await looking.learn_answer(attempt, outcome, Via.FIRST, go_on=True)
-    if looking.goes_on(decision):
-        await report.report(looking, decision.payment)
+    collected = await looking.learn_answer(attempt, outcome, Via.FIRST, go_on=True)
+    if collected is not None:
+        await report.report(looking, collected)
 
 
 async def _method(looking: Looking) -> MethodRow | None:

@@ -56,21 +56,22 @@ class Looking:
 
     async def learn_answer(
         self, attempt: Attempt, outcome: ChargeOutcome, via: Via, *, go_on: bool = False
-    ) -> Decision:
+    ) -> Payment | None:
         """What the processor said; when the lease was lost meanwhile, only an approval counts.
 
-        `go_on`: keep the lease where the next step is to report (see `goes_on`).
+        `go_on`: where the next step is to report the approval, and it was ours to write, keep the
+        lease and answer the payment to go on with.
         """
         async with self.means.database.begin() as db:
             held = await work.keep(db, PAYMENTS, self.lease)
             fact = Answered(attempt.id, outcome, via if held else Via.STALE)
             decision = await learn_within(db, self.means, self.lease.scope, self.payment.id, fact)
-            if not (go_on and held and self.goes_on(decision)):
+            goes_on = go_on and held and self._goes_on(decision)
+            if not goes_on:
                 await work.release(db, PAYMENTS, self.lease)
-        return decision
+        return decision.payment if goes_on else None
 
-    def goes_on(self, decision: Decision) -> bool:
-        """Whether this look continues with the report: the approval was ours to write."""
+    def _goes_on(self, decision: Decision) -> bool:
         reported_next = isinstance(steps.next_step(decision.payment), steps.Report)
         return reported_next and decision.payment.reports > self.payment.reports
 
