@@ -135,8 +135,9 @@ async def test_one_that_cannot_be_stored_takes_no_neighbour_along(engine: AsyncE
 async def test_a_restart_of_the_database_between_two_deliveries_loses_none(
     private_cluster: postgres.Cluster,
 ) -> None:
-    migrate(private_cluster.url(role=postgres.OWNER))
-    engine = open_database(private_cluster.url())
+    postgres.ensure_database(private_cluster, "receiver")
+    migrate(private_cluster.url("receiver", postgres.OWNER))
+    engine = open_database(private_cluster.url("receiver"))
     async with Receiver(engine).running() as receiver:
         assert await receiver.receive(delivery(event("evt_1"))) == 1
         postgres.crash(private_cluster)

@@ -203,8 +203,10 @@ async def test_while_the_database_is_down_nothing_is_acknowledged(
     from tests.web.conftest import open_test_doors, open_test_means
     from twintill.web.frame import create_app
 
-    migrate(private_cluster.url(role=postgres.OWNER))
-    async with open_test_means(private_cluster.url()) as means:
+    # A database of its own: other tests crash this cluster too.
+    postgres.ensure_database(private_cluster, "doors")
+    migrate(private_cluster.url("doors", postgres.OWNER))
+    async with open_test_means(private_cluster.url("doors")) as means:
         app: FastAPI = create_app(open_test_doors(means))
         transport = httpx.ASGITransport(app)
         async with (
