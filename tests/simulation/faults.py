@@ -54,7 +54,7 @@ def weather(rng: random.Random) -> Weather:
 
     hits = [hit for hit in Hit if hit is not Hit.NONE]
     return Weather(
-        processor_faults=often(0.0, 0.1, 0.3, 0.6),
+        processor_faults=often(0.0, 0.3, 0.7),
         stripe_faults=often(0.0, 0.05, 0.2, 0.4),
         favourite=rng.choice(hits),
         deaths=often(0.0, 0.03, 0.15),

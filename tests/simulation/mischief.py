@@ -60,12 +60,13 @@ async def _after(seconds: float, deed: Callable[[], Awaitable[None]]) -> None:
 def _change(world: World, invoice: Invoice) -> Callable[[], Awaitable[None]]:
     """One thing that somebody may do; chosen now, done when it is called."""
     stripe, total_minor = world.stripe, invoice.total_minor
+    some = total_minor // 3
     at_stripe = (
         _in_stripe(world, "void", invoice, lambda: stripe.void(invoice)),
         _in_stripe(world, "write off", invoice, lambda: stripe.mark_uncollectible(invoice)),
         _in_stripe(world, "pay on page", invoice, lambda: stripe.pay_by_stripe(invoice)),
         _in_stripe(world, "pay by hand", invoice, lambda: stripe.pay_by_hand(invoice)),
-        _in_stripe(world, "credit some", invoice, lambda: stripe.credit(invoice, total_minor // 3)),
+        *[_in_stripe(world, "credit some", invoice, lambda: stripe.credit(invoice, some))] * 3,
         _in_stripe(world, "credit all", invoice, lambda: stripe.credit(invoice, total_minor)),
         _credit_and_take_it_back(world, invoice),
         _stripe_debit(world, invoice),

@@ -50,11 +50,14 @@ class Rules:
             self._trace.blame(f"{invoice_id}: charged before the intent was committed")
 
     def _last_look(self, invoice_id: str, amount: int, sent_s: float) -> None:
-        invoice = self._stripe.invoices[invoice_id]
-        look = invoice.looked
-        if look is None or sent_s - invoice.looked_at_s > _FRESH_S:
+        """As it stood when the request was sent: it may arrive long after."""
+        looks = self._stripe.invoices[invoice_id].looks
+        before = [(at_s, look) for at_s, look in looks if at_s <= sent_s]
+        if not before or sent_s - before[-1][0] > _FRESH_S:
             self._trace.blame(f"{invoice_id}: charged without a fresh look at Stripe")
-        elif look.closed or look.amount_remaining_minor != amount:
+            return
+        look = before[-1][1]
+        if look.closed or look.amount_remaining_minor != amount:
             self._trace.blame(
                 f"{invoice_id}: charged {amount}, but Stripe showed {look.status} "
                 f"{look.amount_remaining_minor}"

@@ -40,8 +40,7 @@ class Invoice:
     paid_by_stripe_minor: int = 0
     paid_by_hand_minor: int = 0
     stripe_debit: bool = False  # begun on Stripe's hosted page, and not finished
-    looked_at_s: float = -1.0  # our last look that was answered
-    looked: InvoiceLook | None = None
+    looks: list[tuple[float, InvoiceLook]] = field(default_factory=list)  # ours, when answered
     pay_calls: int = 0  # begun by us, whether or not they arrived
 
     @property
@@ -68,8 +67,7 @@ class SimStripe:
     async def last_look(self, invoice_id: str, n: int) -> InvoiceLook:
         mark = marks.intent(self._installation_id, n)
         look = await self._call("last look", invoice_id, lambda i: self._write(i, mark))
-        invoice = self.invoices[invoice_id]
-        invoice.looked_at_s, invoice.looked = asyncio.get_running_loop().time(), look
+        self.invoices[invoice_id].looks.append((asyncio.get_running_loop().time(), look))
         return look
 
     async def write_reference(

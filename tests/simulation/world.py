@@ -46,7 +46,7 @@ class Size:
     workers: int
 
 
-SIZES = {"small": Size(2, 1, 2), "month": Size(8, 1, 3), "year": Size(4, 12, 3)}
+SIZES = {"small": Size(3, 1, 2), "month": Size(8, 1, 3), "year": Size(4, 12, 3)}
 
 
 class NeverRests(Exception):
