@@ -148,3 +148,9 @@ def test_what_is_not_there_cannot_be_put_back_to_work(env: dict[str, str]) -> No
     told = twintill("unpark", "pay_unknown", "--why", "seen to", env=env)
     assert told.returncode == 1
     assert "No such payment: pay_unknown" in told.stderr
+
+
+def test_the_duties_are_listed_and_one_can_be_asked_for(env: dict[str, str]) -> None:
+    assert twintill("duties", env=env).stdout == ""  # no worker has started yet
+    unknown = twintill("duties", "run", "dance", env=env)
+    assert (unknown.returncode, unknown.stderr) == (1, "twintill: No such duty: dance\n")

@@ -13,6 +13,7 @@ from tests.flows.world import (
     PROCESSOR_ACCOUNT,
     PROCESSOR_KEY,
     PROCESSOR_SECRET,
+    SCOPE,
     World,
     running_world,
 )
@@ -20,8 +21,10 @@ from tests.postgres import Database
 from twintill import worker
 from twintill.domain.outcomes import ChargeOutcome
 from twintill.domain.payment import State
+from twintill.flows.duties import DUTIES
 from twintill.processors import PreparedCharge
 from twintill.processors.sandbox import SandboxProcessor
+from twintill.store import duties
 
 PATIENCE_S = 20
 
@@ -118,6 +121,15 @@ async def test_bells_that_mean_nothing_are_harmless(world: World, database: Data
     invoice_id = await due(world)
     async with working(world, database):
         await becomes(State.REPORTED, world, invoice_id)
+
+
+async def test_what_recurs_runs_by_itself(world: World, database: Database) -> None:
+    async def has_run() -> bool:
+        async with world.db() as db:
+            return {s.name for s in await duties.standings(db, SCOPE) if s.ran_at} == set(DUTIES)
+
+    async with working(world, database, count=2):
+        await until(has_run)
 
 
 class SlowProcessor(SandboxProcessor):

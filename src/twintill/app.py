@@ -4,7 +4,6 @@ What must not start is refused here, with a sentence: a database that is not mig
 as the ledger's owner, another Stripe account's database, a shifted clock with a live key.
 """
 
-import asyncio
 import contextlib
 from collections.abc import AsyncIterator
 from datetime import timedelta
@@ -21,7 +20,7 @@ from twintill.ids import Scope
 from twintill.processors import Processor
 from twintill.processors.sandbox import SandboxProcessor
 from twintill.settings import Settings
-from twintill.store import accounts, api_requests, clock, schema
+from twintill.store import accounts, clock, schema
 from twintill.store.database import open_database
 from twintill.store.inbox import Receiver
 from twintill.store.migrations import revisions
@@ -33,7 +32,6 @@ from twintill.web.clock import BusinessClock
 from twintill.web.doors import Doors
 from twintill.web.frame import create_app
 
-_PURGE_PAUSE_S = 600
 _log = structlog.get_logger(__name__)
 
 
@@ -75,7 +73,6 @@ async def open_doors(settings: Settings) -> AsyncIterator[Doors]:
         open_means(settings) as means,
         Receiver(means.database).running() as receiver,
         Waker(means.database).running() as waker,
-        _purging(means.database),
     ):
         yield Doors(
             means=means,
@@ -217,28 +214,6 @@ def _open_processors(settings: Settings) -> dict[str, Processor]:
         )
         processors[sandbox.name] = sandbox
     return processors
-
-
-@contextlib.asynccontextmanager
-async def _purging(database: AsyncEngine) -> AsyncIterator[None]:
-    """Now and then drops stored answers that are past their time."""
-    task = asyncio.create_task(_purge(database))
-    try:
-        yield
-    finally:
-        task.cancel()
-        with contextlib.suppress(asyncio.CancelledError):
-            await task
-
-
-async def _purge(database: AsyncEngine) -> None:
-    while True:
-        await asyncio.sleep(_PURGE_PAUSE_S)
-        try:
-            async with database.begin() as db:
-                await api_requests.purge(db)
-        except (OSError, SQLAlchemyError) as error:
-            _log.warning("purge_failed", error=str(error))
 
 
 def _first_line(error: Exception) -> str:

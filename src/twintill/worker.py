@@ -18,7 +18,7 @@ import structlog
 from pgqueuer import AsyncpgDriver, Job, Queries, QueueManager
 from sqlalchemy.exc import SQLAlchemyError
 
-from twintill.flows import intake, operations, tell
+from twintill.flows import duties, intake, operations, tell
 from twintill.flows.look import look as look_at_payment
 from twintill.flows.means import Means
 from twintill.flows.stripe_events import NO_LANE
@@ -31,6 +31,7 @@ _log = structlog.get_logger(__name__)
 SWEEP_S = 2.0
 POLL = timedelta(seconds=1)
 RECONNECT_S = 1.0
+LOST = (OSError, asyncpg.PostgresError, asyncpg.InterfaceError, SQLAlchemyError)
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +54,8 @@ class Worker:
                 did = await operations.look(self.means, bell.scope, bell.row_id)
             case Kind.OUTGOING:
                 did = await self._tell(bell)
+            case Kind.DUTY:
+                did = await duties.look(self.means, bell.scope, bell.row_id)
         if did:
             self.waker.ring()
 
@@ -85,7 +88,7 @@ async def run(
             while not stop.is_set():
                 try:
                     await _dispatch(worker, database_url, concurrency, stop)
-                except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
+                except LOST as error:
                     _log.warning("database_lost", error=str(error), retry_in_s=RECONNECT_S)
                     await _pause(stop, RECONNECT_S)
         finally:
@@ -99,6 +102,7 @@ async def _dispatch(
 ) -> None:
     connection = await asyncpg.connect(database_url)
     try:
+        await duties.begin(worker.means)
         manager = QueueManager(Queries(AsyncpgDriver(connection)))
         for entrypoint in _entrypoints(worker.means):
             manager.entrypoint(entrypoint, concurrency_limit=concurrency)(_handler(worker))
@@ -115,7 +119,7 @@ async def _dispatch(
 
 def _entrypoints(means: Means) -> list[str]:
     lanes = [f"{Kind.PAYMENT}:{name}" for name in (*sorted(means.processors), NO_LANE)]
-    return [str(Kind.INBOX), *lanes, str(Kind.OPERATION), str(Kind.OUTGOING)]
+    return [str(Kind.INBOX), *lanes, str(Kind.OPERATION), str(Kind.OUTGOING), str(Kind.DUTY)]
 
 
 def _handler(worker: Worker) -> Callable[[Job], Awaitable[None]]:

@@ -4,7 +4,9 @@ import httpx
 
 from tests.postgres import Database, Databases
 from tests.web.conftest import open_test_doors, open_test_means
+from twintill.flows import duties
 from twintill.flows.means import Means
+from twintill.store import duties as duty_rows
 from twintill.store.inbox import Delivery, Event, InboxState, receive
 from twintill.web.frame import create_app
 
@@ -50,3 +52,16 @@ async def test_the_figures_tell_what_is_due_and_what_is_parked(
     assert 'twintill_work_due{kind="inbox"} 2.0' in figures
     assert 'twintill_work_parked{kind="inbox"} 1.0' in figures
     assert "twintill_database_up 1.0" in figures
+
+
+async def test_the_figures_tell_how_the_duties_stand(
+    client: httpx.AsyncClient, means: Means
+) -> None:
+    await duties.begin(means)
+    await duties.look(means, means.scope, "purge_answers")
+    async with means.database.begin() as db:
+        await duty_rows.begin(db, means.scope, ["never_ran"])
+    figures = (await client.get("/metrics")).text
+    assert 'twintill_duty_age_seconds{duty="never_ran"}' in figures
+    assert 'twintill_duty_failures{duty="purge_answers"} 0.0' in figures
+    assert 'twintill_duty_result{duty="purge_answers",figure="purged"} 0.0' in figures

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from twintill.cli import inbox, keys, sandbox
+from twintill.cli import duties, inbox, keys, sandbox
 from twintill.cli.unpark import unpark
 from twintill.cli.verify import verify
 from twintill.errors import SettingsError, TwintillError
@@ -27,6 +27,7 @@ you like, on any machines), all with the same settings: see .env.example.""",
 app.add_typer(sandbox.app, name="sandbox")
 app.add_typer(keys.app, name="keys")
 app.add_typer(inbox.app, name="inbox")
+app.add_typer(duties.app, name="duties")
 app.command()(verify)
 app.command()(unpark)
 

@@ -20,7 +20,7 @@ from twintill.store.tables import api_requests
 # Longer than any request takes: after a crash the same key may be used again.
 LOCK = timedelta(seconds=90)
 RETENTION = timedelta(hours=48)
-_PURGE_PAGE = 1000
+PURGE_PAGE = 1000
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,7 +111,7 @@ async def purge(db: AsyncConnection) -> int:
     old = (
         select(*identity)
         .where(c.created_at < WALL - RETENTION, c.locked_until < WALL)
-        .limit(_PURGE_PAGE)
+        .limit(PURGE_PAGE)
         .with_for_update(skip_locked=True)
         .cte("old")
     )

@@ -161,4 +161,5 @@ CHECKS = (
     _overdue("inbox", "inbox_id"),
     _overdue("operations", "operation_id"),
     _overdue("outgoing_events", "event_id"),
+    _overdue("duties", "name"),
 )

@@ -23,6 +23,7 @@ class Kind(StrEnum):
     PAYMENT = "payment"
     OPERATION = "operation"
     OUTGOING = "outgoing"
+    DUTY = "duty"
 
 
 class Bell(NamedTuple):
@@ -55,7 +56,13 @@ _RING = text(
     "VALUES (:priority, :entrypoint, :payload, 'queued')"
 )
 # Higher first. Inbox before payments: what an event says may stop a charge.
-PRIORITY = {Kind.INBOX: 3, Kind.PAYMENT: 2, Kind.OPERATION: 2, Kind.OUTGOING: 1}
+PRIORITY = {
+    Kind.INBOX: 3,
+    Kind.PAYMENT: 2,
+    Kind.OPERATION: 2,
+    Kind.OUTGOING: 1,
+    Kind.DUTY: 1,
+}
 
 
 async def enqueue(db: AsyncConnection, *bells: Bell) -> None:

@@ -35,7 +35,7 @@ class Lease:
 
 @dataclass(frozen=True, slots=True)
 class Workable:
-    """One of the four tables, and its id column."""
+    """One of the five tables, and its id column."""
 
     kind: Kind
     table: Table
@@ -54,7 +54,8 @@ PAYMENTS = Workable(Kind.PAYMENT, tables.payments, "payment_id")
 INBOX = Workable(Kind.INBOX, tables.inbox, "inbox_id")
 OPERATIONS = Workable(Kind.OPERATION, tables.operations, "operation_id")
 OUTGOING = Workable(Kind.OUTGOING, tables.outgoing_events, "event_id")
-ALL = (PAYMENTS, INBOX, OPERATIONS, OUTGOING)
+DUTIES = Workable(Kind.DUTY, tables.duties, "name")
+ALL = (PAYMENTS, INBOX, OPERATIONS, OUTGOING, DUTIES)
 
 
 async def claim(db: AsyncConnection, work: Workable, scope: Scope, row_id: Any) -> Lease | None:

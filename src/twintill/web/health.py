@@ -1,6 +1,7 @@
 """Is it alive, may it get traffic, and what are the figures?"""
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 
 from fastapi import APIRouter
 from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_latest
@@ -8,7 +9,8 @@ from prometheus_client.core import GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 from starlette.responses import JSONResponse, Response
 
-from twintill.store import figures
+from twintill.store import duties, figures
+from twintill.store.duties import Standing
 from twintill.store.figures import Waiting
 from twintill.store.schema import is_behind
 from twintill.web.doors import Doors, TheDoors
@@ -52,32 +54,73 @@ async def _checks(doors: Doors) -> dict[str, str]:
 
 async def _now(doors: Doors) -> CollectorRegistry:
     """What only the database knows; without it the figures say that it is down."""
-    waiting: list[Waiting] | None = None
+    scope, known = doors.means.scope, None
     try:
         async with doors.means.database.connect() as db:
-            waiting = await figures.waiting(db, doors.means.scope)
+            known = _Known(await figures.waiting(db, scope), await duties.standings(db, scope))
     except Exception as error:
         if not is_database_down(error):
             raise
     registry = CollectorRegistry()
-    registry.register(_Waiting(waiting))
+    registry.register(_Up(known is not None))
+    if known is not None:
+        registry.register(_Waiting(known.waiting))
+        registry.register(_Duties(known.duties))
     return registry
 
 
+@dataclass(frozen=True, slots=True)
+class _Known:
+    waiting: list[Waiting]
+    duties: list[Standing]
+
+
+class _Up(Collector):
+    def __init__(self, up: bool) -> None:  # noqa: FBT001 -- it is the figure
+        self._up = up
+
+    def collect(self) -> Iterator[Metric]:
+        told = "Whether the database answers."
+        yield GaugeMetricFamily("twintill_database_up", told, int(self._up))
+
+
 class _Waiting(Collector):
-    def __init__(self, waiting: list[Waiting] | None) -> None:
+    def __init__(self, waiting: list[Waiting]) -> None:
         self._waiting = waiting
 
     def collect(self) -> Iterator[Metric]:
-        up = 0 if self._waiting is None else 1
-        yield GaugeMetricFamily("twintill_database_up", "Whether the database answers.", up)
         due = GaugeMetricFamily("twintill_work_due", "Rows due by now.", labels=["kind"])
         parked = GaugeMetricFamily("twintill_work_parked", "Rows for a person.", labels=["kind"])
         overdue = GaugeMetricFamily(
             "twintill_work_overdue_seconds", "Age of the oldest row due.", labels=["kind"]
         )
-        for kind in self._waiting or ():
+        for kind in self._waiting:
             due.add_metric([kind.kind], kind.due)
             parked.add_metric([kind.kind], kind.parked)
             overdue.add_metric([kind.kind], kind.overdue_s)
         yield from (due, parked, overdue)
+
+
+class _Duties(Collector):
+    """What recurs: when it last succeeded, and the numbers that it found then."""
+
+    def __init__(self, standings: list[Standing]) -> None:
+        self._standings = standings
+
+    def collect(self) -> Iterator[Metric]:
+        age = GaugeMetricFamily(
+            "twintill_duty_age_seconds", "Time since its last success.", labels=["duty"]
+        )
+        failures = GaugeMetricFamily(
+            "twintill_duty_failures", "Failures since then, in a row.", labels=["duty"]
+        )
+        result = GaugeMetricFamily(
+            "twintill_duty_result", "What it found at its last success.", labels=["duty", "figure"]
+        )
+        for duty in self._standings:
+            age.add_metric([duty.name], duty.age_s)
+            failures.add_metric([duty.name], duty.failures)
+            for figure, value in (duty.result or {}).items():
+                if isinstance(value, int | float):
+                    result.add_metric([duty.name, figure], value)
+        yield from (age, failures, result)

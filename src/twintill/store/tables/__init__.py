@@ -1,8 +1,8 @@
 """The tables: what we remember, and what the database itself refuses.
 
-Every key begins with Stripe account and mode. Amounts are bigint minor units. Four kinds of row
-carry work (payments, inbox, operations, outgoing events): see `columns.work_columns`. The rows of
-ledger and history only grow: triggers of the migration "guards" refuse the rest.
+Every key begins with Stripe account and mode. Amounts are bigint minor units. Five kinds of row
+carry work (payments, inbox, operations, outgoing events, duties): see `columns.work_columns`. The
+rows of ledger and history only grow: triggers of the migration "guards" refuse the rest.
 """
 
 from twintill.store.tables.columns import metadata
@@ -16,6 +16,7 @@ from twintill.store.tables.doors import (
     outgoing_events,
     virtual_clocks,
 )
+from twintill.store.tables.duties import duties
 from twintill.store.tables.mirror import (
     customers,
     invoices,
@@ -41,6 +42,7 @@ __all__ = [
     "checkouts",
     "customers",
     "deliveries",
+    "duties",
     "inbox",
     "invoices",
     "ledger_transactions",
