@@ -71,8 +71,10 @@ def start(
     look: InvoiceLook = LOOK,
     method: f.Method | None = METHOD,
     refused: NotSent | None = None,
+    braked: str | None = None,
 ) -> f.ChargeStarted:
-    return f.ChargeStarted(look, method, n, f"tw-{n}", f"key-{n}", f"att_{n}", b"", refused)
+    names = (f"tw-{n}", f"key-{n}", f"att_{n}", b"")
+    return f.ChargeStarted(look, method, n, *names, refused, braked)
 
 
 def answer(outcome: ChargeOutcome, via: Via = Via.FIRST, n: int = 1) -> Answered:
@@ -112,6 +114,7 @@ def _two_out(*told: Fact) -> Payment:
 
 _RECORDED = answer(APPROVED, Via.RECORD)
 _TWICE = (_RECORDED, answer(Approved("ch_2", AMOUNT), Via.RECORD, 2))
+BRAKED = "60 charges in doubt"
 _PARKED_WHY = "installation other charges this invoice too"
 
 SITUATIONS: dict[str, Payment] = {
@@ -121,6 +124,7 @@ SITUATIONS: dict[str, Payment] = {
     "waiting-consent": new_payment(Reason.CONSENT, limit_minor=4000),
     "waiting-no-method": new_payment(Reason.NO_METHOD),
     "waiting-stripe-unreadable": after(new_payment(), f.LookFailed("timed out")),
+    "waiting-braked": after(new_payment(), f.ChargeBraked(BRAKED)),
     "waiting-retry": after(new_payment(), start(), answer(SOFT)),
     "waiting-not-sent": after(new_payment(), start(), answer(NOT_SENT)),
     "waiting-failed-late": after(
@@ -196,6 +200,9 @@ FACTS: dict[str, Make] = {
     "ChargeStarted with another method": lambda p: start(p.next_n, method=OTHER_METHOD),
     "ChargeStarted without a method": lambda p: start(p.next_n, method=None),
     "ChargeStarted, refused by the adapter": lambda p: start(p.next_n, refused=INEXACT),
+    "ChargeStarted, braked": lambda p: start(p.next_n, braked=BRAKED),
+    "ChargeStarted, braked: void": lambda p: start(p.next_n, look=VOID, braked=BRAKED),
+    "ChargeBraked": lambda _: f.ChargeBraked(BRAKED),
     "ChargeStarted, prepared for an older attempt": lambda p: start(p.next_n - 1),
     "ChargeStarted: draft": _started(status=InvoiceStatus.DRAFT),
     "ChargeStarted: void": _started(status=InvoiceStatus.VOID),
@@ -224,6 +231,7 @@ FACTS: dict[str, Make] = {
     "NotFoundThere": lambda p: f.NotFoundThere(_attempt(p), conclusive=False),
     "NotFoundThere, conclusive": lambda p: f.NotFoundThere(_attempt(p), conclusive=True),
     "ReplayStarted": lambda p: f.ReplayStarted(_attempt(p), LOOK),
+    "ReplayStarted, braked": lambda p: f.ReplayStarted(_attempt(p), LOOK, BRAKED),
     "ReplayStarted: void": lambda p: f.ReplayStarted(_attempt(p), VOID),
     "ReplayStarted: another installation": lambda p: f.ReplayStarted(
         _attempt(p), replace(LOOK, foreign_installation="other")

@@ -150,6 +150,10 @@ class OnePayment(RuleBasedStateMachine):
     def something_else_is_told(self, fact: f.Fact) -> None:
         self.world.learn(fact)
 
+    @rule(braked=st.booleans())
+    def the_processor_is_paused_or_resumed(self, braked: bool) -> None:
+        self.world.braked = braked
+
     @rule()
     def a_worker_gives_up(self) -> None:
         self.world.learn(f.LookGaveUp("KeyError"))
@@ -175,6 +179,7 @@ class OnePayment(RuleBasedStateMachine):
     def teardown(self) -> None:
         """From anywhere: with everybody healthy, it ends, or a person has been called."""
         world = self.world
+        world.braked = False
         for _ in range(_STEPS_TO_AN_END):
             if world.payment.ended or world.payment.parked_why is not None:
                 return

@@ -90,6 +90,7 @@ class World:
     looks_up: bool = True  # whether the processor can be asked by our reference
     replays_first_answer: bool = True  # or calls every repetition a duplicate, and declines it
     taken: list[f.ChargeStarted | f.ReplayStarted] = field(default_factory=list)  # last looks
+    braked: bool = False  # charging through the processor is paused
 
     # The store
 
@@ -106,6 +107,7 @@ class World:
         if decision.send is None:
             return
         sent = decision.send.attempt
+        assert not self.braked, "charging is paused"
         assert isinstance(fact, f.ChargeStarted | f.ReplayStarted), "only these may send"
         assert not any(not r.failed for r in before.receipts), "the money is here"
         assert before.parked_why is None, "a person looks at it"
@@ -194,6 +196,9 @@ class World:
                 raise AssertionError("due, and nothing to do")
 
     def _charge(self, does: Does, line: Line, method: str, *, readable: bool) -> None:
+        if self.braked and line is Line.FINE:
+            self.learn(f.ChargeBraked("paused"))
+            return
         if not readable:
             self.learn(f.LookFailed("timed out"))
             return
@@ -212,7 +217,7 @@ class World:
 
     def come(self, fact: f.ChargeStarted | f.ReplayStarted, does: Does, line: Line) -> None:
         """What was prepared is learned; sent, if that may be; and so is the answer."""
-        send = self.learn(fact).send
+        send = self.learn(replace(fact, braked="paused" if self.braked else None)).send
         if send is None:
             return
         answer = self._request(send.attempt, does, line)

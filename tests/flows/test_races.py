@@ -73,7 +73,8 @@ async def test_an_approval_that_comes_after_the_lease_is_reported_by_its_new_hol
     await world.open_payment(invoice_id, customer_id)
     slow = await claimed(world, invoice_id)
     seen = await world.means.stripe.last_look(invoice_id, 1)
-    draft = charge._draft(slow, await charge._method(slow), seen)
+    method, _ = await charge._method(slow)
+    draft = charge._draft(slow, method, seen)
     started = await charge._start(slow, draft, seen)
     assert started is not None
     assert started.send is not None

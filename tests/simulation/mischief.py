@@ -13,7 +13,7 @@ from twintill.domain.facts import MethodAdded, Unparked
 from twintill.flows import methods as method_flows
 from twintill.flows.learn import learn, learn_within
 from twintill.ids import payment_id
-from twintill.store import methods, mirror
+from twintill.store import brakes, methods, mirror
 
 if TYPE_CHECKING:
     from tests.simulation.world import World
@@ -42,6 +42,18 @@ def around_a_look(world: World, house: House, looked_at: str) -> None:
         for invoice in world.stripe.invoices.values():
             if payment_id(SCOPE, invoice.id) == looked_at:
                 world.deed(_in_a_moment(world, _change(world, invoice)))
+
+
+async def see_to_what_is_paused(world: World) -> None:
+    """An operator looks every few hours, finds nothing wrong with it now, and resumes."""
+    while True:
+        await asyncio.sleep(world.rng.uniform(1, 6) * 3600)
+        with _Shrugging(world):
+            async with world.office.means.database.begin() as db:
+                for brake in await brakes.all_on(db, SCOPE):
+                    world.trace.say("operator", f"resumes {brake.processor}: {brake.why}")
+                    await brakes.release(db, SCOPE, brake.processor, "person", "looked at it")
+        world.dispatcher.stirred()
 
 
 async def _in_a_moment(world: World, deed: Callable[[], Awaitable[None]]) -> None:

@@ -132,8 +132,10 @@ class World:
             await self._found_customer(n)
         for n in range(1, self.size.workers + 1):
             self._employ(f"worker-{n}", lives=1)
+        resuming = self.loop.create_task(mischief.see_to_what_is_paused(self))
         await self._wait_for_rest()
         ticking.cancel()
+        resuming.cancel()
 
     async def end(self) -> None:
         for house in self.houses:

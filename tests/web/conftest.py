@@ -15,6 +15,7 @@ from twintill.processors.sandbox import SandboxProcessor
 from twintill.store import api_keys
 from twintill.store.database import open_database
 from twintill.store.inbox import Receiver
+from twintill.store.migrations import revisions
 from twintill.store.vault import Vault
 from twintill.store.waker import Waker
 from twintill.stripe_billing.gateway import open_gateway
@@ -26,7 +27,7 @@ SCOPE = Scope("acct_1TwintillTest", False)
 STRIPE_SECRETS = ("whsec_old", "whsec_new")
 PROCESSOR_SECRET = "whsec_processor"
 NOBODY = "http://127.0.0.1:9"  # the discard port: nothing answers
-REVISIONS = ("20261122_03", "20261122_02", "20261122_01")
+REVISIONS = revisions()
 
 
 @contextlib.asynccontextmanager

@@ -8,9 +8,11 @@ import httpx
 import pytest
 
 from tests.flows.signing_up import HERE, after, price, work
+from tests.flows.world import SCOPE
 from tests.postgres import Database
 from tests.web.shop import Shop, open_shop
 from twintill.domain.payment import State
+from twintill.store import brakes
 
 
 @pytest.fixture
@@ -199,6 +201,20 @@ async def test_a_bank_debit_is_on_its_way(shop: Shop) -> None:
     page = await shop.page(checkout_id)
     assert heading(page) == "Payment on its way"
     assert "http-equiv" not in page.text
+
+
+async def test_while_charging_is_paused_the_page_says_that_it_waits(shop: Shop) -> None:
+    async with shop.world.db() as db:
+        await brakes.trip(db, SCOPE, "sandbox", "a test", "person:ada")
+    checkout_id = await checkout(shop)
+    await shop.pay(checkout_id)
+    held = await shop.page(checkout_id)
+    assert heading(held) == "Your payment has to wait a little"
+    assert "Nothing was charged" in held.text
+    async with shop.world.db() as db:
+        await brakes.release(db, SCOPE, "sandbox", "person:ada", "looked at it")
+    await work(shop.world)
+    assert heading(await shop.page(checkout_id)) == "Thank you"
 
 
 async def test_a_higher_amount_is_asked_about_and_an_old_yes_counts_for_nothing(

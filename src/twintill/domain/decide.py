@@ -10,6 +10,7 @@ from typing import assert_never
 
 from twintill.domain import facts
 from twintill.domain.answers import answered, not_found_there, still_in_doubt
+from twintill.domain.braked import charge_braked
 from twintill.domain.decision import Decision, Notice, Send, look_again, parked, with_attempt
 from twintill.domain.dunning import GiveUp, TryAt, next_charge
 from twintill.domain.facts import Fact
@@ -42,6 +43,8 @@ def decide(  # noqa: C901, PLR0912 -- one flat table, a case per fact
             return _touched(payment, now)
         case facts.ChargeStarted():
             return _charge_started(payment, fact, policy, now)
+        case facts.ChargeBraked():
+            return charge_braked(payment, fact.why, policy, now)
         case facts.NoMethodFound():
             return _no_method_found(payment, policy, now)
         case facts.LookFailed():
@@ -111,6 +114,8 @@ def _charge_started(
     if fact.refused is not None:
         why = f"cannot be charged with this processor: {fact.refused.detail}"
         return Decision(parked(payment, why), notices=(Notice.NEEDS_PERSON,))
+    if fact.braked is not None:
+        return charge_braked(payment, fact.braked, policy, now)
     return _send(payment, fact, fact.method, verdict.amount_minor, now)
 
 
@@ -198,6 +203,8 @@ def _replay_started(
         # Sending it again could charge what is no longer due: only look-ups from here on.
         detail = "not sent again: not chargeable now"
         return still_in_doubt(payment, attempt, detail, policy, now)
+    if fact.braked is not None:
+        return charge_braked(payment, fact.braked, policy, now)
     sent = replace(attempt, asked=attempt.asked + 1, sendings=attempt.sendings + 1)
     payment = replace(with_attempt(payment, sent), next_look_at=now)
     return Decision(payment, send=Send(sent), attempt_id=sent.id)

@@ -46,7 +46,8 @@ class InvoiceTouched:
 class ChargeStarted:
     """The last look was taken and a request is ready to go: may it be sent?
 
-    `refused`: the adapter cannot express the request (before anything is sent).
+    `refused`: the adapter cannot express the request (before anything is sent); `braked`: why
+    charging through this processor is paused, as read in the transaction of this very fact.
     """
 
     look: InvoiceLook
@@ -57,6 +58,14 @@ class ChargeStarted:
     attempt_id: str
     sealed_body: bytes = field(default=b"", repr=False)
     refused: NotSent | None = None
+    braked: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ChargeBraked:
+    """Charging through this processor is paused; Stripe was not even asked."""
+
+    why: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,10 +102,11 @@ class NotFoundThere:
 
 @dataclass(frozen=True, slots=True)
 class ReplayStarted:
-    """A fresh last look was taken before the same key is sent again."""
+    """A fresh last look was taken before the same key is sent again; `braked` as in a charge."""
 
     attempt_id: str
     look: InvoiceLook
+    braked: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -172,6 +182,7 @@ Fact = (
     InvoiceOpened
     | InvoiceTouched
     | ChargeStarted
+    | ChargeBraked
     | NoMethodFound
     | LookFailed
     | Answered

@@ -44,6 +44,7 @@ class Reason(StrEnum):
     NO_METHOD = "no_method"
     RETRY = "retry"
     NOT_SENT = "not_sent"
+    BRAKED = "braked"  # charging through this processor is paused
     STRIPE_UNREADABLE = "stripe_unreadable"
     STRIPE_PAYMENT_PROCESSING = "stripe_payment_processing"
     HANDED_TO_STRIPE = "handed_to_stripe"

@@ -54,6 +54,17 @@ class Policy:
     reports_before_notice: int = 20  # a wrong key must not go unnoticed
     look_pause: timedelta = timedelta(hours=6)  # nothing to do now, but never forgotten
 
+    # Tripwires: what pauses charging through one processor until a person resumes it. Only what
+    # happened since the last `resume` counts.
+    braked_pause: timedelta = timedelta(hours=1)  # looked at again; `resume` rings by itself
+    brake_in_doubt: int = 50  # this many charges without an answer, for two minutes or longer
+    brake_config: int = 3  # payments refused within an hour because something is not set up there
+    brake_charged_percent: int = 150  # charged in an hour, of what the invoices charged had due
+    brake_charged_min: int = 10  # approved charges, below which that says nothing
+    brake_declines_rise: int = 30  # percentage points above the share of the last 7 days
+    brake_declines_min: int = 30  # answers in the last hour, below which that says nothing
+    brake_declines_history: int = 100  # answers in those 7 days, below which nothing is a jump
+
 
 def pause_after(pauses: tuple[timedelta, ...], count: int) -> timedelta:
     """The pause after the `count`-th repetition (0 = the first); the last one repeats."""

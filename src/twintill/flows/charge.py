@@ -1,6 +1,6 @@
 """Charging: the method, the last look, the intent committed, the request, its outcome.
 
-read method -> POST metadata to Stripe (the last look) -> learn(ChargeStarted) COMMIT
+read method and brake -> POST metadata to Stripe (the last look) -> learn(ChargeStarted) COMMIT
 -> processor.charge, no transaction open -> learn(Answered) COMMIT -> report
 """
 
@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from twintill import ids
 from twintill.domain.decision import Decision
-from twintill.domain.facts import ChargeStarted, Method, NoMethodFound, Via
+from twintill.domain.facts import ChargeBraked, ChargeStarted, Method, NoMethodFound, Via
 from twintill.domain.invoice import InvoiceLook, InvoiceStatus
 from twintill.domain.outcomes import NotSent
 from twintill.domain.payment import Attempt, Payment
@@ -16,7 +16,7 @@ from twintill.flows import report
 from twintill.flows.looking import Looking
 from twintill.money import Money
 from twintill.processors import ChargeRequest, PreparedCharge, StoredMethod
-from twintill.store import methods, mirror, work
+from twintill.store import brakes, methods, mirror, work
 from twintill.store.methods import MethodRow
 from twintill.store.work import PAYMENTS
 
@@ -39,9 +39,9 @@ class _Draft:
 async def charge(looking: Looking) -> None:
     """One charge of one invoice, if Stripe says a moment before that it is still due."""
     payment = looking.payment
-    method = await _method(looking)
-    if method is None and not await _closed_in_mirror(looking):
-        await looking.learn(NoMethodFound())
+    method, held = await _method(looking)
+    if held is not None and not await _closed_in_mirror(looking):
+        await looking.learn(held)
         return
     look = await looking.means.stripe.last_look(payment.invoice_id, payment.next_n)
     draft = _draft(looking, method, look)
@@ -61,9 +61,15 @@ async def send(looking: Looking, attempt: Attempt, prepared: PreparedCharge) -> 
         await report.report(looking, collected)
 
 
-async def _method(looking: Looking) -> MethodRow | None:
+async def _method(looking: Looking) -> tuple[MethodRow | None, NoMethodFound | ChargeBraked | None]:
+    """The method, and why Stripe need not be asked yet, if so."""
+    scope = looking.lease.scope
     async with looking.means.database.connect() as db:
-        return await methods.active_default(db, looking.lease.scope, looking.payment.customer_id)
+        method = await methods.active_default(db, scope, looking.payment.customer_id)
+        if method is None:
+            return None, NoMethodFound()
+        why = await brakes.why_on(db, scope, method.processor)
+    return method, None if why is None else ChargeBraked(why)
 
 
 async def _closed_in_mirror(looking: Looking) -> bool:
@@ -109,17 +115,23 @@ def _stored(looking: Looking, method: MethodRow) -> StoredMethod:
 
 
 async def _start(looking: Looking, draft: _Draft, look: InvoiceLook) -> Decision | None:
-    """Commit the intent, with the method's row held FOR SHARE: it cannot be removed under us."""
+    """Commit the intent, with the method's row held FOR SHARE: it cannot be removed under us.
+
+    The brake is read in the same transaction: no intent begins after a brake was committed.
+    """
     scope = looking.lease.scope
     async with looking.means.database.begin() as db:
         row = await methods.active_default_for_share(db, scope, looking.payment.customer_id)
         if (row and row.id) != (draft.method and draft.method.id):
             await work.release(db, PAYMENTS, looking.lease)  # still due: it rings again
             return None
-        return await looking.learn_start(db, _started(draft, look, row), look)
+        braked = None if row is None else await brakes.why_on(db, scope, row.processor)
+        return await looking.learn_start(db, _started(draft, look, row, braked), look)
 
 
-def _started(draft: _Draft, look: InvoiceLook, row: MethodRow | None) -> ChargeStarted:
+def _started(
+    draft: _Draft, look: InvoiceLook, row: MethodRow | None, braked: str | None
+) -> ChargeStarted:
     method = None
     if row is not None:
         method = Method(row.id, row.processor, row.processor_account_id)
@@ -132,4 +144,5 @@ def _started(draft: _Draft, look: InvoiceLook, row: MethodRow | None) -> ChargeS
         attempt_id=draft.attempt_id,
         sealed_body=draft.sealed_body,
         refused=draft.prepared if isinstance(draft.prepared, NotSent) else None,
+        braked=braked,
     )

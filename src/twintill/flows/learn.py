@@ -16,6 +16,7 @@ from twintill.domain.decide import decide
 from twintill.domain.decision import Decision
 from twintill.domain.facts import Fact
 from twintill.domain.payment import Payment, Reason, State
+from twintill.flows import brakes
 from twintill.flows.means import Means
 from twintill.ids import Scope
 from twintill.store import operations, outgoing, payments
@@ -55,6 +56,7 @@ async def learn_within(
         detail=observed(fact),
         actor=actor,
     )
+    await brakes.trip_at_once(db, scope, locked.payment, fact, decision.payment)
     if _moved(locked.payment, decision.payment):
         await operations.ring_for_payment(db, scope, payment_id)
     if means.tells_app:

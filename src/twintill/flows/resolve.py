@@ -7,11 +7,12 @@ fresh last look; "not found" is a proof only when nothing can appear any more; t
 from datetime import timedelta
 
 from twintill.domain.doubt import Window, may_replay, nothing_can_appear
-from twintill.domain.facts import NotFoundThere, ReplayStarted, Via
+from twintill.domain.facts import ChargeBraked, NotFoundThere, ReplayStarted, Via
 from twintill.domain.outcomes import ChargeOutcome, LookUp, NoAnswer, NotFound, NotSent
 from twintill.domain.payment import Attempt
 from twintill.flows.looking import Looking
 from twintill.processors import Capabilities, LookUpBy, PreparedCharge
+from twintill.store import brakes
 
 
 async def resolve(looking: Looking, attempt: Attempt) -> None:
@@ -41,10 +42,21 @@ async def ask(looking: Looking, attempt: Attempt) -> None:
 
 
 async def _replay(looking: Looking, attempt: Attempt) -> None:
-    """The same key and the same bytes, once, after a fresh last look."""
+    """The same key and the same bytes, once, after a fresh last look; it may charge, as the first.
+
+    So the brake holds it too.
+    """
+    scope = looking.lease.scope
+    async with looking.means.database.connect() as db:
+        braked = await brakes.why_on(db, scope, attempt.processor)
+    if braked is not None:
+        await looking.learn(ChargeBraked(braked))
+        return
     look = await looking.means.stripe.last_look(looking.payment.invoice_id, attempt.n)
     async with looking.means.database.begin() as db:
-        decision = await looking.learn_start(db, ReplayStarted(attempt.id, look), look)
+        braked = await brakes.why_on(db, scope, attempt.processor)
+        started = ReplayStarted(attempt.id, look, braked)
+        decision = await looking.learn_start(db, started, look)
     if decision is None or decision.send is None:
         return
     processor = looking.means.processor(attempt.processor, attempt.processor_account_id)

@@ -86,6 +86,8 @@ def _of_payment(its: Checkout, payment: Payment) -> Message:
     attempt = payment.unresolved_attempt
     if attempt is not None:
         return _under_way(attempt)
+    if payment.reason is Reason.BRAKED:
+        return _HELD
     if needs_method(payment):
         return _declined(its, payment)
     return _closed(its) if payment.reason is Reason.UNCOLLECTIBLE else _WAIT
@@ -95,6 +97,14 @@ _WAIT = Message(
     "Your payment is being processed",
     ("This page checks by itself. You can also close it: your payment goes on.",),
     refresh_s=REFRESH_S,
+)
+_HELD = Message(
+    "Your payment has to wait a little",
+    (
+        "We cannot take payments right now. Nothing was charged.",
+        "We try again as soon as we can. You do not have to do anything; you can close this page.",
+    ),
+    refresh_s=REFRESH_S * 10,
 )
 _IN_REVIEW = Message(
     "We are looking into your payment",

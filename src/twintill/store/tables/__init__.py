@@ -5,6 +5,7 @@ carry work (payments, inbox, operations, outgoing events, duties): see `columns.
 rows of ledger and history only grow: triggers of the migration "guards" refuse the rest.
 """
 
+from twintill.store.tables.brakes import brakes
 from twintill.store.tables.columns import metadata
 from twintill.store.tables.doors import (
     api_keys,
@@ -39,6 +40,7 @@ __all__ = [
     "api_keys",
     "api_requests",
     "attempts",
+    "brakes",
     "checkouts",
     "customers",
     "deliveries",
