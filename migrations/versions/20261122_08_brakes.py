@@ -1,14 +1,14 @@
 """Brakes: which processor's charging is paused, since when, by whom and why; released likewise.
 
 Revision ID: 20261122_08
-Revises: 20261122_03
+Revises: 20261122_07
 """
 
 import sqlalchemy as sa
 from alembic import op
 
 revision = "20261122_08"
-down_revision = "20261122_03"
+down_revision = "20261122_07"
 branch_labels = None
 depends_on = None
 
