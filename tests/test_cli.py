@@ -14,7 +14,9 @@ import pytest
 from tests.postgres import Database, Databases
 from tests.test_settings import ENOUGH
 
-OUR_OWN = {"PATH": os.environ["PATH"], "COLUMNS": "100"}
+# Also of a copy of the code whose interpreter was installed for another one.
+CODE = {"PYTHONPATH": path} if (path := os.environ.get("PYTHONPATH")) else {}
+OUR_OWN = {"PATH": os.environ["PATH"], "COLUMNS": "100", **CODE}
 
 
 def twintill(
@@ -41,7 +43,18 @@ def env(database: Database) -> dict[str, str]:
 
 
 @pytest.mark.parametrize(
-    "command", [(), ("serve",), ("worker",), ("migrate",), ("keys", "create"), ("sandbox", "clock")]
+    "command",
+    [
+        (),
+        ("serve",),
+        ("worker",),
+        ("migrate",),
+        ("keys", "create"),
+        ("sandbox", "clock"),
+        ("payments", "show"),
+        ("resolve",),
+        ("verify",),
+    ],
 )
 def test_help_teaches(command: tuple[str, ...]) -> None:
     told = twintill(*command, "--help")
@@ -154,3 +167,16 @@ def test_the_duties_are_listed_and_one_can_be_asked_for(env: dict[str, str]) -> 
     assert twintill("duties", env=env).stdout == ""  # no worker has started yet
     unknown = twintill("duties", "run", "dance", env=env)
     assert (unknown.returncode, unknown.stderr) == (1, "twintill: No such duty: dance\n")
+
+
+def test_what_is_not_there_cannot_be_resolved_or_shown(env: dict[str, str]) -> None:
+    told = twintill("resolve", "pay_unknown", "--not-charged", "--why", "looked", env=env)
+    assert (told.returncode, "No such payment" in told.stderr) == (1, True)
+    both = twintill("resolve", "pay_x", "--charged", "ch_1", "--not-charged", "--why", "x", env=env)
+    assert (both.returncode, "either --charged" in both.stderr) == (2, True)
+    gone = twintill(
+        "resolve", "pay_x", "--not-charged", "--why", "x", "--evidence", "nowhere.csv", env=env
+    )
+    assert (gone.returncode, "nowhere.csv" in gone.stderr) == (2, True)
+    assert twintill("payments", "show", "in_unknown", env=env).returncode == 1
+    assert twintill("payments", "parked", env=env).stdout == ""

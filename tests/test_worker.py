@@ -158,3 +158,17 @@ async def test_a_slow_processor_does_not_starve_another(world: World, database: 
         for invoice_id in stuck:
             await becomes(State.REPORTED, world, invoice_id)
     await slow.aclose()
+
+
+async def test_payments_of_a_processor_that_left_the_settings_are_looked_at(
+    world: World, database: Database
+) -> None:
+    """Nobody listens to its lane any more; they must end with a person, not in silence."""
+    invoice_id = await due(world)
+    left = replace(world, means=replace(world.means, processors={}))
+    async with working(left, database):
+
+        async def is_told() -> bool:
+            return (await left.payment(invoice_id)).unreadable > 0
+
+        await until(is_told)

@@ -21,7 +21,6 @@ from sqlalchemy.exc import SQLAlchemyError
 from twintill.flows import duties, intake, operations, tell
 from twintill.flows.look import look as look_at_payment
 from twintill.flows.means import Means
-from twintill.flows.stripe_events import NO_LANE
 from twintill.store import work
 from twintill.store.doorbell import Bell, Kind, read_bell
 from twintill.store.waker import Waker
@@ -118,7 +117,7 @@ async def _dispatch(
 
 
 def _entrypoints(means: Means) -> list[str]:
-    lanes = [f"{Kind.PAYMENT}:{name}" for name in (*sorted(means.processors), NO_LANE)]
+    lanes = [f"{Kind.PAYMENT}:{name}" for name in (*sorted(means.processors), work.NO_LANE)]
     return [str(Kind.INBOX), *lanes, str(Kind.OPERATION), str(Kind.OUTGOING), str(Kind.DUTY)]
 
 
@@ -159,12 +158,13 @@ async def _shutting_down(
 
 async def _sweep(worker: Worker, stop: asyncio.Event) -> None:
     """Ring for rows that are due and that nobody rang for, every few seconds, with jitter."""
+    lanes = frozenset((*worker.means.processors, work.NO_LANE))
     while not stop.is_set():
         rung = 0
         for kind in work.ALL:
             try:
                 async with worker.means.database.begin() as db:
-                    rung += await work.ring_due(db, kind)
+                    rung += await work.ring_due(db, kind, lanes=lanes)
             except (OSError, SQLAlchemyError) as error:
                 _log.warning("sweep_failed", kind=str(kind.kind), error=str(error))
         if rung:

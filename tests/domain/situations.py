@@ -90,6 +90,7 @@ ACCEPTED = Accepted("ch_1")
 NEEDS_CUSTOMER = NeedsCustomer("ch_1", "https://processor.test/approve")
 NO_ANSWER = NoAnswer("timed out")
 NOT_SENT = NotSent(NotSentReason.NETWORK, "connection refused")
+NOT_CHARGED = NotSent(NotSentReason.PERSON, "a person says so")
 INEXACT = NotSent(NotSentReason.INEXACT, "no such fraction there")
 
 
@@ -193,6 +194,10 @@ def _answers(outcome: ChargeOutcome, vias: Sequence[Via] = tuple(Via)) -> dict[s
     return {f"{type(outcome).__name__} via {via}": make(via) for via in vias}
 
 
+def _says(outcome: Approved | NotSent) -> Make:
+    return lambda payment: f.PersonSaid(_attempt(payment), outcome, "looked there", "no answer")
+
+
 FACTS: dict[str, Make] = {
     "InvoiceOpened": lambda _: f.InvoiceOpened(DUE),
     "InvoiceTouched": lambda _: f.InvoiceTouched("invoice.updated"),
@@ -228,6 +233,11 @@ FACTS: dict[str, Make] = {
     **_answers(NO_ANSWER),
     **_answers(NOT_SENT),
     "NotSent: inexact": lambda p: Answered(_attempt(p), INEXACT, Via.FIRST),
+    "PersonSaid: charged": _says(APPROVED),
+    "PersonSaid: not charged": _says(NOT_CHARGED),
+    "PersonSaid: not charged, and it may still arrive for two hours": _says(
+        replace(NOT_CHARGED, wait_s=7200)
+    ),
     "NotFoundThere": lambda p: f.NotFoundThere(_attempt(p), conclusive=False),
     "NotFoundThere, conclusive": lambda p: f.NotFoundThere(_attempt(p), conclusive=True),
     "ReplayStarted": lambda p: f.ReplayStarted(_attempt(p), LOOK),

@@ -7,6 +7,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.domain.situations import NOW, POLICY, SITUATIONS
+from twintill.domain import facts as f
+from twintill.domain.decide import decide
+from twintill.domain.decision import Notice
 from twintill.domain.doubt import Window, may_replay, next_ask, nothing_can_appear
 
 _ATTEMPT = replace(SITUATIONS["charging-started"].attempts[0], first_sent_at=NOW)
@@ -47,3 +50,14 @@ def test_it_is_asked_for_soon_then_at_growing_intervals() -> None:
     assert pauses[0] == timedelta(seconds=5)
     assert pauses == sorted(pauses)
     assert pauses[-1] == pauses[-2] == timedelta(hours=2)
+
+
+def test_what_is_out_ends_with_a_person_also_while_stripe_cannot_be_read() -> None:
+    """A key that lives for weeks is replayed only after a look: without one nobody would know."""
+    unread = f.LookFailed("timed out")
+    out = SITUATIONS["charging-in-doubt"]
+    sent_at = out.attempts[0].first_sent_at
+    before = decide(out, unread, POLICY, sent_at + timedelta(days=3))
+    after = decide(out, unread, POLICY, sent_at + timedelta(days=3, seconds=1))
+    assert before.payment.parked_why is None
+    assert (after.payment.parked_why, after.notices) == ("timed out", (Notice.NEEDS_PERSON,))

@@ -5,7 +5,8 @@ from typing import Annotated
 
 import typer
 
-from twintill.cli import duties, inbox, keys, sandbox
+from twintill.cli import duties, inbox, keys, payments, sandbox
+from twintill.cli.resolve import resolve
 from twintill.cli.unpark import unpark
 from twintill.cli.verify import verify
 from twintill.errors import SettingsError, TwintillError
@@ -28,7 +29,9 @@ app.add_typer(sandbox.app, name="sandbox")
 app.add_typer(keys.app, name="keys")
 app.add_typer(inbox.app, name="inbox")
 app.add_typer(duties.app, name="duties")
+app.add_typer(payments.app, name="payments")
 app.command()(verify)
+app.command()(resolve)
 app.command()(unpark)
 
 Port = Annotated[int | None, typer.Option(min=0, max=65535, help="Instead of TWINTILL_PORT.")]

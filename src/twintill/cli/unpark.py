@@ -9,7 +9,7 @@ import typer
 if TYPE_CHECKING:
     from twintill.settings import Settings
 
-Payment = Annotated[str, typer.Argument(help="pay_..., as GET /v1/payments?parked=true lists it.")]
+Payment = Annotated[str, typer.Argument(help="pay_..., as `twintill payments parked` lists it.")]
 Why = Annotated[str, typer.Option("--why", help="What was found and done; kept in its history.")]
 
 

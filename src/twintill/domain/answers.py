@@ -20,7 +20,7 @@ from twintill.domain.decision import (
     parked,
     with_attempt,
 )
-from twintill.domain.doubt import next_ask
+from twintill.domain.doubt import next_ask, overdue
 from twintill.domain.dunning import GiveUp, next_try, wait_or_give_up
 from twintill.domain.facts import Answered, FailedLate, NotFoundThere, Via
 from twintill.domain.late_failure import failed_late
@@ -391,8 +391,7 @@ def still_in_doubt(
     payment = replace(look_again(with_attempt(payment, attempt), later), ended=False)
     if payment.state is State.CHARGING:
         payment = replace(payment, reason=_unless_it_differs(payment, Reason.IN_DOUBT))
-    deadline = policy.pending_deadline if pending else policy.doubt_deadline
-    if now > attempt.first_sent_at + deadline:
+    if overdue(attempt, policy, now):
         why = f"in doubt since {attempt.first_sent_at:%Y-%m-%d %H:%M} UTC: ask the processor"
         return Decision(parked(payment, why), attempt_id=attempt.id, notices=(Notice.NEEDS_PERSON,))
     return Decision(payment, attempt_id=attempt.id, note=detail)

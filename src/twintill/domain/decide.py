@@ -12,6 +12,7 @@ from twintill.domain import facts
 from twintill.domain.answers import answered, not_found_there, still_in_doubt
 from twintill.domain.braked import charge_braked
 from twintill.domain.decision import Decision, Notice, Send, look_again, parked, with_attempt
+from twintill.domain.doubt import overdue
 from twintill.domain.dunning import GiveUp, TryAt, next_charge
 from twintill.domain.facts import Fact
 from twintill.domain.late_failure import failed_late
@@ -26,6 +27,7 @@ from twintill.domain.payment import (
     Receipt,
     State,
 )
+from twintill.domain.person import person_said
 from twintill.domain.policy import Policy, pause_after
 from twintill.domain.steps import Rest, next_step
 from twintill.errors import BrokenInvariant
@@ -51,6 +53,8 @@ def decide(  # noqa: C901, PLR0912 -- one flat table, a case per fact
             return _look_failed(payment, fact, policy, now)
         case facts.Answered():
             return answered(payment, fact, policy, now)
+        case facts.PersonSaid():
+            return person_said(payment, fact, policy, now)
         case facts.NotFoundThere():
             return not_found_there(payment, fact, policy, now)
         case facts.ReplayStarted():
@@ -183,6 +187,9 @@ def _look_failed(
     payment = replace(look_again(payment, later), unreadable=payment.unreadable + 1)
     if payment.state is State.WAITING:
         payment = replace(payment, reason=Reason.STRIPE_UNREADABLE)
+    out = payment.unresolved_attempt
+    if out is not None and overdue(out, policy, now) and not payment.unapplied_minor:
+        return Decision(parked(payment, fact.detail), notices=(Notice.NEEDS_PERSON,))
     return Decision(payment, note=fact.detail)
 
 

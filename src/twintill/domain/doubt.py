@@ -9,7 +9,7 @@ found" proves "not charged" only after window and look-up lag.
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from twintill.domain.payment import Attempt
+from twintill.domain.payment import Attempt, Outcome
 from twintill.domain.policy import Policy, pause_after
 
 
@@ -30,9 +30,20 @@ def may_replay(attempt: Attempt, window: Window, policy: Policy, now: datetime) 
 
 def nothing_can_appear(attempt: Attempt, window: Window, now: datetime) -> bool:
     """Whether a look-up that finds nothing now proves that nothing was charged."""
-    if not window.reliable_look_up:
-        return False
-    return now > attempt.first_sent_at + window.key_window + window.look_up_lag
+    return window.reliable_look_up and now > nothing_arrives_after(attempt, window)
+
+
+def nothing_arrives_after(attempt: Attempt, window: Window) -> datetime:
+    """The end of the key's window, and of the time that a look-up may lag behind."""
+    return attempt.first_sent_at + window.key_window + window.look_up_lag
+
+
+def overdue(attempt: Attempt, policy: Policy, now: datetime) -> bool:
+    """Whether it has been out for longer than anybody should have to wait: a person looks."""
+    known = attempt.outcome in (Outcome.ACCEPTED, Outcome.NEEDS_CUSTOMER)
+    return now > attempt.first_sent_at + (
+        policy.pending_deadline if known else policy.doubt_deadline
+    )
 
 
 def next_ask(attempt: Attempt, policy: Policy, now: datetime) -> datetime:

@@ -5,7 +5,7 @@ from datetime import datetime
 from enum import StrEnum
 
 from twintill.domain.invoice import InvoiceLook
-from twintill.domain.outcomes import ChargeOutcome, DeclineKind, NotSent
+from twintill.domain.outcomes import Approved, ChargeOutcome, DeclineKind, NotSent
 
 
 class Via(StrEnum):
@@ -87,6 +87,28 @@ class Answered:
     attempt_id: str
     outcome: ChargeOutcome
     via: Via
+
+
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """What a person goes by: a file's name and the hash of its bytes, or an address."""
+
+    name: str
+    sha256: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class PersonSaid:
+    """A person looked for an attempt that nobody answered, and says what became of it.
+
+    `heard`: what the processor answered when it was asked once more.
+    """
+
+    attempt_id: str
+    outcome: Approved | NotSent
+    why: str
+    heard: str
+    evidence: Evidence | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -186,6 +208,7 @@ Fact = (
     | NoMethodFound
     | LookFailed
     | Answered
+    | PersonSaid
     | NotFoundThere
     | ReplayStarted
     | FailedLate

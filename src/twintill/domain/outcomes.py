@@ -37,6 +37,7 @@ class NotSentReason(StrEnum):
     CREDENTIALS = "credentials"  # our key is wrong
     CONFIG = "config"  # account or currency not enabled, no adapter
     INEXACT = "inexact"  # the amount cannot be expressed exactly there
+    PERSON = "person"  # a person looked, and says that it never arrived
 
 
 @dataclass(frozen=True, slots=True)

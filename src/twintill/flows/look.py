@@ -10,7 +10,7 @@ import structlog
 
 from twintill.domain import steps
 from twintill.domain.facts import LookFailed, LookGaveUp
-from twintill.errors import StripeError
+from twintill.errors import SettingsError, StripeError
 from twintill.flows import charge, report, resolve
 from twintill.flows.looking import Looking
 from twintill.flows.means import Means
@@ -61,8 +61,10 @@ async def _step(looking: Looking) -> None:
 
 
 async def _failed(looking: Looking, error: Exception) -> None:
-    """A bug of ours: seen on the payment, tried again, then parked for a person."""
-    detail = f"{type(error).__name__}: {error}"
+    """Nothing that was foreseen: seen on the payment, tried again, then parked for a person."""
+    # A processor that left the settings says so in a sentence; anything else is a bug of ours.
+    named = isinstance(error, SettingsError)
+    detail = str(error) if named else f"{type(error).__name__}: {error}"
     _log.error("look_failed", payment=looking.payment.id, error=detail, exc_info=error)
     if looking.payment.unreadable >= _FAILURES_MAX:
         await looking.learn(LookGaveUp(detail))

@@ -18,7 +18,7 @@ from twintill.store import brakes
 async def resolve(looking: Looking, attempt: Attempt) -> None:
     """An attempt without an answer."""
     processor = looking.means.processor(attempt.processor, attempt.processor_account_id)
-    window = _window(processor.capabilities)
+    window = window_of(processor.capabilities)
     if window.reliable_look_up:
         found = await processor.find_charge(attempt.reference)
         if not isinstance(found, NotFound):
@@ -81,7 +81,8 @@ def _seen(found: LookUp) -> ChargeOutcome:
             return found
 
 
-def _window(capabilities: Capabilities) -> Window:
+def window_of(capabilities: Capabilities) -> Window:
+    """How long the processor honours a key, and how surely a charge is found again."""
     return Window(
         key_window=timedelta(seconds=capabilities.key_window_s),
         look_up_lag=timedelta(seconds=capabilities.look_up_lag_s),

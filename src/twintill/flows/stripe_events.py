@@ -18,10 +18,9 @@ from twintill.flows.means import Means
 from twintill.flows.verdict import DONE, Verdict, ignored, parked
 from twintill.ids import Scope, payment_id
 from twintill.store import checkouts, clock, methods, mirror, operations, payments
+from twintill.store.work import NO_LANE
 from twintill.stripe_billing.events import StripeEvent
 from twintill.stripe_billing.shapes import InvoiceShape
-
-NO_LANE = "none"  # the payment's method is not known yet
 
 
 async def take_in(db: AsyncConnection, means: Means, scope: Scope, event: StripeEvent) -> Verdict:

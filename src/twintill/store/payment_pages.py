@@ -72,6 +72,13 @@ async def list_payments(
     return await read_page(db, scope, payments, "payment_id", page, *where)
 
 
+async def list_parked(db: AsyncConnection, scope: Scope, limit: int) -> list[Any]:
+    """Rows for a person, the longest waiting first."""
+    c = payments.c
+    query = select(payments).where(mine(payments, scope), c.parked_at.is_not(None))
+    return list(await db.execute(query.order_by(c.parked_at, c.payment_id).limit(limit)))
+
+
 async def amounts_of(
     db: AsyncConnection, scope: Scope, payment_ids: Iterable[str]
 ) -> dict[str, Amounts]:

@@ -21,6 +21,7 @@ from twintill.store.scoped import mine
 LEASE = timedelta(seconds=60)
 LEFT_LYING = timedelta(seconds=2)
 RING_AGAIN = timedelta(seconds=30)
+NO_LANE = "none"  # the payment's method is not known yet, or its processor is not any more
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,9 +45,12 @@ class Workable:
     def whose(self, scope: Scope, row_id: Any) -> Any:
         return and_(mine(self.table, scope), self.table.c[self.key] == row_id)
 
-    def bell(self, row: Any) -> Bell:
+    def bell(self, row: Any, lanes: frozenset[str] | None = None) -> Bell:
+        """`lanes`: those that somebody listens to; a payment of another one goes to NO_LANE."""
         scope = Scope(row.stripe_account_id, row.livemode)
         lane = row.lane if self.kind is Kind.PAYMENT else ""
+        if lane and lanes is not None and lane not in lanes:
+            lane = NO_LANE
         return Bell(self.kind, scope, str(getattr(row, self.key)), lane)
 
 
@@ -87,6 +91,20 @@ async def claim(db: AsyncConnection, work: Workable, scope: Scope, row_id: Any) 
     return None if looks is None else Lease(scope, row_id, token, looks)
 
 
+async def hold(db: AsyncConnection, work: Workable, scope: Scope, row_id: Any) -> Lease | None:
+    """Take the lease for a person, also of a row that is parked or not due; None: it is held."""
+    c = work.table.c
+    token = uuid.uuid4()
+    taken = await db.execute(
+        update(work.table)
+        .where(work.whose(scope, row_id), or_(c.lease_until.is_(None), c.lease_until < WALL))
+        .values(lease_until=WALL + LEASE, lease_token=token)
+        .returning(c.looks)
+    )
+    looks = taken.scalar_one_or_none()
+    return None if looks is None else Lease(scope, row_id, token, looks)
+
+
 async def release(db: AsyncConnection, work: Workable, lease: Lease) -> None:
     """Give the lease back, and ring again if the row is due by now: no wake-up is swallowed."""
     c = work.table.c
@@ -116,8 +134,18 @@ async def keep(db: AsyncConnection, work: Workable, lease: Lease) -> bool:
     return kept.rowcount == 1
 
 
-async def ring_due(db: AsyncConnection, work: Workable, limit: int = 200) -> int:
-    """The sweep: ring for rows that are due, unleased and were not rung lately; how many."""
+async def ring_due(
+    db: AsyncConnection,
+    work: Workable,
+    limit: int = 200,
+    *,
+    lanes: frozenset[str] | None = None,
+) -> int:
+    """The sweep: ring for rows that are due, unleased and were not rung lately; how many.
+
+    `lanes`: the payment lanes that are answered here. A processor that left the settings must not
+    take its payments along: they are looked at in NO_LANE, and end with a person.
+    """
     c = work.table.c
     page = (
         select(c.stripe_account_id, c.livemode, c[work.key])
@@ -143,7 +171,7 @@ async def ring_due(db: AsyncConnection, work: Workable, limit: int = 200) -> int
         .values(rung_at=WALL)
         .returning(work.table)
     )
-    bells = [work.bell(row) for row in rung]
+    bells = [work.bell(row, lanes) for row in rung]
     await enqueue(db, *bells)
     return len(bells)
 

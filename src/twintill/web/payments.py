@@ -63,7 +63,18 @@ async def list_all(
 async def get_one(payment: str, means: TheMeans, caller: Reader) -> WholePaymentShape:
     """Its attempts at the processor, the money that came, each fact, each ledger posting."""
     async with means.database.connect() as db:
-        return _whole(await read_whole(db, caller.scope, payment))
+        return show_whole(await read_whole(db, caller.scope, payment))
+
+
+def show_whole(whole: WholePayment) -> WholePaymentShape:
+    """All of it, in the words of the API."""
+    return WholePaymentShape(
+        **_payment(whole.payment, whole.amounts).model_dump(),
+        attempts=[_attempt(row) for row in whole.attempts],
+        receipts=[_receipt(row) for row in whole.receipts],
+        history=[_fact(row) for row in whole.history],
+        ledger=_ledger(whole.postings),
+    )
 
 
 def _payment(row: Any, amounts: Amounts) -> PaymentShape:
@@ -85,16 +96,6 @@ def _payment(row: Any, amounts: Amounts) -> PaymentShape:
         next_look_at=None if row.parked_at or row.ended_at else seconds(row.next_look_at),
         created=seconds(row.created_at) or 0,
         ended_at=seconds(row.ended_at),
-    )
-
-
-def _whole(whole: WholePayment) -> WholePaymentShape:
-    return WholePaymentShape(
-        **_payment(whole.payment, whole.amounts).model_dump(),
-        attempts=[_attempt(row) for row in whole.attempts],
-        receipts=[_receipt(row) for row in whole.receipts],
-        history=[_fact(row) for row in whole.history],
-        ledger=_ledger(whole.postings),
     )
 
 

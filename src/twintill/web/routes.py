@@ -1,6 +1,6 @@
 """The routers of the REST API and of the pages: a new one is listed here."""
 
-from twintill.web import checkout_page, checkouts, customers, invoices, payments, signups
+from twintill.web import checkout_page, checkouts, customers, invoices, payments, resolving, signups
 
 ROUTERS = (
     signups.router,
@@ -8,5 +8,6 @@ ROUTERS = (
     customers.router,
     invoices.router,
     payments.router,
+    resolving.router,
     checkout_page.router,
 )
