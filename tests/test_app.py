@@ -7,6 +7,7 @@ import httpx
 import pytest
 import respx
 from pydantic import SecretStr
+from sqlalchemy import select
 
 from tests.postgres import Database, Databases
 from tests.test_settings import environment
@@ -18,6 +19,7 @@ from twintill.sandbox.stripe import StripeSandboxSettings
 from twintill.sandbox.stripe import create_app as create_stripe
 from twintill.settings import Settings, read_settings
 from twintill.store import clock
+from twintill.store.tables import stripe_lanes
 
 ACCOUNT = "acct_1Sandbox"
 SILENT = "http://127.0.0.1:9"
@@ -64,6 +66,16 @@ async def test_the_first_start_takes_the_keys_account_and_an_id_for_good(
     assert first.scope == (ACCOUNT, False)
     assert second.installation_id == first.installation_id
     assert set(first.processors) == {"sandbox"}
+
+
+async def test_calls_to_stripe_take_turns_at_the_pace_of_the_settings(settings: Settings) -> None:
+    slow = settings.model_copy(update={"stripe_calls_per_s": 50.0, "stripe_reads_per_day": 7})
+    async with open_means(slow) as means:
+        assert means.stripe_reads_per_day == 7
+        await means.stripe.account_id()
+        async with means.database.connect() as db:
+            lanes = (await db.execute(select(stripe_lanes.c.lane))).scalars().all()
+    assert sorted(lanes) == ["", "GET /v1/account"]
 
 
 async def test_a_database_belongs_to_one_account(settings: Settings) -> None:

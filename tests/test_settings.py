@@ -7,7 +7,9 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
+from pydantic import SecretStr
 
+from twintill.domain.pace import Limits
 from twintill.errors import SettingsError
 from twintill.settings import PREFIX, Settings, read_settings, variable_of
 
@@ -152,3 +154,20 @@ def test_the_example_names_every_setting_and_no_other() -> None:
 def test_every_setting_has_a_meaning_and_an_example() -> None:
     silent = [n for n, f in Settings.model_fields.items() if not f.description or not f.examples]
     assert not silent
+
+
+def test_calls_to_stripe_stay_below_what_it_allows(environment: pytest.MonkeyPatch) -> None:
+    assert read_settings().stripe_limits == Limits(account_per_s=20, endpoint_per_s=20)
+    live = read_settings().model_copy(update={"stripe_api_key": SecretStr("rk_live_4711")})
+    assert live.stripe_limits == Limits(account_per_s=80, endpoint_per_s=20)
+    environment.setenv("TWINTILL_STRIPE_CALLS_PER_S", "5")
+    assert read_settings().stripe_limits == Limits(account_per_s=5, endpoint_per_s=5)
+
+
+def test_a_sandbox_is_called_as_fast_as_it_goes_unless_said(
+    environment: pytest.MonkeyPatch,
+) -> None:
+    environment.setenv("TWINTILL_STRIPE_API_BASE", "http://127.0.0.1:12111")
+    assert read_settings().stripe_limits is None
+    environment.setenv("TWINTILL_STRIPE_CALLS_PER_S", "50")
+    assert read_settings().stripe_limits == Limits(account_per_s=50, endpoint_per_s=20)

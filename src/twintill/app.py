@@ -13,6 +13,7 @@ from fastapi import FastAPI
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
+from twintill.domain.pace import Limits
 from twintill.errors import SettingsError, StripeError, StripeForbidden
 from twintill.flows.means import Means
 from twintill.flows.tell import App
@@ -24,10 +25,12 @@ from twintill.store import accounts, clock, schema
 from twintill.store.database import open_database
 from twintill.store.inbox import Receiver
 from twintill.store.migrations import revisions
+from twintill.store.pace import SharedBudget
 from twintill.store.vault import Vault
 from twintill.store.waker import Waker
 from twintill.stripe_billing.gateway import open_gateway
 from twintill.stripe_billing.marks import new_installation_id
+from twintill.stripe_billing.pace import Pacer
 from twintill.web.clock import BusinessClock
 from twintill.web.doors import Doors
 from twintill.web.frame import create_app
@@ -42,11 +45,14 @@ async def open_means(settings: Settings, *, pool_size: int = 10) -> AsyncIterato
         database = open_settings_database(settings, pool_size)
         closing.push_async_callback(database.dispose)
         scope, installation_id = await identify(settings, database)
+        pacer = open_pacer(settings, database, scope)
+        closing.push_async_callback(pacer.aclose)
         stripe = open_gateway(
             settings.stripe_api_key.get_secret_value(),
             settings.stripe_api_base,
             installation_id,
             settings.livemode,
+            pace=pacer,
         )
         closing.push_async_callback(stripe.aclose)
         processors = _open_processors(settings)
@@ -63,6 +69,7 @@ async def open_means(settings: Settings, *, pool_size: int = 10) -> AsyncIterato
             public_url=settings.public_url,
             tells_app=settings.app_webhook_url is not None,
             checkout_expires_after=timedelta(seconds=settings.checkout_expires_after_s),
+            stripe_reads_per_day=settings.stripe_reads_per_day,
         )
 
 
@@ -199,6 +206,13 @@ def open_settings_database(settings: Settings, pool_size: int = 2) -> AsyncEngin
         pool_size=pool_size,
         pgbouncer=settings.database_pgbouncer,
     )
+
+
+def open_pacer(settings: Settings, database: AsyncEngine, scope: Scope) -> Pacer:
+    """This process's share of the calls to Stripe."""
+    limits = settings.stripe_limits
+    budget = SharedBudget(database, scope, limits or Limits(1, 1))
+    return Pacer(budget, limited=limits is not None)
 
 
 def _open_processors(settings: Settings) -> dict[str, Processor]:

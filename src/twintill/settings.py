@@ -24,6 +24,7 @@ from pydantic import (
 from pydantic.fields import FieldInfo
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
+from twintill.domain.pace import Limits
 from twintill.domain.policy import Policy
 from twintill.errors import SettingsError
 
@@ -107,6 +108,26 @@ class Settings(DatabaseSettings):
         description="whose account the key must be of; needed when a restricted key may not "
         "read its account",
         examples=["acct_1Nexample"],
+    )
+    stripe_calls_per_s: float | None = Field(
+        None,
+        gt=0,
+        description="calls to Stripe a second, of all processes together; unset: 80 live, 20 in "
+        "test mode (Stripe allows 100 and 25), without limit where STRIPE_API_BASE is set",
+        examples=["80"],
+    )
+    stripe_endpoint_calls_per_s: float = Field(
+        20,
+        gt=0,
+        description="of them, to each endpoint of Stripe's (which allows 25)",
+        examples=["20"],
+    )
+    stripe_reads_per_day: int = Field(
+        330,
+        ge=0,
+        description="what may be read from Stripe in a day to find what was never delivered "
+        "(Stripe allows 10,000 reads a month, or 500 for each transaction)",
+        examples=["330"],
     )
     stripe_webhook_secrets: Secrets = Field(
         description="the signing secrets of your Stripe webhook endpoints, separated by commas",
@@ -195,6 +216,16 @@ class Settings(DatabaseSettings):
     def livemode(self) -> bool:
         """Whose money it is: the key says."""
         return "_live_" in self.stripe_api_key.get_secret_value()[:8]
+
+    @property
+    def stripe_limits(self) -> Limits | None:
+        """None: as fast as it goes."""
+        account_per_s = self.stripe_calls_per_s
+        if account_per_s is None:
+            if self.stripe_api_base is not None:
+                return None
+            account_per_s = 80 if self.livemode else 20
+        return Limits(account_per_s, min(account_per_s, self.stripe_endpoint_calls_per_s))
 
     @property
     def vault_keys(self) -> list[bytes]:

@@ -9,6 +9,7 @@ from typing import Any, TypeVar
 
 from tests.simulation.faults import Hit, Network
 from twintill.domain.invoice import InvoiceLook, InvoiceStatus, StripePayment
+from twintill.domain.pace import Urgency
 from twintill.errors import (
     StripeError,
     StripeForbidden,
@@ -80,7 +81,7 @@ class SimStripe:
         self.invoices[invoice_id].pay_calls += 1
         return await self._call("pay", invoice_id, lambda i: self._pay(i, key))
 
-    async def read_invoice(self, invoice_id: str) -> InvoiceLook:
+    async def read_invoice(self, invoice_id: str, urgency: Urgency = Urgency.OTHER) -> InvoiceLook:
         return await self._call("read", invoice_id, self._look)
 
     async def read_customer(self, customer_id: str) -> CustomerLook:

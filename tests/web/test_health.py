@@ -52,6 +52,8 @@ async def test_the_figures_tell_what_is_due_and_what_is_parked(
     assert 'twintill_work_due{kind="inbox"} 2.0' in figures
     assert 'twintill_work_parked{kind="inbox"} 1.0' in figures
     assert "twintill_database_up 1.0" in figures
+    assert "twintill_stripe_reads_today 0.0" in figures
+    assert "twintill_stripe_reads_left 330.0" in figures
 
 
 async def test_the_figures_tell_how_the_duties_stand(

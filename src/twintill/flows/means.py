@@ -28,6 +28,8 @@ class Means:
     public_url: str  # where customers reach our pages, without a trailing slash
     tells_app: bool  # whether the user's app gets events
     checkout_expires_after: timedelta = timedelta(days=1)
+    # What those that can wait (sweeps, catching up on events) may read from Stripe in a day.
+    stripe_reads_per_day: int = 330
 
     def processor(self, name: str, account_id: str | None = None) -> Processor:
         """Raises SettingsError for a processor that is not configured (any more).

@@ -8,6 +8,7 @@ from dataclasses import replace
 
 from twintill.domain.facts import InvoiceReported, ReportFailed, ReportRefused
 from twintill.domain.invoice import InvoiceLook
+from twintill.domain.pace import Urgency
 from twintill.domain.payment import Payment
 from twintill.domain.report import Pay, judge_answer, judge_report
 from twintill.errors import StripeError, StripeRefused
@@ -51,7 +52,7 @@ async def _read_again(
     looking: Looking, payment: Payment, refused: StripeRefused
 ) -> tuple[InvoiceLook, Verdict]:
     """`pay` was refused: whatever the message says, the invoice's own state decides."""
-    look = await looking.means.stripe.read_invoice(payment.invoice_id)
+    look = await looking.means.stripe.read_invoice(payment.invoice_id, Urgency.REPORT)
     verdict = judge_report(payment, look)
     if isinstance(verdict, Pay):
         return look, ReportFailed(f"Stripe refused `pay` on an open invoice: {refused}")

@@ -15,6 +15,7 @@ from twintill.stripe_billing.connection import (
 from twintill.stripe_billing.customers import Customers
 from twintill.stripe_billing.invoices import Invoices
 from twintill.stripe_billing.marks import is_installation_id
+from twintill.stripe_billing.pace import Pace, Unpaced
 from twintill.stripe_billing.shapes import Id, Shape
 from twintill.stripe_billing.subscriptions import Subscriptions
 
@@ -69,12 +70,18 @@ def open_gateway(
     installation_id: str,
     livemode: bool,  # noqa: FBT001 - the four are what a Stripe key is
     *,
+    pace: Pace | None = None,
     read_timeout_s: float = READ_TIMEOUT_S,
     deadline_s: float = DEADLINE_S,
     retries: int = RETRIES,
 ) -> Gateway:
-    """`api_base` None: Stripe itself; else a sandbox, such as http://127.0.0.1:12111."""
+    """`api_base` None: Stripe itself; else a sandbox, such as http://127.0.0.1:12111.
+
+    `pace` None: requests leave at once, and are not counted.
+    """
     if not is_installation_id(installation_id):
         raise ValueError(f"not an installation id (8 of a-z, 2-7): {installation_id!r}")
-    client, http = connect(api_key, api_base, read_timeout_s=read_timeout_s, retries=retries)
+    client, http = connect(
+        api_key, api_base, pace or Unpaced(), read_timeout_s=read_timeout_s, retries=retries
+    )
     return Gateway(client, http, installation_id, livemode, deadline_s)

@@ -7,6 +7,7 @@ from typing import Any
 import stripe
 
 from twintill.domain.invoice import InvoiceLook, InvoiceStatus, StripePayment
+from twintill.domain.pace import Urgency
 from twintill.errors import StripeRefused, StripeUnreadable
 from twintill.stripe_billing import marks
 from twintill.stripe_billing.connection import Connection
@@ -26,7 +27,8 @@ class Invoices(Connection):
 
         No key of ours: a replayed answer of a minute ago would be no look at all.
         """
-        return await self._write(invoice_id, marks.intent(self.installation_id, n))
+        mark = marks.intent(self.installation_id, n)
+        return await self._write(invoice_id, mark, Urgency.CHARGE)
 
     async def write_reference(
         self, invoice_id: str, reference: str, processor: str, processor_payment_id: str | None
@@ -37,7 +39,7 @@ class Invoices(Connection):
             marks.PROCESSOR: processor,
             marks.PROCESSOR_PAYMENT_ID: processor_payment_id or "",
         }
-        return await self._write(invoice_id, metadata)
+        return await self._write(invoice_id, metadata, Urgency.REPORT)
 
     async def pay_out_of_band(self, invoice_id: str, key: str) -> InvoiceLook:
         """Cannot be undone: compare the amounts before, and in the answer again."""
@@ -46,13 +48,15 @@ class Invoices(Connection):
                 invoice_id,
                 {"paid_out_of_band": True, "expand": _WITH_PAYMENTS},
                 {"idempotency_key": key},
-            )
+            ),
+            Urgency.REPORT,
         )
 
-    async def read_invoice(self, invoice_id: str) -> InvoiceLook:
+    async def read_invoice(self, invoice_id: str, urgency: Urgency = Urgency.OTHER) -> InvoiceLook:
         """One read of the monthly allocation; a missing one is StripeRefused, resource_missing."""
         return await self._look(
-            self.client.v1.invoices.retrieve_async(invoice_id, {"expand": _WITH_PAYMENTS})
+            self.client.v1.invoices.retrieve_async(invoice_id, {"expand": _WITH_PAYMENTS}),
+            urgency,
         )
 
     async def finalize(self, invoice_id: str, key: str) -> InvoiceLook:
@@ -78,35 +82,40 @@ class Invoices(Connection):
             if refused.code != RESOURCE_MISSING:  # deletes carry no key: repeated, it is gone
                 raise
 
-    async def _write(self, invoice_id: str, metadata: dict[str, str]) -> InvoiceLook:
+    async def _write(
+        self, invoice_id: str, metadata: dict[str, str], urgency: Urgency
+    ) -> InvoiceLook:
         call = self.client.v1.invoices.update_async(
             invoice_id, {"metadata": metadata, "expand": _WITH_PAYMENTS}
         )
         try:
-            return await self._look(call)
+            return await self._look(call, urgency)
         except StripeRefused as refused:
             if refused.code == RESOURCE_MISSING:
                 raise
             # Nothing says that Stripe takes metadata in every status. Of a closed invoice a
             # plain read tells as much; an open one without our mark must not be charged.
-            look = await self.read_invoice(invoice_id)
+            look = await self.read_invoice(invoice_id, urgency)
             if not look.closed:
                 raise
             return look
 
-    async def _look(self, call: Awaitable[stripe.StripeObject]) -> InvoiceLook:
-        raw = await self.answer(call)
+    async def _look(
+        self, call: Awaitable[stripe.StripeObject], urgency: Urgency = Urgency.OTHER
+    ) -> InvoiceLook:
+        raw = await self.answer(call, urgency)
         payments = raw.get("payments")
         if isinstance(payments, dict) and payments.get("has_more"):
-            raw["payments"] = {"data": await self._payments(str(raw.get("id")))}
+            raw["payments"] = {"data": await self._payments(str(raw.get("id")), urgency)}
         return look_at(self, raw)
 
-    async def _payments(self, invoice_id: str) -> list[dict[str, Any]]:
+    async def _payments(self, invoice_id: str, urgency: Urgency) -> list[dict[str, Any]]:
         return [
             payment
             async for payment in self.every(
                 self.client.v1.invoice_payments.list_async,
                 {"invoice": invoice_id, "expand": ["data.payment.payment_intent"]},
+                urgency,
             )
         ]
 

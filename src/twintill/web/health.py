@@ -12,6 +12,7 @@ from starlette.responses import JSONResponse, Response
 from twintill.store import duties, figures
 from twintill.store.duties import Standing
 from twintill.store.figures import Waiting
+from twintill.store.pace import reads_today
 from twintill.store.schema import is_behind
 from twintill.web.doors import Doors, TheDoors
 from twintill.web.problems import is_database_down
@@ -57,7 +58,11 @@ async def _now(doors: Doors) -> CollectorRegistry:
     scope, known = doors.means.scope, None
     try:
         async with doors.means.database.connect() as db:
-            known = _Known(await figures.waiting(db, scope), await duties.standings(db, scope))
+            known = _Known(
+                await figures.waiting(db, scope),
+                await duties.standings(db, scope),
+                await reads_today(db, scope),
+            )
     except Exception as error:
         if not is_database_down(error):
             raise
@@ -66,6 +71,7 @@ async def _now(doors: Doors) -> CollectorRegistry:
     if known is not None:
         registry.register(_Waiting(known.waiting))
         registry.register(_Duties(known.duties))
+        registry.register(_Reads(known.reads_today, doors.means.stripe_reads_per_day))
     return registry
 
 
@@ -73,6 +79,7 @@ async def _now(doors: Doors) -> CollectorRegistry:
 class _Known:
     waiting: list[Waiting]
     duties: list[Standing]
+    reads_today: int
 
 
 class _Up(Collector):
@@ -124,3 +131,15 @@ class _Duties(Collector):
                 if isinstance(value, int | float):
                     result.add_metric([duty.name, figure], value)
         yield from (age, failures, result)
+
+
+class _Reads(Collector):
+    def __init__(self, today: int, per_day: int) -> None:
+        self._today, self._per_day = today, per_day
+
+    def collect(self) -> Iterator[Metric]:
+        meaning = "What was read from Stripe since midnight (UTC), by all processes."
+        yield GaugeMetricFamily("twintill_stripe_reads_today", meaning, self._today)
+        left = max(0, self._per_day - self._today)
+        meaning = "What sweeps and catching up may still read from Stripe today."
+        yield GaugeMetricFamily("twintill_stripe_reads_left", meaning, left)

@@ -34,6 +34,7 @@ from twintill.store.tables.money import (
     postings,
     receipts,
 )
+from twintill.store.tables.pace import stripe_lanes, stripe_reads
 
 __all__ = [
     "UNRESOLVED",
@@ -57,6 +58,8 @@ __all__ = [
     "postings",
     "receipts",
     "stripe_accounts",
+    "stripe_lanes",
+    "stripe_reads",
     "subscriptions",
     "virtual_clocks",
 ]
