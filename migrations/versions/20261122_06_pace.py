@@ -1,14 +1,14 @@
 """The pace of calls to Stripe, and how much was read there.
 
 Revision ID: 20261122_06
-Revises: 20261122_07
+Revises: 20261122_08
 """
 
 import sqlalchemy as sa
 from alembic import op
 
 revision = "20261122_06"
-down_revision = "20261122_07"
+down_revision = "20261122_08"
 branch_labels = None
 depends_on = None
 
