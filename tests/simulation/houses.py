@@ -12,6 +12,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from tests.simulation.loop import CURRENT, Process, SimLoop
 from tests.simulation.trace import Trace
 from twintill.domain.policy import Policy
+from twintill.flows import arrivals
 from twintill.flows.means import Means
 from twintill.ids import Scope
 from twintill.processors import Processor
@@ -134,12 +135,12 @@ class WebHouse(House):
             return False
 
     async def _answer(self, source: str, body: bytes) -> int:
-        if source == webhooks.STRIPE:
-            verdict, event = webhooks._read_stripe(body, SCOPE)
+        if source == arrivals.STRIPE:
+            verdict, event = arrivals.read_stripe(body, SCOPE)
             events, name, hears = (event,), source, webhooks._STRIPE_HEARS
         else:
             sender = self.means.processors[source]
-            verdict, events = webhooks._read_processor(sender, body)  # type: ignore[assignment]
+            verdict, events = arrivals.read_processor(sender, body)  # type: ignore[assignment]
             name, hears = f"{sender.name}:{sender.account_id}", sender.acknowledgement
         delivery = Delivery(SCOPE, name, {}, body, verdict, events)
         answer = await webhooks._receive(self.doors, source, delivery, hears)

@@ -12,13 +12,15 @@ from typing import Any
 
 import structlog
 
-from twintill.flows import purge
+from twintill.flows import catch_up, purge
 from twintill.flows.duty import Duty, Ran
 from twintill.flows.means import Means
 from twintill.ids import Scope
 from twintill.store import duties
 
 DUTIES: Mapping[str, Duty] = {
+    "catch_up": catch_up.catch_up,
+    "compare_events": catch_up.compare_events,
     "purge_answers": purge.purge_answers,
 }
 

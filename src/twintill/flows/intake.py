@@ -12,6 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from twintill.errors import UnreadableEvent
 from twintill.flows import processor_events, stripe_events
+from twintill.flows.arrivals import STRIPE
 from twintill.flows.means import Means
 from twintill.flows.verdict import Verdict, parked
 from twintill.ids import Scope
@@ -20,7 +21,6 @@ from twintill.store.inbox_rows import Received
 from twintill.store.work import INBOX
 from twintill.stripe_billing import events
 
-STRIPE = "stripe"
 _log = structlog.get_logger(__name__)
 _TRIES_MAX = 8
 _PAUSE = timedelta(seconds=5)

@@ -1,5 +1,7 @@
 """Whose database this is: one Stripe account for each mode, chosen at the first start."""
 
+from datetime import datetime
+
 from sqlalchemy import select
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -16,6 +18,14 @@ async def account_of(db: AsyncConnection, *, livemode: bool) -> str | None:
     found = await db.execute(select(c.stripe_account_id).where(c.livemode == livemode))
     account_id: str | None = found.scalar_one_or_none()
     return account_id
+
+
+async def began_at(db: AsyncConnection, scope: Scope) -> datetime | None:
+    """When this installation started for the first time."""
+    c = stripe_accounts.c
+    found = await db.execute(select(c.created_at).where(mine(stripe_accounts, scope)))
+    moment: datetime | None = found.scalar_one_or_none()
+    return moment
 
 
 async def installation_of(db: AsyncConnection, scope: Scope, proposed: str) -> str:

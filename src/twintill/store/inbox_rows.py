@@ -1,5 +1,6 @@
 """The inbox from the worker's side: read a row with its delivery, and say what became of it."""
 
+from collections.abc import Collection
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -32,6 +33,18 @@ async def read(db: AsyncConnection, scope: Scope, inbox_id: int) -> Received:
     if row is None:
         raise NotFoundError(f"No such event in the inbox: {inbox_id}")
     return Received(inbox_id, row.source, row.type, row.position, row.body)
+
+
+async def unknown(
+    db: AsyncConnection, scope: Scope, source: str, dedupe_keys: Collection[str]
+) -> set[str]:
+    """Which of these events never came."""
+    known = await db.execute(
+        select(_C.dedupe_key).where(
+            mine(inbox, scope), _C.source == source, _C.dedupe_key.in_(dedupe_keys)
+        )
+    )
+    return set(dedupe_keys) - set(known.scalars())
 
 
 async def hold(db: AsyncConnection, scope: Scope, inbox_id: int) -> Received | None:
