@@ -5,7 +5,7 @@ from datetime import datetime
 from tests.domain.situations import FACTS, NOW, POLICY, SITUATIONS
 from twintill.domain.decide import decide
 from twintill.domain.decision import Decision
-from twintill.domain.payment import Payment
+from twintill.domain.payment import Attempt, Payment, Refund
 from twintill.errors import BrokenInvariant
 
 NOTED = "noted"
@@ -27,6 +27,7 @@ def shown(before: Payment, decision: Decision) -> str:
     after = decision.payment
     done = [
         *(["send"] if decision.send else []),
+        *(["give back"] if decision.give_back else []),
         *(["posts " + " ".join(t.kind for t in decision.postings)] if decision.postings else []),
         *(
             ["tells " + " ".join(n.removeprefix("payment.") for n in decision.notices)]
@@ -56,7 +57,9 @@ def _standing(before: Payment, after: Payment) -> str:
 def _attempts(before: Payment, after: Payment) -> list[str]:
     """The attempts that have another outcome than before."""
     old = {a.id: a.outcome for a in before.attempts}
-    return [f"{a.id} {a.outcome}" for a in after.attempts if old.get(a.id) != a.outcome]
+    old |= {r.id: r.outcome for r in before.refunds}
+    now: list[Attempt | Refund] = [*after.attempts, *after.refunds]
+    return [f"{a.id} {a.outcome}" for a in now if old.get(a.id) != a.outcome]
 
 
 def _until(at: datetime) -> str:

@@ -113,6 +113,35 @@ def _two_out(*told: Fact) -> Payment:
     return after(first, start(2), *told)
 
 
+def give_back(
+    payment: Payment, amount_minor: int | None = None, **changes: object
+) -> f.RefundStarted:
+    """A refund of what is stranded first, under the next number."""
+    n, receipt = payment.next_refund_n, payment.receipt_to_give_back
+    stranded_minor = receipt.stranded_minor if receipt else 5000
+    return f.RefundStarted(
+        receipt.id if receipt else "rct_of_nobody",
+        amount_minor or stranded_minor,
+        n,
+        f"ref_{n}",
+        f"tw-ref-{n}",
+        f"ref-key-{n}",
+        **changes,  # type: ignore[arg-type]
+    )
+
+
+def refund_answer(outcome: ChargeOutcome, via: Via = Via.FIRST, n: int = 1) -> f.RefundAnswered:
+    return f.RefundAnswered(f"ref_{n}", outcome, via)
+
+
+def _refund(*told: Fact) -> Payment:
+    """Stranded because of a void, a refund of it sent, then these."""
+    stranded = after(new_payment(), start(), answer(APPROVED), f.ReportRefused(VOID))
+    return after(stranded, give_back(stranded), *told, at=NOW - timedelta(hours=6))
+
+
+REFUNDED = Approved("rfd_1", AMOUNT)
+REFUND_REFUSED = Declined(DeclineKind.SOFT, "refund_exceeds_charge")
 _RECORDED = answer(APPROVED, Via.RECORD)
 _TWICE = (_RECORDED, answer(Approved("ch_2", AMOUNT), Via.RECORD, 2))
 BRAKED = "60 charges in doubt"
@@ -157,6 +186,21 @@ SITUATIONS: dict[str, Payment] = {
     ),
     "reported-second-out": _two_out(answer(NO_ANSWER, n=2), _RECORDED, f.InvoiceReported(5000)),
     "stranded": after(new_payment(), start(), answer(APPROVED), f.ReportRefused(VOID)),
+    "stranded-provisional": after(
+        new_payment(), start(), answer(PROVISIONAL), f.ReportRefused(VOID)
+    ),
+    "stranded-parked": after(
+        new_payment(),
+        start(),
+        answer(APPROVED),
+        f.ReportFailed("more is due", needs_person=True),
+        f.ReportRefused(VOID),
+    ),
+    "refund-started": _refund(),
+    "refund-in-doubt": _refund(refund_answer(NO_ANSWER)),
+    "refund-under-way": _refund(refund_answer(Accepted("rfd_1"))),
+    "refund-not-sent": _refund(refund_answer(NOT_SENT)),
+    "refund-refused": _refund(refund_answer(REFUND_REFUSED)),
     "stranded-excess": after(new_payment(), start(), answer(APPROVED), f.InvoiceReported(4000)),
     "stranded-second": _two_out(_RECORDED, f.InvoiceReported(5000), _TWICE[1]),
     "exhausted": after(new_payment(), start(), answer(HARD)),
@@ -165,13 +209,7 @@ SITUATIONS: dict[str, Payment] = {
     ),
     "canceled": after(new_payment(), start(look=VOID)),
     "canceled-after-a-try": after(new_payment(), start(), answer(NOT_SENT), start(2, look=VOID)),
-    # Refunds come later; the state is there, and nothing may move money in it.
-    "refunded": replace(
-        after(new_payment(), start(), answer(APPROVED), f.ReportRefused(VOID)),
-        state=State.REFUNDED,
-        ended=True,
-        parked_why=None,
-    ),
+    "refunded": _refund(refund_answer(REFUNDED)),
 }
 
 Make = Callable[[Payment], Fact]
@@ -196,6 +234,28 @@ def _answers(outcome: ChargeOutcome, vias: Sequence[Via] = tuple(Via)) -> dict[s
 
 def _says(outcome: Approved | NotSent) -> Make:
     return lambda payment: f.PersonSaid(_attempt(payment), outcome, "looked there", "no answer")
+
+
+def _its_refund(payment: Payment) -> str:
+    return payment.refunds[-1].id if payment.refunds else "ref_of_nobody"
+
+
+def _tells(outcome: ChargeOutcome, via: Via = Via.FIRST) -> Make:
+    return lambda payment: f.RefundAnswered(_its_refund(payment), outcome, via)
+
+
+def _seen_there(minor: int = 2000, refund_id: str = "rfd_9") -> Make:
+    def make(payment: Payment) -> Fact:
+        receipt, n = payment.receipt_to_give_back, payment.next_refund_n
+        return f.RefundSeenThere(
+            receipt.id if receipt else "rct_of_nobody",
+            refund_id,
+            Money(minor, "EUR"),
+            n,
+            f"ref_{n}",
+        )
+
+    return make
 
 
 FACTS: dict[str, Make] = {
@@ -251,6 +311,31 @@ FACTS: dict[str, Make] = {
     "FailedLate for good": lambda p: f.FailedLate(
         _attempt(p), "mandate_cancelled", "", DeclineKind.REVOKED
     ),
+    "RefundStarted": give_back,
+    "RefundStarted, of another amount": lambda p: give_back(p, 4999),
+    "RefundStarted, refused by the adapter": lambda p: give_back(p, refused=INEXACT),
+    "RefundStarted, over a cap": lambda p: give_back(p, over_cap="20 refunds in an hour"),
+    "RefundReplayStarted": lambda p: f.RefundReplayStarted(_its_refund(p)),
+    "Refund approved": _tells(REFUNDED),
+    "Refund approved, by a record": _tells(REFUNDED, Via.RECORD),
+    "Refund approved, another one": _tells(Approved("rfd_2", AMOUNT)),
+    "Refund approved, another amount": _tells(Approved("rfd_1", Money(6000, "EUR"))),
+    "Refund accepted": _tells(Accepted("rfd_1")),
+    "Refund declined": _tells(REFUND_REFUSED),
+    "Refund declined, by a record": _tells(REFUND_REFUSED, Via.RECORD),
+    "Refund declined, to a replay": _tells(REFUND_REFUSED, Via.REPLAY),
+    "Refund asks for the customer": _tells(NEEDS_CUSTOMER),
+    "Refund without an answer": _tells(NO_ANSWER),
+    "Refund not sent": _tells(NOT_SENT),
+    "Refund not sent, to a replay": _tells(NOT_SENT, Via.REPLAY),
+    "RefundNotFoundThere": lambda p: f.RefundNotFoundThere(_its_refund(p), conclusive=False),
+    "RefundNotFoundThere, conclusive": lambda p: f.RefundNotFoundThere(
+        _its_refund(p), conclusive=True
+    ),
+    "RefundSeenThere": _seen_there(),
+    "RefundSeenThere, all of it": _seen_there(5000),
+    "RefundSeenThere, more than is stranded": _seen_there(6000),
+    "RefundSeenThere, our own": _seen_there(5000, "rfd_1"),
     "InvoiceReported": lambda _: f.InvoiceReported(5000),
     "InvoiceReported, less": lambda _: f.InvoiceReported(4000),
     "InvoiceReported, more": lambda _: f.InvoiceReported(6000),

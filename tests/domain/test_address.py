@@ -1,7 +1,7 @@
 """A billing address: plain mistakes are found where they were typed; nothing else is judged."""
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from twintill.domain.address import Address, clean, complaints, needs_state
@@ -61,6 +61,7 @@ def test_empty_fields_are_left_out() -> None:
 
 
 @given(st.builds(Address, *[st.text(max_size=300)] * 5))
+@example(Address("AA", "00", "", "", "\x1b"))
 def test_whatever_is_typed_nothing_unprintable_or_long_passes(address: Address) -> None:
     cleaned = clean(address)
     if not complaints(cleaned):

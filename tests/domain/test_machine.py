@@ -37,6 +37,8 @@ class Start(StrEnum):
     DEBIT_COLLECTED = "a debit was collected and not yet reported"
     SECOND_OUT = "the first attempt was declined, the second has no answer"
     DECLINE_TURNED = "and the first decline has become an approval"
+    VOIDED = "the invoice was voided while a debit was collected"
+    REFUND_OUT = "a refund of stranded money has no answer"
 
 
 class OnePayment(RuleBasedStateMachine):
@@ -52,6 +54,8 @@ class OnePayment(RuleBasedStateMachine):
         self.world.replays_first_answer = replays
         if start is Start.DEBIT_COLLECTED:
             self._look(Does.APPROVE_FOR_NOW, Line.LATE, "pm_a")
+        elif start in (Start.VOIDED, Start.REFUND_OUT):
+            self._stranded(lose=start is Start.REFUND_OUT)
         elif start is not Start.NEW:
             self._look(Does.DECLINE, Line.FINE, "pm_a")
             self._look(Does.APPROVE, Line.LOST_AFTER, "pm_a")
@@ -59,6 +63,14 @@ class OnePayment(RuleBasedStateMachine):
             first = self.world.there["key-1"]
             self.world.settle(first, kindly=True)
             self.world.learn(Answered(first.attempt.id, first.now, Via.RECORD))
+
+    def _stranded(self, *, lose: bool) -> None:
+        does = Does.APPROVE if lose else Does.APPROVE_FOR_NOW
+        self._look(does, Line.LATE, "pm_a")
+        self.world.closed_by_others(InvoiceStatus.VOID, StripePayment.NONE)
+        self._look(does, Line.FINE, "pm_a")
+        if lose:
+            self._look(Does.APPROVE, Line.LOST_AFTER, "pm_a")
 
     @rule(seconds=_PAUSES)
     def time_passes(self, seconds: int) -> None:
@@ -123,6 +135,23 @@ class OnePayment(RuleBasedStateMachine):
     @rule(number=_NUMBERS)
     def a_debit_comes_back(self, number: int) -> None:
         self.world.fail_late(list(self.world.there.values())[number % len(self.world.there)])
+
+    @precondition(lambda self: self.world.there)
+    @rule(number=_NUMBERS)
+    def a_debit_becomes_final(self, number: int) -> None:
+        self.world.make_final(list(self.world.there.values())[number % len(self.world.there)])
+
+    @precondition(lambda self: self.world.payment.receipt_to_give_back)
+    @rule(minor=st.integers(min_value=1, max_value=5000))
+    def somebody_gives_it_back_by_hand(self, minor: int) -> None:
+        self.world.back.by_hand(minor)
+
+    @precondition(lambda self: self.world.back.there)
+    @rule(number=_NUMBERS, age=_NUMBERS, kindly=st.booleans())
+    def a_refund_ends_and_is_told(self, number: int, age: int, kindly: bool) -> None:
+        given = list(self.world.back.there.values())[number % len(self.world.back.there)]
+        self.world.back.settle(given, kindly=kindly)
+        self.world.back.tell(given, age)
 
     @precondition(lambda self: self.world.payment.attempts)
     @rule(how=st.sampled_from(_CLOSED))
@@ -189,6 +218,9 @@ class OnePayment(RuleBasedStateMachine):
             for charge in world.there.values():
                 if isinstance(charge.now, Accepted | NeedsCustomer):
                     world.settle(charge, kindly=True)
+                world.make_final(charge)
+            for given in world.back.there.values():
+                world.back.settle(given, kindly=True)
             world.look(Does.APPROVE, Line.FINE, "pm_a")
         raise AssertionError(f"wedged: {world.payment}")
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
 
+from tests.domain.giving_back import GivingBack
 from tests.domain.situations import LOOK, NOW, POLICY, new_payment
 from twintill.domain import facts as f
 from twintill.domain.decide import decide
@@ -16,9 +17,7 @@ from twintill.domain.doubt import Window, may_replay, nothing_can_appear
 from twintill.domain.facts import Answered, Fact, Via
 from twintill.domain.invoice import InvoiceLook, InvoiceStatus, StripePayment
 from twintill.domain.ledger import (
-    FAILED,
     REPORTED,
-    STRANDED,
     UNAPPLIED,
     LedgerTransaction,
     balance_per_payment,
@@ -37,7 +36,16 @@ from twintill.domain.outcomes import (
 )
 from twintill.domain.payment import Attempt, Outcome, Payment, State
 from twintill.domain.report import Pay, judge_paid, judge_report
-from twintill.domain.steps import Ask, Charge, Report, Resolve, Rest, next_step
+from twintill.domain.steps import (
+    Ask,
+    AskRefund,
+    Charge,
+    GiveBack,
+    Report,
+    Resolve,
+    Rest,
+    next_step,
+)
 
 
 class Does(StrEnum):
@@ -91,6 +99,9 @@ class World:
     replays_first_answer: bool = True  # or calls every repetition a duplicate, and declines it
     taken: list[f.ChargeStarted | f.ReplayStarted] = field(default_factory=list)  # last looks
     braked: bool = False  # charging through the processor is paused
+
+    def __post_init__(self) -> None:
+        self.back = GivingBack(self)
 
     # The store
 
@@ -159,11 +170,11 @@ class World:
             stands[leg.account] = stands.get(leg.account, 0) + leg.amount_minor
         assert -stands.get(UNAPPLIED, 0) == self.payment.unapplied_minor
         assert -stands.get(REPORTED, 0) == self.payment.reported_minor
+        self.back.check(stands)
         live = [r for r in receipts if not r.failed]
-        assert -stands.get(STRANDED, 0) == sum(r.stranded_minor for r in live)
-        assert stands.get(FAILED, 0) == sum(r.reported_minor for r in receipts if r.failed)
         clearing = sum(v for k, v in stands.items() if k.startswith("processor:"))
-        assert clearing == sum(r.collected_minor for r in live)
+        here = sum(r.collected_minor for r in live) - sum(r.refunded_minor for r in receipts)
+        assert clearing == here
         assert self.payment.reported_minor <= self.invoice.amount_paid_minor
         holding = [c for c in self.there.values() if c.holds_money]
         assert len(holding) <= 1 + self.flips, "charged twice by us"
@@ -191,9 +202,20 @@ class World:
             case Resolve(attempt):
                 self._resolve(attempt, does, line, readable=readable)
             case Ask(attempt):
-                self.learn(Answered(attempt.id, self._record(attempt, line), Via.RECORD))
+                self._ask(attempt, line)
+            case GiveBack(receipt):
+                self.back.look(receipt, does, line, readable=readable)
+            case AskRefund(refund):
+                self.back.ask(refund, does, line)
             case Rest():
                 raise AssertionError("due, and nothing to do")
+
+    def _ask(self, attempt: Attempt, line: Line) -> None:
+        told = self._record(attempt, line)
+        if not attempt.unresolved and not isinstance(told, Approved | Declined):
+            self.learn(f.LookFailed("could not ask whether it is final"))
+        else:
+            self.learn(Answered(attempt.id, told, Via.RECORD))
 
     def _charge(self, does: Does, line: Line, method: str, *, readable: bool) -> None:
         if self.braked and line is Line.FINE:
@@ -295,6 +317,11 @@ class World:
             self.flips += 1
             does = Does.APPROVE if self.looks_up else Does.APPROVE_FOR_NOW
             charge.states.append(_first(attempt, does))
+
+    def make_final(self, charge: There) -> None:
+        now = charge.now
+        if isinstance(now, Approved) and now.finality is Finality.PROVISIONAL:
+            charge.states.append(replace(now, finality=Finality.FINAL))
 
     def fail_late(self, charge: There) -> None:
         """A debit that was approved for now comes back; told as what it is."""

@@ -117,15 +117,15 @@ async def test_an_invoice_voided_meanwhile_is_not_charged(world: World) -> None:
     assert await world.charges() == []
 
 
-async def test_money_that_finds_its_invoice_void_is_stranded_for_a_person(world: World) -> None:
+async def test_money_that_finds_its_invoice_void_is_stranded(world: World) -> None:
     customer_id = await world.customer("debit_ok")
     invoice_id = await world.collect(customer_id)
     await world.means.stripe.void(invoice_id, key="test")
     await world.advance(timedelta(days=4))
     await world.work()
     payment = await world.payment(invoice_id)
-    assert payment.state is State.STRANDED
-    assert payment.parked_why is not None
+    assert (payment.state, payment.reason) == (State.STRANDED, Reason.INVOICE_VOID)
+    assert (payment.ended, payment.parked_why) == (False, None)
     assert (await world.balances())["customer:stranded"] == -4900
 
 

@@ -56,9 +56,10 @@ def complaints(address: Address) -> dict[str, str]:
         found["postal_code"] = complaint
     if address.country in _WITH_STATES and not _STATE.match(address.state):
         found["state"] = "Enter the two letters of your state or province."
-    for name in ("line1", "city"):
+    for name in ("line1", "city", "state"):
         value = getattr(address, name)
-        if len(value) > LONGEST_LINE or not value.isprintable():
+        odd = len(value) > LONGEST_LINE or not value.isprintable()
+        if odd and name not in found:
             found[name] = f"Use at most {LONGEST_LINE} plain characters."
     return found
 

@@ -8,7 +8,7 @@ from dataclasses import replace
 from datetime import datetime
 from typing import assert_never
 
-from twintill.domain import facts
+from twintill.domain import facts, refunds
 from twintill.domain.answers import answered, not_found_there, still_in_doubt
 from twintill.domain.braked import charge_braked
 from twintill.domain.decision import Decision, Notice, Send, look_again, parked, with_attempt
@@ -61,10 +61,20 @@ def decide(  # noqa: C901, PLR0912 -- one flat table, a case per fact
             return _replay_started(payment, fact, policy, now)
         case facts.FailedLate():
             return failed_late(payment, fact, policy, now)
+        case facts.RefundStarted():
+            return refunds.refund_started(payment, fact, now)
+        case facts.RefundReplayStarted():
+            return refunds.refund_replay_started(payment, fact, now)
+        case facts.RefundAnswered():
+            return refunds.refund_answered(payment, fact, policy, now)
+        case facts.RefundNotFoundThere():
+            return refunds.refund_not_found_there(payment, fact, policy, now)
+        case facts.RefundSeenThere():
+            return refunds.refund_seen_there(payment, fact, now)
         case facts.InvoiceReported():
-            return _invoice_reported(payment, fact)
+            return _invoice_reported(payment, fact, policy, now)
         case facts.ReportRefused():
-            return _report_refused(payment, fact)
+            return _report_refused(payment, fact, policy, now)
         case facts.ReportFailed():
             return _report_failed(payment, fact, policy, now)
         case facts.AmountAgreed():
@@ -90,7 +100,8 @@ def _invoice_opened(payment: Payment, fact: facts.InvoiceOpened, now: datetime) 
 def _touched(payment: Payment, now: datetime) -> Decision:
     """Look sooner, where looking is all that is to be done; never while an attempt is out."""
     held = payment.ended or payment.parked_why is not None or payment.reason in TIMED
-    if held or payment.unresolved_attempt is not None:
+    goes_back = payment.state is State.STRANDED and not payment.unapplied_minor
+    if held or goes_back or payment.unresolved_attempt is not None:
         return Decision(payment, note="nothing to look at")
     return Decision(replace(payment, next_look_at=now))
 
@@ -190,7 +201,10 @@ def _look_failed(
     out = payment.unresolved_attempt
     if out is not None and overdue(out, policy, now) and not payment.unapplied_minor:
         return Decision(parked(payment, fact.detail), notices=(Notice.NEEDS_PERSON,))
-    return Decision(payment, note=fact.detail)
+    # Somebody should look at a key that stays wrong while a customer waits for money.
+    stuck = payment.state is State.STRANDED and payment.unreadable == policy.reports_before_notice
+    notices = (Notice.NEEDS_PERSON,) if stuck else ()
+    return Decision(payment, notices=notices, note=fact.detail)
 
 
 def _replay_started(
@@ -217,7 +231,9 @@ def _replay_started(
     return Decision(payment, send=Send(sent), attempt_id=sent.id)
 
 
-def _invoice_reported(payment: Payment, fact: facts.InvoiceReported) -> Decision:
+def _invoice_reported(
+    payment: Payment, fact: facts.InvoiceReported, policy: Policy, now: datetime
+) -> Decision:
     """Stripe confirmed an amount: that much is reported, anything beyond it is stranded."""
     if not payment.receipts:
         raise BrokenInvariant(f"{payment.id}: reported, and nothing was collected")
@@ -227,15 +243,12 @@ def _invoice_reported(payment: Payment, fact: facts.InvoiceReported) -> Decision
         return _more_confirmed(payment, fact, postings)
     if told_again:
         return Decision(payment, note="reported already")
-    excess = payment.stranded_minor > 0
-    state = State.STRANDED if excess else State.REPORTED
-    payment = replace(_settled_state(payment, state), reason=None)
-    if not excess:
+    if payment.stranded_minor == 0:
+        payment = replace(_settled_state(payment, State.REPORTED), reason=None)
         return Decision(payment, postings=postings, notices=(Notice.REPORTED,))
     why = "more was collected than Stripe confirmed: refund or credit the rest"
-    payment = parked(replace(payment, reason=Reason.MORE_THAN_DUE), why)
-    notices = (Notice.REPORTED, Notice.STRANDED, Notice.NEEDS_PERSON)
-    return Decision(payment, postings=postings, notices=notices)
+    payment, notices = refunds.strand(payment, Reason.MORE_THAN_DUE, why, policy, now)
+    return Decision(payment, postings=postings, notices=(Notice.REPORTED, *notices))
 
 
 def _more_confirmed(
@@ -254,7 +267,9 @@ def _more_confirmed(
     )
 
 
-def _report_refused(payment: Payment, fact: facts.ReportRefused) -> Decision:
+def _report_refused(
+    payment: Payment, fact: facts.ReportRefused, policy: Policy, now: datetime
+) -> Decision:
     """Stripe's readable answer to our own report is the only thing that strands money."""
     if payment.unapplied_minor == 0:
         return Decision(payment, note="nothing was left to report")
@@ -262,10 +277,9 @@ def _report_refused(payment: Payment, fact: facts.ReportRefused) -> Decision:
         raise BrokenInvariant(f"{payment.id}: a report is refused only by a closed invoice")
     payment, postings = _split(payment, 0)
     reason = _CLOSED_REASON.get(fact.look.status.value, Reason.PAID_ELSEWHERE)
-    payment = replace(_settled_state(payment, State.STRANDED), reason=reason)
     why = f"collected, but the invoice is closed ({reason}): refund or credit it"
-    notices = (Notice.STRANDED, Notice.NEEDS_PERSON)
-    return Decision(parked(payment, why), postings=postings, notices=notices)
+    payment, notices = refunds.strand(payment, reason, why, policy, now)
+    return Decision(payment, postings=postings, notices=notices)
 
 
 _CLOSED_REASON = {"void": Reason.INVOICE_VOID, "deleted": Reason.INVOICE_DELETED}
@@ -321,7 +335,8 @@ def _unparked(payment: Payment, now: datetime) -> Decision:
     """Back to work where there is some; a scheduled retry is not brought forward by it."""
     if payment.parked_why is None:
         return Decision(payment, note="it was not parked")
-    payment = replace(payment, parked_why=None)
+    agreed = payment.refund_agreed or payment.state is State.STRANDED
+    payment = replace(payment, parked_why=None, refund_agreed=agreed)
     if isinstance(next_step(payment), Rest):
         return Decision(replace(payment, ended=True, next_look_at=None))
     scheduled = payment.state is State.WAITING and payment.reason is Reason.RETRY

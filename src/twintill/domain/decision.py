@@ -5,7 +5,7 @@ from datetime import datetime
 from enum import StrEnum
 
 from twintill.domain.ledger import LedgerTransaction
-from twintill.domain.payment import Attempt, Payment
+from twintill.domain.payment import UNANSWERED, Attempt, Payment, Reason, Refund
 from twintill.errors import BrokenInvariant
 
 
@@ -26,6 +26,7 @@ class Notice(StrEnum):
     EXHAUSTED = "payment.exhausted"
     CANCELED = "payment.canceled"
     STRANDED = "payment.stranded"
+    REFUNDED = "payment.refunded"
     FAILED_LATE = "payment.failed_late"
     NEEDS_PERSON = "payment.needs_person"
 
@@ -40,6 +41,12 @@ class Decision:
     notices: tuple[Notice, ...] = ()
     attempt_id: str | None = None  # the attempt that the fact was about, for the history
     note: str | None = None  # observed, and without effect
+    give_back: Refund | None = None  # only the caller who holds this may ask for it, once
+
+    @property
+    def sends(self) -> bool:
+        """The caller goes on to call the processor, and keeps the lease."""
+        return self.send is not None or self.give_back is not None
 
 
 def with_attempt(payment: Payment, attempt: Attempt) -> Payment:
@@ -47,6 +54,12 @@ def with_attempt(payment: Payment, attempt: Attempt) -> Payment:
     others = tuple(a for a in payment.attempts if a.id != attempt.id)
     ordered = sorted((*others, attempt), key=lambda a: a.n)
     return replace(payment, attempts=tuple(ordered))
+
+
+def with_refund(payment: Payment, refund: Refund) -> Payment:
+    """The same for a refund."""
+    others = tuple(r for r in payment.refunds if r.id != refund.id)
+    return replace(payment, refunds=tuple(sorted((*others, refund), key=lambda r: r.n)))
 
 
 def find_attempt(payment: Payment, attempt_id: str) -> Attempt:
@@ -67,3 +80,14 @@ def look_again(payment: Payment, at: datetime) -> Payment:
 def parked(payment: Payment, why: str) -> Payment:
     """For a person: no worker looks at it before it is unparked."""
     return replace(payment, parked_why=why, ended=False)
+
+
+def answer_is_here(payment: Payment) -> Payment:
+    """A person was called because nobody answered: not needed any more."""
+    waited = payment.reason in UNANSWERED
+    return replace(payment, parked_why=None) if waited else payment
+
+
+def unless_it_differs(payment: Payment, reason: Reason) -> Reason:
+    """A contradiction about the amount is for a person, whatever comes after it."""
+    return Reason.AMOUNT_DIFFERS if payment.reason is Reason.AMOUNT_DIFFERS else reason

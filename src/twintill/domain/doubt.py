@@ -9,7 +9,7 @@ found" proves "not charged" only after window and look-up lag.
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from twintill.domain.payment import Attempt, Outcome
+from twintill.domain.payment import Attempt, Outcome, Refund
 from twintill.domain.policy import Policy, pause_after
 
 
@@ -22,23 +22,23 @@ class Window:
     reliable_look_up: bool
 
 
-def may_replay(attempt: Attempt, window: Window, policy: Policy, now: datetime) -> bool:
+def may_replay(attempt: Attempt | Refund, window: Window, policy: Policy, now: datetime) -> bool:
     """Whether the same key, with the same bytes, is still safe to send."""
     share = timedelta(seconds=window.key_window.total_seconds() * policy.replay_share)
     return now < attempt.first_sent_at + share
 
 
-def nothing_can_appear(attempt: Attempt, window: Window, now: datetime) -> bool:
+def nothing_can_appear(attempt: Attempt | Refund, window: Window, now: datetime) -> bool:
     """Whether a look-up that finds nothing now proves that nothing was charged."""
     return window.reliable_look_up and now > nothing_arrives_after(attempt, window)
 
 
-def nothing_arrives_after(attempt: Attempt, window: Window) -> datetime:
+def nothing_arrives_after(attempt: Attempt | Refund, window: Window) -> datetime:
     """The end of the key's window, and of the time that a look-up may lag behind."""
     return attempt.first_sent_at + window.key_window + window.look_up_lag
 
 
-def overdue(attempt: Attempt, policy: Policy, now: datetime) -> bool:
+def overdue(attempt: Attempt | Refund, policy: Policy, now: datetime) -> bool:
     """Whether it has been out for longer than anybody should have to wait: a person looks."""
     known = attempt.outcome in (Outcome.ACCEPTED, Outcome.NEEDS_CUSTOMER)
     return now > attempt.first_sent_at + (
@@ -46,6 +46,6 @@ def overdue(attempt: Attempt, policy: Policy, now: datetime) -> bool:
     )
 
 
-def next_ask(attempt: Attempt, policy: Policy, now: datetime) -> datetime:
+def next_ask(attempt: Attempt | Refund, policy: Policy, now: datetime) -> datetime:
     """When to ask for its outcome again."""
     return now + pause_after(policy.ask_pauses, attempt.asked)

@@ -6,6 +6,7 @@ from enum import StrEnum
 
 from twintill.domain.invoice import InvoiceLook
 from twintill.domain.outcomes import Approved, ChargeOutcome, DeclineKind, NotSent
+from twintill.money import Money
 
 
 class Via(StrEnum):
@@ -142,6 +143,59 @@ class FailedLate:
 
 
 @dataclass(frozen=True, slots=True)
+class RefundStarted:
+    """A refund of a receipt's stranded money is ready to go: may it be sent?
+
+    `refused`: the adapter cannot express it; `over_cap`: which cap of automatic refunds it breaks.
+    """
+
+    receipt_id: str
+    amount_minor: int
+    n: int
+    refund_id: str
+    reference: str
+    idempotency_key: str
+    sealed_body: bytes = field(default=b"", repr=False)
+    refused: NotSent | None = None
+    over_cap: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class RefundReplayStarted:
+    """The same refund is about to be sent again under the same key."""
+
+    refund_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class RefundAnswered:
+    """A processor's answer about one refund; Approved = given back, Accepted = under way."""
+
+    refund_id: str
+    outcome: ChargeOutcome
+    via: Via
+
+
+@dataclass(frozen=True, slots=True)
+class RefundNotFoundThere:
+    """The processor's list of the charge's refunds does not show it; as `NotFoundThere`."""
+
+    refund_id: str
+    conclusive: bool
+
+
+@dataclass(frozen=True, slots=True)
+class RefundSeenThere:
+    """The processor's list shows a refund of the charge that we did not ask for."""
+
+    receipt_id: str
+    processor_refund_id: str
+    amount: Money
+    n: int
+    refund_id: str
+
+
+@dataclass(frozen=True, slots=True)
 class InvoiceReported:
     """Stripe's answer shows the invoice paid because we told it; `confirmed_minor` is Stripe's."""
 
@@ -212,6 +266,11 @@ Fact = (
     | NotFoundThere
     | ReplayStarted
     | FailedLate
+    | RefundStarted
+    | RefundReplayStarted
+    | RefundAnswered
+    | RefundNotFoundThere
+    | RefundSeenThere
     | InvoiceReported
     | ReportRefused
     | ReportFailed

@@ -2,7 +2,8 @@
 
 Before the report it is a decline that came late: dunning decides. After it, `paid_out_of_band`
 cannot be undone, so a person (or the late-failure procedure) makes the credit note and the
-replacement invoice.
+replacement invoice. Stranded money that fails was to go back anyway: there is nothing left to do,
+unless a refund of it was sent already.
 """
 
 from dataclasses import replace
@@ -21,6 +22,7 @@ from twintill.domain.dunning import GiveUp, next_try, wait_or_give_up
 from twintill.domain.facts import FailedLate
 from twintill.domain.payment import Attempt, Outcome, Payment, Reason, Receipt, State
 from twintill.domain.policy import Policy
+from twintill.domain.refunds import at_rest
 
 
 def failed_late(payment: Payment, fact: FailedLate, policy: Policy, now: datetime) -> Decision:
@@ -33,7 +35,7 @@ def failed_late(payment: Payment, fact: FailedLate, policy: Policy, now: datetim
         return Decision(look_again(payment, now), attempt_id=attempt.id, note=note)
     if receipt is None or receipt.failed:
         return Decision(payment, attempt_id=attempt.id, note="nothing was collected by it")
-    postings = _undo(receipt)
+    postings = _undo(payment, receipt)
     failed = replace(receipt, failed=True)
     receipts = tuple(failed if r.id == receipt.id else r for r in payment.receipts)
     attempt = replace(
@@ -45,31 +47,48 @@ def failed_late(payment: Payment, fact: FailedLate, policy: Policy, now: datetim
         answered_at=now,
     )
     payment = replace(with_attempt(payment, attempt), receipts=receipts)
-    if receipt.reported_minor or receipt.stranded_minor:
-        payment, notices = _after_the_report(payment, receipt, fact.code)
+    if receipt.reported_minor or receipt.stranded_minor or receipt.refunded_minor:
+        payment, notices = _after_the_report(payment, receipt, fact.code, now)
     else:
         payment, notices = _before_the_report(payment, attempt, policy, now)
     return Decision(payment, None, postings, notices, attempt.id)
 
 
-def _undo(receipt: Receipt) -> tuple[ledger.LedgerTransaction, ...]:
+def _undo(payment: Payment, receipt: Receipt) -> tuple[ledger.LedgerTransaction, ...]:
+    under_way_minor = sum(
+        r.amount.minor
+        for r in payment.refunds
+        if r.receipt_id == receipt.id and r.outcome is Outcome.ACCEPTED
+    )
     legs = (
         (receipt.unapplied_minor, ledger.failed_before_report),
         (receipt.reported_minor, ledger.failed_after_report),
-        (receipt.stranded_minor, ledger.failed_after_stranding),
+        (receipt.stranded_minor - under_way_minor, ledger.failed_after_stranding),
+        (receipt.refunded_minor + under_way_minor, ledger.failed_after_refund),
     )
     return tuple(make(receipt, amount) for amount, make in legs if amount)
 
 
 def _after_the_report(
-    payment: Payment, receipt: Receipt, code: str
+    payment: Payment, receipt: Receipt, code: str, now: datetime
 ) -> tuple[Payment, tuple[Notice, ...]]:
-    if receipt.reported_minor:
+    why = None
+    if receipt.refunded_minor or payment.unresolved_refund is not None:
+        why = f"the debit failed after it was given back ({code}): the customer has it twice"
+    elif receipt.reported_minor:
         why = f"the debit failed after it was reported ({code}): credit note and new invoice"
-    else:
-        why = f"the debit failed after it was stranded ({code}): it must not be refunded"
-    payment = parked(replace(payment, reason=Reason.FAILED_LATE), why)
-    return payment, (Notice.FAILED_LATE, Notice.NEEDS_PERSON)
+    payment = replace(payment, reason=Reason.FAILED_LATE)
+    if why is not None:
+        return parked(payment, why), (Notice.FAILED_LATE, Notice.NEEDS_PERSON)
+    return _nothing_to_give_back(payment, now), (Notice.FAILED_LATE,)
+
+
+def _nothing_to_give_back(payment: Payment, now: datetime) -> Payment:
+    """It was only stranded, and is gone by itself: the invoice was closed to it anyway."""
+    if payment.receipt_to_give_back is None and not payment.unapplied_minor:
+        state = State.REPORTED if payment.reported_minor else State.CANCELED
+        payment = replace(payment, state=state)
+    return at_rest(payment, now) if not payment.unapplied_minor else payment
 
 
 def _before_the_report(

@@ -6,11 +6,12 @@ of postings is the "Ledger accounts" section of docs/money.md; billing itself is
 
 from dataclasses import dataclass
 
-from twintill.domain.payment import Payment, Receipt
+from twintill.domain.payment import Outcome, Payment, Receipt, Refund
 
 UNAPPLIED = "customer:unapplied"
 STRANDED = "customer:stranded"
 FAILED = "customer:failed"
+IN_FLIGHT = "refund:in_flight"
 REPORTED = "stripe:reported"
 UNDEPOSITED = "hand:undeposited"
 
@@ -76,6 +77,33 @@ def failed_after_stranding(receipt: Receipt, amount_minor: int) -> LedgerTransac
     return _move("failed_stranded", receipt, STRANDED, where_from(receipt), amount_minor)
 
 
+def failed_after_refund(receipt: Receipt, amount_minor: int) -> LedgerTransaction:
+    """A debit failed after it was given back: paid out twice, and the customer owes it."""
+    return _move("failed_refunded", receipt, FAILED, where_from(receipt), amount_minor)
+
+
+def refund_under_way(refund: Refund, receipt: Receipt) -> LedgerTransaction:
+    """The processor took the refund and will tell its end."""
+    return _give("refund_under_way", refund, receipt, _owed(receipt), IN_FLIGHT)
+
+
+def refunded(refund: Refund, receipt: Receipt) -> LedgerTransaction:
+    """The customer has it back; `refund` as it was before the answer."""
+    held = IN_FLIGHT if refund.outcome is Outcome.ACCEPTED else _owed(receipt)
+    return _give("refunded", refund, receipt, held, where_from(receipt))
+
+
+def refund_failed(refund: Refund, receipt: Receipt) -> LedgerTransaction:
+    """What was under way, or was already called done, came back; `refund` as it was before."""
+    held = IN_FLIGHT if refund.outcome is Outcome.ACCEPTED else where_from(receipt)
+    return _give("refund_failed", refund, receipt, held, _owed(receipt))
+
+
+def _owed(receipt: Receipt) -> str:
+    """What a refund pays: our debt to the customer, or, of a debit that failed, a new claim."""
+    return FAILED if receipt.failed else STRANDED
+
+
 def where_from(receipt: Receipt) -> str:
     if receipt.processor_account_id is None:
         return UNDEPOSITED
@@ -94,8 +122,20 @@ def balance_per_payment(payment: Payment) -> int:
 def _move(
     kind: str, receipt: Receipt, debit: str, credit: str, amount_minor: int
 ) -> LedgerTransaction:
+    return _post(kind, receipt.id, receipt, debit, credit, amount_minor)
+
+
+def _give(
+    kind: str, refund: Refund, receipt: Receipt, debit: str, credit: str
+) -> LedgerTransaction:
+    return _post(kind, refund.id, receipt, debit, credit, refund.amount.minor)
+
+
+def _post(
+    kind: str, cause_id: str, receipt: Receipt, debit: str, credit: str, amount_minor: int
+) -> LedgerTransaction:
     legs = (
         Posting(debit, receipt.currency, amount_minor, receipt.id),
         Posting(credit, receipt.currency, -amount_minor, receipt.id),
     )
-    return LedgerTransaction(f"{kind}:{receipt.id}", kind, legs)
+    return LedgerTransaction(f"{kind}:{cause_id}", kind, legs)

@@ -7,6 +7,9 @@
        |          |                    | Stripe confirmed
        +----------+ declined,          v
          not sent               REPORTED | STRANDED (collected, but the invoice is closed)
+                                             | refunded
+                                             v
+                                         REFUNDED (or REPORTED, where only the excess went back)
 
 EXHAUSTED: dunning gave up; a new method or a late approval leads out again.
 CANCELED: closed before money moved; a late approval leads to COLLECTED, and Stripe's answer to
@@ -62,6 +65,9 @@ class Reason(StrEnum):
     MORE_THAN_DUE = "more_than_due"
     FAILED_LATE = "failed_late"
     AMOUNT_DIFFERS = "amount_differs"
+    REFUND_UNDER_WAY = "refund_under_way"
+    REFUND_IN_DOUBT = "refund_in_doubt"
+    REFUND_REFUSED = "refund_refused"
 
 
 # Held until a time that only a new method brings forward: a hint or an event does not.
@@ -120,6 +126,36 @@ class Attempt:
 
 
 @dataclass(frozen=True, slots=True)
+class Refund:
+    """One request to give money of a receipt back, under one idempotency key.
+
+    The outcomes are an attempt's: approved = given back, accepted = under way.
+    """
+
+    id: str
+    n: int
+    receipt_id: str
+    processor: str
+    processor_account_id: str
+    amount: Money
+    reference: str
+    idempotency_key: str
+    first_sent_at: datetime
+    sealed_body: bytes = field(default=b"", repr=False)
+    sendings: int = 1
+    asked: int = 0
+    outcome: Outcome = Outcome.STARTED
+    processor_refund_id: str | None = None
+    code: str | None = None
+    detail: str | None = None
+    answered_at: datetime | None = None
+
+    @property
+    def unresolved(self) -> bool:
+        return self.outcome in UNRESOLVED
+
+
+@dataclass(frozen=True, slots=True)
 class Receipt:
     """Money that reached us; amounts are minor units of `currency`."""
 
@@ -141,7 +177,13 @@ class Receipt:
         """Collected, and not yet reported or stranded."""
         if self.failed:
             return 0
-        return self.collected_minor - self.reported_minor - self.stranded_minor
+        applied_minor = self.reported_minor + self.stranded_minor + self.refunded_minor
+        return self.collected_minor - applied_minor
+
+    @property
+    def to_give_back_minor(self) -> int:
+        """Stranded, and still with us: the customer's."""
+        return 0 if self.failed else self.stranded_minor
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,8 +203,10 @@ class Payment:
     parked_why: str | None = None
     reports: int = 0  # looks begun with money to report: committed before Stripe is called
     unreadable: int = 0  # failed last looks in a row
+    refund_agreed: bool = False  # a person put it back to work: no cap holds its refund
     attempts: tuple[Attempt, ...] = ()
     receipts: tuple[Receipt, ...] = ()
+    refunds: tuple[Refund, ...] = ()
 
     @property
     def unresolved_attempt(self) -> Attempt | None:
@@ -182,5 +226,23 @@ class Payment:
         return sum(r.stranded_minor for r in self.receipts)
 
     @property
+    def refunded_minor(self) -> int:
+        return sum(r.refunded_minor for r in self.receipts)
+
+    @property
     def next_n(self) -> int:
         return 1 + max((a.n for a in self.attempts), default=0)
+
+    @property
+    def unresolved_refund(self) -> Refund | None:
+        """At most one: the database holds it (partial unique index)."""
+        return next((r for r in self.refunds if r.unresolved), None)
+
+    @property
+    def receipt_to_give_back(self) -> Receipt | None:
+        """The oldest receipt with stranded money; a person gives back what no processor holds."""
+        return next((r for r in self.receipts if r.to_give_back_minor and r.attempt_id), None)
+
+    @property
+    def next_refund_n(self) -> int:
+        return 1 + max((r.n for r in self.refunds), default=0)

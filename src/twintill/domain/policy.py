@@ -65,6 +65,15 @@ class Policy:
     brake_declines_min: int = 30  # answers in the last hour, below which that says nothing
     brake_declines_history: int = 100  # answers in those 7 days, below which nothing is a jump
 
+    # Money that Stripe will not take goes back by itself, once it is final, within these caps.
+    refund_stranded: bool = True
+    refund_pause: timedelta = timedelta(minutes=10)  # a person may be doing it by hand
+    refunds_per_hour: int = 20
+    refund_minor_per_hour: int = 1_000_000  # of each currency, in its minor units
+    refund_share_of_day: float = 0.1  # of what was collected in a day, per currency ...
+    refunds_without_share: int = 3  # ... but so many a day go back in any case
+    provisional_deadline: timedelta = timedelta(days=60)
+
 
 def pause_after(pauses: tuple[timedelta, ...], count: int) -> timedelta:
     """The pause after the `count`-th repetition (0 = the first); the last one repeats."""

@@ -2,7 +2,8 @@
 
 from dataclasses import dataclass
 
-from twintill.domain.payment import Attempt, Outcome, Payment, State
+from twintill.domain.outcomes import Finality
+from twintill.domain.payment import Attempt, Outcome, Payment, Receipt, Refund, State
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,11 +31,25 @@ class Ask:
 
 
 @dataclass(frozen=True, slots=True)
+class GiveBack:
+    """Refund what is stranded on this receipt."""
+
+    receipt: Receipt
+
+
+@dataclass(frozen=True, slots=True)
+class AskRefund:
+    """Find out what became of a refund."""
+
+    refund: Refund
+
+
+@dataclass(frozen=True, slots=True)
 class Rest:
     """Nothing to do."""
 
 
-Step = Charge | Report | Resolve | Ask | Rest
+Step = Charge | Report | Resolve | Ask | GiveBack | AskRefund | Rest
 
 
 def next_step(payment: Payment) -> Step:
@@ -45,4 +60,16 @@ def next_step(payment: Payment) -> Step:
     if attempt is not None:
         known = attempt.outcome in (Outcome.ACCEPTED, Outcome.NEEDS_CUSTOMER)
         return Ask(attempt) if known else Resolve(attempt)
+    if payment.unresolved_refund is not None:
+        return AskRefund(payment.unresolved_refund)
+    receipt = payment.receipt_to_give_back
+    if receipt is not None:
+        return _give_back(payment, receipt)
     return Charge() if payment.state is State.WAITING else Rest()
+
+
+def _give_back(payment: Payment, receipt: Receipt) -> GiveBack | Ask:
+    """Provisional money could fail after it was given back: first it must be final."""
+    if receipt.finality is Finality.FINAL:
+        return GiveBack(receipt)
+    return Ask(next(a for a in payment.attempts if a.id == receipt.attempt_id))

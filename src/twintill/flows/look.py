@@ -11,7 +11,7 @@ import structlog
 from twintill.domain import steps
 from twintill.domain.facts import LookFailed, LookGaveUp
 from twintill.errors import SettingsError, StripeError
-from twintill.flows import charge, report, resolve
+from twintill.flows import charge, refund, report, resolve
 from twintill.flows.looking import Looking
 from twintill.flows.means import Means
 from twintill.ids import Scope
@@ -54,6 +54,10 @@ async def _step(looking: Looking) -> None:
             await resolve.resolve(looking, attempt)
         case steps.Ask(attempt):
             await resolve.ask(looking, attempt)
+        case steps.GiveBack(receipt):
+            await refund.give_back(looking, receipt)
+        case steps.AskRefund(out):
+            await refund.ask(looking, out)
         case steps.Rest():
             await looking.rest()
         case _:

@@ -7,10 +7,19 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from twintill.domain import steps
 from twintill.domain.decision import Decision
-from twintill.domain.facts import Answered, ChargeStarted, Fact, ReplayStarted, Via
+from twintill.domain.facts import (
+    Answered,
+    ChargeStarted,
+    Fact,
+    RefundAnswered,
+    RefundReplayStarted,
+    RefundStarted,
+    ReplayStarted,
+    Via,
+)
 from twintill.domain.invoice import InvoiceLook
 from twintill.domain.outcomes import ChargeOutcome
-from twintill.domain.payment import Attempt, Payment
+from twintill.domain.payment import Attempt, Payment, Refund
 from twintill.flows.learn import learn_within
 from twintill.flows.means import Means
 from twintill.store import mirror, work
@@ -35,7 +44,7 @@ class Looking:
             if look is not None:
                 await mirror.saw_look(db, self.lease.scope, look)
             decision = await learn_within(db, self.means, self.lease.scope, self.payment.id, fact)
-            if decision.send is None:
+            if not decision.sends:
                 await work.release(db, PAYMENTS, self.lease)
         return decision
 
@@ -47,10 +56,19 @@ class Looking:
         The lease begins anew, so that it outlasts the request, however long the look took.
         """
         await mirror.saw_look(db, self.lease.scope, look)
+        return await self._start(db, fact)
+
+    async def learn_refund_start(
+        self, db: AsyncConnection, fact: RefundStarted | RefundReplayStarted
+    ) -> Decision | None:
+        """The same for a refund."""
+        return await self._start(db, fact)
+
+    async def _start(self, db: AsyncConnection, fact: Fact) -> Decision | None:
         if not await work.keep(db, PAYMENTS, self.lease):
             return None
         decision = await learn_within(db, self.means, self.lease.scope, self.payment.id, fact)
-        if decision.send is None:
+        if not decision.sends:
             await work.release(db, PAYMENTS, self.lease)
         return decision
 
@@ -70,6 +88,14 @@ class Looking:
             if not goes_on:
                 await work.release(db, PAYMENTS, self.lease)
         return decision.payment if goes_on else None
+
+    async def learn_refund_answer(self, refund: Refund, outcome: ChargeOutcome, via: Via) -> None:
+        """What the processor said of a refund; a lost lease makes it as weak as for a charge."""
+        async with self.means.database.begin() as db:
+            held = await work.keep(db, PAYMENTS, self.lease)
+            fact = RefundAnswered(refund.id, outcome, via if held else Via.STALE)
+            await learn_within(db, self.means, self.lease.scope, self.payment.id, fact)
+            await work.release(db, PAYMENTS, self.lease)
 
     def _goes_on(self, decision: Decision) -> bool:
         reported_next = isinstance(steps.next_step(decision.payment), steps.Report)

@@ -2,7 +2,7 @@
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from twintill.domain.facts import Answered, Fact, FailedLate, Via
+from twintill.domain.facts import Answered, Fact, FailedLate, RefundAnswered, Via
 from twintill.domain.outcomes import Declined
 from twintill.errors import UnreadableEvent
 from twintill.flows.learn import learn_within
@@ -10,7 +10,7 @@ from twintill.flows.means import Means
 from twintill.flows.verdict import DONE, Verdict, ignored, parked
 from twintill.ids import Scope
 from twintill.processors import EventKind, Processor, ProcessorEvent
-from twintill.store import attempts, methods
+from twintill.store import attempts, methods, payments, refunds
 
 _OF_A_CHARGE = frozenset(
     (
@@ -20,6 +20,9 @@ _OF_A_CHARGE = frozenset(
         EventKind.CHARGE_FAILED_LATE,
     )
 )
+
+
+_OF_A_REFUND = frozenset((EventKind.REFUND_SUCCEEDED, EventKind.REFUND_FAILED))
 
 
 async def take_in(
@@ -32,10 +35,11 @@ async def take_in(
         return ignored(f"nothing to do for {event.raw_type}")
     if event.kind in _OF_A_CHARGE:
         return await _of_a_charge(db, means, scope, processor, event)
+    if event.kind in _OF_A_REFUND:
+        return await _of_a_refund(db, means, scope, processor, event)
     if event.kind is EventKind.METHOD_REVOKED and event.token is not None:
         return await _method_revoked(db, means, scope, processor, event.token)
-    # Money moved that this version does not book by itself: never drop it silently.
-    return parked(f"{event.kind} must be booked by a person: {event.processor_payment_id}")
+    return _for_a_person(event)
 
 
 async def _of_a_charge(
@@ -58,6 +62,50 @@ async def _of_a_charge(
         db, means, scope, found.payment_id, fact, actor=event.dedupe_key or processor.name
     )
     return DONE
+
+
+async def _of_a_refund(
+    db: AsyncConnection, means: Means, scope: Scope, processor: Processor, event: ProcessorEvent
+) -> Verdict:
+    found = await refunds.find(
+        db,
+        scope,
+        processor.account_id,
+        reference=event.reference,
+        refund_id=event.refund_id,
+    )
+    if found is None or event.outcome is None:
+        return await _by_hand(db, scope, processor, event)
+    fact = RefundAnswered(found.attempt_id, event.outcome, Via.RECORD)
+    await learn_within(
+        db, means, scope, found.payment_id, fact, actor=event.dedupe_key or processor.name
+    )
+    return DONE
+
+
+async def _by_hand(
+    db: AsyncConnection, scope: Scope, processor: Processor, event: ProcessorEvent
+) -> Verdict:
+    """Not asked for by us. Of money that is stranded here, the next look at it will book it."""
+    charge = await attempts.find(
+        db,
+        scope,
+        processor.account_id,
+        reference=None,
+        processor_payment_id=event.processor_payment_id,
+    )
+    if charge is None:
+        return ignored("a refund of a charge that is not ours")
+    payment = await payments.read(db, scope, charge.payment_id)
+    waits = payment.receipt_to_give_back
+    if waits is None or waits.attempt_id != charge.attempt_id:
+        return _for_a_person(event)
+    return Verdict("done", "by hand, of stranded money: booked at the next look at it")
+
+
+def _for_a_person(event: ProcessorEvent) -> Verdict:
+    """Money moved that this version does not book by itself: never drop it silently."""
+    return parked(f"{event.kind} must be booked by a person: {event.processor_payment_id}")
 
 
 def _fact(attempt_id: str, event: ProcessorEvent) -> Fact | None:

@@ -7,7 +7,7 @@ fresh last look; "not found" is a proof only when nothing can appear any more; t
 from datetime import timedelta
 
 from twintill.domain.doubt import Window, may_replay, nothing_can_appear
-from twintill.domain.facts import ChargeBraked, NotFoundThere, ReplayStarted, Via
+from twintill.domain.facts import ChargeBraked, LookFailed, NotFoundThere, ReplayStarted, Via
 from twintill.domain.outcomes import ChargeOutcome, LookUp, NoAnswer, NotFound, NotSent
 from twintill.domain.payment import Attempt
 from twintill.flows.looking import Looking
@@ -32,13 +32,17 @@ async def resolve(looking: Looking, attempt: Attempt) -> None:
 
 
 async def ask(looking: Looking, attempt: Attempt) -> None:
-    """An attempt that was accepted, or waits for the customer: its webhook may have been lost."""
+    """One that was accepted, waits for the customer, or is not final: a webhook may be lost."""
     processor = looking.means.processor(attempt.processor, attempt.processor_account_id)
     if attempt.processor_payment_id is None:
         await resolve(looking, attempt)
         return
     found = await processor.get_charge(attempt.processor_payment_id)
-    await looking.learn_answer(attempt, _seen(found), Via.RECORD)
+    seen = _seen(found)
+    if isinstance(seen, NoAnswer) and not attempt.unresolved:
+        await looking.learn(LookFailed(seen.detail))  # asked whether it is final by now
+        return
+    await looking.learn_answer(attempt, seen, Via.RECORD)
 
 
 async def _replay(looking: Looking, attempt: Attempt) -> None:

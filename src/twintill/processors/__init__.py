@@ -17,7 +17,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Protocol, runtime_checkable
 
-from twintill.domain.outcomes import ChargeOutcome, LookUp, NotSent
+from twintill.domain.outcomes import ChargeOutcome, LookUp, NoAnswer, NotSent
 from twintill.money import Money
 
 
@@ -42,6 +42,7 @@ class Capabilities:
     reuses_reference_after_decline: bool
     can_cancel_pending: bool
     currencies: frozenset[str] | None = None  # None: any
+    finds_refunds: bool = True  # a charge's refunds are listed within `look_up_lag_s`
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,6 +133,56 @@ class Charges(Protocol):
         """Cancel one that is still pending or waits for the customer; answers its state after."""
 
 
+@dataclass(frozen=True, slots=True)
+class RefundRequest:
+    """Part or all of one charge back to where it came from."""
+
+    reference: str  # ours, at most 35 safe ASCII characters, unique per refund
+    processor_payment_id: str
+    amount: Money
+
+
+@dataclass(frozen=True, slots=True)
+class PreparedRefund:
+    """The exact bytes that will be, or were, sent under one idempotency key."""
+
+    reference: str
+    idempotency_key: str
+    processor_payment_id: str
+    body: bytes = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class SeenRefund:
+    """One refund of a charge in the processor's book; `reference` only where it is ours."""
+
+    processor_refund_id: str
+    reference: str | None
+    amount: Money
+    outcome: ChargeOutcome  # Approved: given back; Accepted: under way; Declined: it failed
+
+
+@runtime_checkable
+class Refunds(Protocol):
+    """Giving money back; the rules of charging hold. A processor without it leaves it to people.
+
+    Approved: done; Accepted: taken, and told later; Declined: it does not give it back.
+    """
+
+    def prepare_refund(
+        self, request: RefundRequest, idempotency_key: str
+    ) -> PreparedRefund | NotSent:
+        """Pure: the bytes to send, or why they cannot be."""
+
+    async def refund(self, prepared: PreparedRefund) -> ChargeOutcome:
+        """Send once. Never repeated by the adapter."""
+
+    async def list_refunds(
+        self, processor_payment_id: str
+    ) -> tuple[SeenRefund, ...] | NoAnswer | NotSent:
+        """All refunds of a charge, whoever asked for them. NoAnswer or NotSent: could not look."""
+
+
 class Vault(Protocol):
     """Collecting and dropping payment methods. Raise ProcessorError; may all be repeated."""
 
@@ -173,7 +224,8 @@ class ProcessorEvent:
     processor_payment_id: str | None = None
     reference: str | None = None
     token: str | None = field(default=None, repr=False)
-    outcome: ChargeOutcome | None = None  # for charge.*
+    outcome: ChargeOutcome | None = None  # for charge.* and refund.*
+    refund_id: str | None = None  # for refund.*: the processor's id of the refund
     note: str | None = None  # why it is unreadable
 
 

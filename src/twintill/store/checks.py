@@ -62,12 +62,20 @@ _LEDGER_BALANCES = f"""
 _BOOKS_AGREE = f"""
     WITH said AS (
         SELECT payment_id,
-               sum(CASE WHEN failed THEN 0 ELSE collected_minor - refunded_minor END) AS clearing,
-               -sum(CASE WHEN failed THEN 0
-                         ELSE collected_minor - reported_minor - stranded_minor END) AS unapplied,
+               sum(CASE WHEN failed THEN 0 ELSE collected_minor END - refunded_minor) AS clearing,
+               -sum(CASE WHEN failed THEN 0 ELSE collected_minor - reported_minor
+                         - stranded_minor - refunded_minor END) AS unapplied,
                -sum(reported_minor) AS reported,
-               -sum(CASE WHEN failed THEN 0 ELSE stranded_minor END) AS stranded
-        FROM receipts WHERE {_MINE} GROUP BY payment_id
+               -sum(CASE WHEN failed THEN 0 ELSE stranded_minor END
+                    - CASE WHEN failed THEN 0 ELSE under_way END) AS stranded,
+               -sum(under_way) AS in_flight
+        FROM receipts CROSS JOIN LATERAL (
+            SELECT coalesce(sum(amount_minor), 0) AS under_way FROM attempts AS refunds
+            WHERE (refunds.stripe_account_id, refunds.livemode, refunds.receipt_id)
+                = (receipts.stripe_account_id, receipts.livemode, receipts.receipt_id)
+                AND refunds.payment_id = receipts.payment_id
+                AND kind = 'refund' AND outcome = 'accepted') AS refunds
+        WHERE {_MINE} GROUP BY payment_id
     ), booked AS (
         SELECT payment_id,
                coalesce(sum(amount_minor) FILTER (WHERE account LIKE 'processor%clearing'), 0)
@@ -77,18 +85,40 @@ _BOOKS_AGREE = f"""
                coalesce(sum(amount_minor) FILTER (WHERE account = 'stripe:reported'), 0)
                    AS reported,
                coalesce(sum(amount_minor) FILTER (WHERE account = 'customer:stranded'), 0)
-                   AS stranded
+                   AS stranded,
+               coalesce(sum(amount_minor) FILTER (WHERE account = 'refund:in_flight'), 0)
+                   AS in_flight
         FROM postings WHERE {_MINE} AND payment_id IS NOT NULL GROUP BY payment_id
     )
     SELECT payment_id AS object_id,
-           format('receipts say clearing %s unapplied %s reported %s stranded %s, '
-                  'the ledger says %s %s %s %s', said.clearing, said.unapplied, said.reported,
-                  said.stranded, booked.clearing, booked.unapplied, booked.reported,
-                  booked.stranded) AS detail
+           format('receipts say clearing %s unapplied %s reported %s stranded %s in flight %s, '
+                  'the ledger says %s %s %s %s %s', said.clearing, said.unapplied, said.reported,
+                  said.stranded, said.in_flight, booked.clearing, booked.unapplied,
+                  booked.reported, booked.stranded, booked.in_flight) AS detail
     FROM said FULL JOIN booked USING (payment_id)
-    WHERE (said.clearing, said.unapplied, said.reported, said.stranded)
+    WHERE (said.clearing, said.unapplied, said.reported, said.stranded, said.in_flight)
           IS DISTINCT FROM
-          (booked.clearing, booked.unapplied, booked.reported, booked.stranded)
+          (booked.clearing, booked.unapplied, booked.reported, booked.stranded, booked.in_flight)
+"""
+
+_GIVEN_BACK = """
+    SELECT r.receipt_id AS object_id, format('%s refunded, and %s given back by its refunds',
+        r.refunded_minor, coalesce(sum(a.amount_minor), 0)) AS detail
+    FROM receipts r LEFT JOIN attempts a
+        ON (a.stripe_account_id, a.livemode, a.payment_id, a.receipt_id)
+         = (r.stripe_account_id, r.livemode, r.payment_id, r.receipt_id)
+        AND a.kind = 'refund' AND a.outcome = 'approved'
+    WHERE r.stripe_account_id = :account AND r.livemode = :live
+        AND (r.refunded_minor > 0 OR a.attempt_id IS NOT NULL)
+    GROUP BY r.receipt_id, r.refunded_minor
+    HAVING coalesce(sum(a.amount_minor), 0) <> r.refunded_minor
+"""
+
+_STRANDED_GOES_BACK = f"""
+    SELECT payment_id AS object_id, 'ended with ' || sum(stranded_minor) || ' stranded' AS detail
+    FROM receipts JOIN payments USING (stripe_account_id, livemode, payment_id)
+    WHERE {_MINE} AND NOT failed AND stranded_minor > 0 AND ended_at IS NOT NULL
+    GROUP BY payment_id
 """
 
 _NOTHING_LEFT = f"""
@@ -153,6 +183,8 @@ CHECKS = (
     Check("ledger_balances", "every ledger transaction is balanced", _LEDGER_BALANCES),
     Check("books_agree", "receipts and ledger say the same of each payment", _BOOKS_AGREE),
     Check("nothing_left", "an ended payment has no money that is not applied", _NOTHING_LEFT),
+    Check("given_back", "each receipt's refunds are what its book says", _GIVEN_BACK),
+    Check("stranded_goes_back", "no payment has ended with stranded money", _STRANDED_GOES_BACK),
     Check("receipt_for_each", "each approved attempt has its receipt", _RECEIPT_FOR_EACH),
     Check("collected_once", "no invoice keeps money of two charges", _COLLECTED_ONCE),
     Check("history_unbroken", "an unbroken history leads to each state", _HISTORY_UNBROKEN),

@@ -13,16 +13,14 @@ from sqlalchemy.dialects.postgresql import insert as upsert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from twintill.domain.decision import Decision
-from twintill.domain.outcomes import DeclineKind, Finality
-from twintill.domain.payment import Attempt, Outcome, Payment, Reason, Receipt, State
+from twintill.domain.payment import Payment, Reason, State
 from twintill.errors import NotFoundError
 from twintill.ids import Scope
-from twintill.money import Money
-from twintill.store import ledger
+from twintill.store import ledger, money_rows
 from twintill.store.clock import NOW
 from twintill.store.doorbell import Bell, Kind, enqueue
 from twintill.store.scoped import key, of, whose
-from twintill.store.tables import attempts, payment_history, payments, receipts
+from twintill.store.tables import payment_history, payments
 
 
 def _since(moment: Any) -> Any:
@@ -111,8 +109,7 @@ async def apply(
     }
     await db.execute(_WRITE, {**of(locked.scope), "id": after.id, **written})
     await _write_history(db, locked, decision, seq, fact, detail, actor)
-    await _write_attempts(db, locked.scope, before, after)
-    await _write_receipts(db, locked.scope, before, after)
+    await money_rows.write(db, locked.scope, before, after)
     for posted in decision.postings:
         await ledger.post(db, locked.scope, posted, payment_id=after.id)
     await _ring(db, locked, after)
@@ -154,36 +151,8 @@ async def _write_history(
     await db.execute(_NOTE, row)
 
 
-async def _write_attempts(
-    db: AsyncConnection, scope: Scope, before: Payment, after: Payment
-) -> None:
-    known = {a.id: a for a in before.attempts}
-    # Those that are resolved now are written first: only one may be unresolved at any moment.
-    for attempt in sorted(after.attempts, key=lambda a: a.unresolved):
-        if attempt.id not in known:
-            row = {**key(scope), **_attempt_identity(after, attempt), **_attempt_columns(attempt)}
-            await db.execute(_NEW_ATTEMPT, row)
-        elif attempt != known[attempt.id]:
-            of_this = {**of(scope), "id": attempt.id}
-            await db.execute(_CHANGE_ATTEMPT, {**of_this, **_attempt_columns(attempt)})
-
-
-async def _write_receipts(
-    db: AsyncConnection, scope: Scope, before: Payment, after: Payment
-) -> None:
-    known = {r.id: r for r in before.receipts}
-    for receipt in after.receipts:
-        if receipt.id not in known:
-            row = {**key(scope), **_receipt_identity(after, receipt), **_receipt_columns(receipt)}
-            await db.execute(_NEW_RECEIPT, row)
-        elif receipt != known[receipt.id]:
-            of_this = {**of(scope), "id": receipt.id}
-            await db.execute(_CHANGE_RECEIPT, {**of_this, **_receipt_columns(receipt)})
-
-
 async def _with_money(db: AsyncConnection, scope: Scope, row: Any) -> Payment:
-    of_this = {**of(scope), "id": row.payment_id}
-    tried, received = await db.execute(_TRIED, of_this), await db.execute(_RECEIVED, of_this)
+    tried, given_back, received = await money_rows.read(db, scope, row.payment_id)
     return Payment(
         id=row.payment_id,
         invoice_id=row.invoice_id,
@@ -198,52 +167,10 @@ async def _with_money(db: AsyncConnection, scope: Scope, row: Any) -> Payment:
         parked_why=row.parked_why if row.parked_at is not None else None,
         reports=row.reports,
         unreadable=row.unreadable,
-        attempts=tuple(_attempt(a) for a in tried),
-        receipts=tuple(_receipt(r) for r in received),
-    )
-
-
-def _attempt(row: Any) -> Attempt:
-    return Attempt(
-        id=row.attempt_id,
-        n=row.n,
-        method_id=row.payment_method_id,
-        processor=row.processor,
-        processor_account_id=row.processor_account_id,
-        amount=Money(row.amount_minor, row.currency),
-        reference=row.reference,
-        idempotency_key=row.idempotency_key,
-        first_sent_at=row.first_sent_at,
-        sealed_body=row.sealed_body or b"",
-        sendings=row.sendings,
-        asked=row.asked,
-        outcome=Outcome(row.outcome),
-        finality=None if row.finality is None else Finality(row.finality),
-        processor_payment_id=row.processor_payment_id,
-        decline_kind=None if row.decline_kind is None else DeclineKind(row.decline_kind),
-        code=row.code,
-        detail=row.detail,
-        retry_after_s=row.retry_after_s,
-        action_url=row.action_url,
-        expected_at=row.expected_at,
-        answered_at=row.answered_at,
-    )
-
-
-def _receipt(row: Any) -> Receipt:
-    return Receipt(
-        id=row.receipt_id,
-        attempt_id=row.attempt_id,
-        source=row.source,
-        processor_account_id=row.processor_account_id,
-        currency=row.currency,
-        finality=Finality(row.finality),
-        collected_minor=row.collected_minor,
-        collected_at=row.collected_at,
-        reported_minor=row.reported_minor,
-        stranded_minor=row.stranded_minor,
-        refunded_minor=row.refunded_minor,
-        failed=row.failed,
+        refund_agreed=row.refund_agreed,
+        attempts=tried,
+        receipts=received,
+        refunds=given_back,
     )
 
 
@@ -262,24 +189,6 @@ _WRITE = (
     )
 )
 _NOTE = insert(payment_history)
-_TRIED = (
-    select(attempts)
-    .where(
-        whose(attempts),
-        attempts.c.payment_id == bindparam("id"),
-        attempts.c.kind == "charge",
-    )
-    .order_by(attempts.c.n)
-)
-_RECEIVED = (
-    select(receipts)
-    .where(whose(receipts), receipts.c.payment_id == bindparam("id"))
-    .order_by(receipts.c.collected_at, receipts.c.receipt_id)
-)
-_NEW_ATTEMPT = insert(attempts)
-_CHANGE_ATTEMPT = update(attempts).where(whose(attempts), attempts.c.attempt_id == bindparam("id"))
-_NEW_RECEIPT = insert(receipts)
-_CHANGE_RECEIPT = update(receipts).where(whose(receipts), receipts.c.receipt_id == bindparam("id"))
 
 
 def _payment_columns(payment: Payment) -> dict[str, Any]:
@@ -293,62 +202,5 @@ def _payment_columns(payment: Payment) -> dict[str, Any]:
         "parked_why": payment.parked_why,
         "reports": payment.reports,
         "unreadable": payment.unreadable,
-    }
-
-
-def _attempt_identity(payment: Payment, attempt: Attempt) -> dict[str, Any]:
-    return {
-        "attempt_id": attempt.id,
-        "payment_id": payment.id,
-        "kind": "charge",
-        "n": attempt.n,
-        "payment_method_id": attempt.method_id,
-        "processor": attempt.processor,
-        "processor_account_id": attempt.processor_account_id,
-        "amount_minor": attempt.amount.minor,
-        "currency": attempt.amount.currency,
-        "reference": attempt.reference,
-        "idempotency_key": attempt.idempotency_key,
-        "sealed_body": attempt.sealed_body,
-        "first_sent_at": attempt.first_sent_at,
-    }
-
-
-def _attempt_columns(attempt: Attempt) -> dict[str, Any]:
-    return {
-        "sendings": attempt.sendings,
-        "asked": attempt.asked,
-        "outcome": attempt.outcome,
-        "finality": attempt.finality,
-        "processor_payment_id": attempt.processor_payment_id,
-        "decline_kind": attempt.decline_kind,
-        "code": attempt.code,
-        "detail": attempt.detail,
-        "retry_after_s": attempt.retry_after_s,
-        "action_url": attempt.action_url,
-        "expected_at": attempt.expected_at,
-        "answered_at": attempt.answered_at,
-    }
-
-
-def _receipt_identity(payment: Payment, receipt: Receipt) -> dict[str, Any]:
-    return {
-        "receipt_id": receipt.id,
-        "payment_id": payment.id,
-        "attempt_id": receipt.attempt_id,
-        "source": receipt.source,
-        "processor_account_id": receipt.processor_account_id,
-        "currency": receipt.currency,
-        "collected_minor": receipt.collected_minor,
-        "collected_at": receipt.collected_at,
-    }
-
-
-def _receipt_columns(receipt: Receipt) -> dict[str, Any]:
-    return {
-        "finality": receipt.finality,
-        "reported_minor": receipt.reported_minor,
-        "stranded_minor": receipt.stranded_minor,
-        "refunded_minor": receipt.refunded_minor,
-        "failed": receipt.failed,
+        "refund_agreed": payment.refund_agreed,
     }

@@ -10,6 +10,7 @@ import httpx
 from twintill.domain.outcomes import (
     ChargeOutcome,
     Declined,
+    DeclineKind,
     LookUp,
     NoAnswer,
     NotFound,
@@ -23,7 +24,10 @@ from twintill.processors import (
     ChargeRequest,
     LookUpBy,
     PreparedCharge,
+    PreparedRefund,
     ProcessorEvent,
+    RefundRequest,
+    SeenRefund,
     SetupRequest,
     SetupResult,
     SetupSession,
@@ -45,6 +49,10 @@ _DID_NOTHING = frozenset(
         "invalid_request",
     )
 )
+
+
+# Refusals of a refund that say what the charge is, whatever was sent before.
+_NOT_GIVEN_BACK = frozenset(("charge_disputed", "not_refundable", "refund_exceeds_charge"))
 
 
 class SandboxProcessor:
@@ -137,6 +145,38 @@ class SandboxProcessor:
             return await self.get_charge(processor_payment_id)
         return _read_state(answer, processor_payment_id)
 
+    def prepare_refund(
+        self, request: RefundRequest, idempotency_key: str
+    ) -> PreparedRefund | NotSent:
+        return requests.prepare_refund(request, idempotency_key)
+
+    async def refund(self, prepared: PreparedRefund) -> ChargeOutcome:
+        charge_id = prepared.processor_payment_id
+        path = f"{_charge_path(charge_id)}/refunds"
+        answer = await self._send("POST", path, key=prepared.idempotency_key, body=prepared.body)
+        if not isinstance(answer, httpx.Response):
+            return answer
+        if answer.status_code != 201:
+            return _read_refund_refusal(answer)
+        try:
+            return answers.read_refund_of(answer.content, charge_id, prepared.body)
+        except Unreadable as error:
+            return NoAnswer(f"HTTP 201 that cannot be believed: {error}")
+
+    async def list_refunds(
+        self, processor_payment_id: str
+    ) -> tuple[SeenRefund, ...] | NoAnswer | NotSent:
+        query = f"/v1/refunds?limit=100&charge={_quoted(processor_payment_id)}"
+        answer = await self._send("GET", query)
+        if not isinstance(answer, httpx.Response):
+            return answer
+        if answer.status_code != 200:
+            return NoAnswer(f"could not list refunds: HTTP {answer.status_code}")
+        try:
+            return answers.read_refunds(answer.content, processor_payment_id)
+        except Unreadable as error:
+            return NoAnswer(f"a list that cannot be believed: {error}")
+
     async def start_setup(self, request: SetupRequest) -> SetupSession:
         session = await self._ask(
             "POST",
@@ -219,6 +259,14 @@ def _read_state(answer: httpx.Response | NotSent | NoAnswer, charge_id: str) -> 
         return answers.read_charge_with_id(answer.content, charge_id)
     except Unreadable as error:
         return NoAnswer(f"a look-up that cannot be believed: {error}")
+
+
+def _read_refund_refusal(answer: httpx.Response) -> ChargeOutcome:
+    """A refusal that this processor itself words is definite: nothing was given back."""
+    code = answers.read_error_code(answer.content)
+    if code in _NOT_GIVEN_BACK:
+        return Declined(DeclineKind.HARD, code)
+    return _read_refusal(answer)
 
 
 def _is_not_found(answer: httpx.Response) -> bool:

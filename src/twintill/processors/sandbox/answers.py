@@ -12,7 +12,14 @@ from twintill.domain.outcomes import (
     NeedsCustomer,
     NotFound,
 )
-from twintill.processors import SetupResult, SetupSession, SetupStatus, StoredMethod
+from twintill.money import Money
+from twintill.processors import (
+    SeenRefund,
+    SetupResult,
+    SetupSession,
+    SetupStatus,
+    StoredMethod,
+)
 from twintill.processors.sandbox.currencies import MAX_AMOUNT, from_sandbox
 from twintill.processors.sandbox.fields import (
     Json,
@@ -89,6 +96,50 @@ def choose_charge(body: bytes, reference: str) -> ChargeOutcome | NotFound:
     if len(alive) > 1:
         raise Unreadable("two charges under one reference")
     return alive[0] if alive else outcomes[-1]
+
+
+def read_refund(refund: Json, charge_id: str) -> SeenRefund:
+    """One refund of that charge, and what became of it."""
+    if refund.get("charge") != charge_id:
+        raise Unreadable("a refund of another charge")
+    refund_id, status = text_of(refund, "id"), text_of(refund, "status")
+    minor = whole_number_of(refund, "amount", MAX_AMOUNT)
+    try:
+        amount = from_sandbox(minor, text_of(refund, "currency"))
+    except (KeyError, ValueError) as error:
+        raise Unreadable(f"amount or currency: {error}") from None
+    reference = optional_text_of(refund, "reference")
+    return SeenRefund(refund_id, reference, amount, _refund_outcome(refund_id, status, amount))
+
+
+def read_refund_of(body: bytes, charge_id: str, sent: bytes) -> ChargeOutcome:
+    """The answer to a refund request; it must speak of what was asked for."""
+    refund, order = read_json(body), read_json(sent)
+    for name in ("reference", "amount"):
+        if refund.get(name) != order[name] or type(refund[name]) is not type(order[name]):
+            raise Unreadable(f"{name} is not what was sent")
+    return read_refund(refund, charge_id).outcome
+
+
+def read_refunds(body: bytes, charge_id: str) -> tuple[SeenRefund, ...]:
+    page = read_json(body)
+    if page.get("has_more") is not False:
+        raise Unreadable("more refunds of one charge than a page holds")
+    refunds = list_of(page, "data")
+    if not all(isinstance(one, dict) for one in refunds):
+        raise Unreadable("a refund is not an object")
+    return tuple(read_refund(one, charge_id) for one in refunds)
+
+
+def _refund_outcome(refund_id: str, status: str, amount: Money) -> ChargeOutcome:
+    if status == "succeeded":
+        return Approved(refund_id, amount)
+    if status == "pending":
+        return Accepted(refund_id)
+    if status == "failed":
+        text = "The refund came back."
+        return Declined(DeclineKind.HARD, "refund_failed", text, None, refund_id)
+    raise Unreadable(f"unknown status {status[:40]!r}")
 
 
 def read_setup_session(session: Json) -> SetupSession:

@@ -8,7 +8,13 @@ from collections.abc import Mapping
 from typing import Any
 
 from twintill.domain.outcomes import NotSent, NotSentReason
-from twintill.processors import ChargeRequest, PreparedCharge, SetupRequest
+from twintill.processors import (
+    ChargeRequest,
+    PreparedCharge,
+    PreparedRefund,
+    RefundRequest,
+    SetupRequest,
+)
 from twintill.processors.sandbox.currencies import MAX_AMOUNT, to_sandbox
 
 MAX_DESCRIPTION = 255
@@ -37,6 +43,18 @@ def prepare(request: ChargeRequest, idempotency_key: str) -> PreparedCharge | No
         "metadata": dict(request.metadata),
     }
     return PreparedCharge(request.reference, idempotency_key, _encode(fields))
+
+
+def prepare_refund(request: RefundRequest, idempotency_key: str) -> PreparedRefund | NotSent:
+    """The body of a refund, or why there can be none."""
+    try:
+        amount = to_sandbox(request.amount)
+    except KeyError:
+        return _misfit(f"{request.amount.currency} is not a currency of this processor")
+    except ValueError as error:
+        return NotSent(NotSentReason.INEXACT, str(error))
+    body = _encode({"amount": amount, "reference": request.reference})
+    return PreparedRefund(request.reference, idempotency_key, request.processor_payment_id, body)
 
 
 def setup_body(request: SetupRequest) -> bytes:

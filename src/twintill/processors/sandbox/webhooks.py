@@ -9,7 +9,7 @@ from typing import Any
 
 from twintill.errors import SignatureRefused, UnreadableEvent
 from twintill.processors import EventKind, ProcessorEvent, WebhookRequest
-from twintill.processors.sandbox.answers import read_charge
+from twintill.processors.sandbox.answers import read_charge, read_refund
 from twintill.processors.sandbox.fields import (
     Json,
     Unreadable,
@@ -105,7 +105,12 @@ def _read_object(raw_type: str, its_object: Json) -> dict[str, Any]:
         }
     if subject == "method":
         return {"token": text_of(its_object, "token")}
-    return {
-        "processor_payment_id": text_of(its_object, "charge"),
+    charge_id = text_of(its_object, "charge")
+    told: dict[str, Any] = {
+        "processor_payment_id": charge_id,
         "reference": optional_text_of(its_object, "reference"),
     }
+    if subject == "refund":
+        refund = read_refund(its_object, charge_id)
+        told |= {"outcome": refund.outcome, "refund_id": refund.processor_refund_id}
+    return told

@@ -48,6 +48,7 @@ payments = Table(
     words("continues", null=True),
     count("reports"),
     count("unreadable"),
+    flag("refund_agreed", "false"),
     count("history_seq"),
     time("due_at"),
     time("created_at", null=False),
@@ -137,6 +138,8 @@ attempts = Table(
         unique=True,
         postgresql_where=text(_UNRESOLVED_SQL),
     ),
+    # What the caps of automatic refunds count.
+    Index("ix_attempts_refunds", "first_sent_at", postgresql_where=text("kind = 'refund'")),
     Index(
         "uq_attempts_processor_payment",
         "stripe_account_id",
@@ -178,10 +181,11 @@ receipts = Table(
         name="nothing_negative",
     ),
     CheckConstraint(
-        "refunded_minor <= collected_minor AND reported_minor + stranded_minor <= collected_minor",
+        "reported_minor + stranded_minor + refunded_minor <= collected_minor",
         name="not_more_than_collected",
     ),
     Index("ix_receipts_payment", "stripe_account_id", "livemode", "payment_id"),
+    Index("ix_receipts_collected", "collected_at"),
 )
 
 ledger_transactions = Table(

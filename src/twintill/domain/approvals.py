@@ -1,0 +1,156 @@
+"""An approval: what it means that the processor has the money (part of `decide`). Pure.
+
+It always counts, whoever brings it; but it may be told twice, tell another amount than was asked
+for, be old news of a debit that failed, or come when Stripe's invoice needs no more money.
+"""
+
+from dataclasses import replace
+from datetime import datetime
+
+from twintill.domain import ledger
+from twintill.domain.decision import (
+    Decision,
+    Notice,
+    answer_is_here,
+    parked,
+    unless_it_differs,
+    with_attempt,
+)
+from twintill.domain.facts import Via
+from twintill.domain.outcomes import Approved, Finality
+from twintill.domain.payment import Attempt, Outcome, Payment, Reason, Receipt, State
+from twintill.domain.policy import Policy
+from twintill.domain.refunds import at_rest, strand
+
+
+def approved(
+    payment: Payment,
+    attempt: Attempt,
+    outcome: Approved,
+    via: Via,
+    policy: Policy,
+    now: datetime,
+) -> Decision:
+    """Money: it counts whoever brings it, unless it contradicts what is known."""
+    if outcome.amount != attempt.amount:
+        why = f"{attempt.amount} was asked for and {outcome.amount} was taken: compare by hand"
+        payment = parked(replace(payment, reason=Reason.AMOUNT_DIFFERS), why)
+        return Decision(payment, attempt_id=attempt.id, notices=(Notice.NEEDS_PERSON,))
+    if attempt.outcome is Outcome.APPROVED:
+        return _told_again(payment, attempt, outcome, policy, now)
+    if attempt.outcome is Outcome.DECLINED and via is Via.RECORD and _may_be_old(payment, outcome):
+        return _ask_about_it(payment, attempt, outcome, now)
+    if any(r.attempt_id == attempt.id for r in payment.receipts):
+        why = "a debit that had failed late was approved again: compare with the processor"
+        return Decision(parked(payment, why), attempt_id=attempt.id, notices=(Notice.NEEDS_PERSON,))
+    attempt = replace(
+        attempt,
+        outcome=Outcome.APPROVED,
+        finality=outcome.finality,
+        processor_payment_id=outcome.processor_payment_id,
+        answered_at=now,
+    )
+    if via is Via.FIRST:
+        # The holder of the lease goes on to report in the same look: say so before it does.
+        payment = replace(payment, reports=payment.reports + 1)
+    return _collected(with_attempt(payment, attempt), attempt, policy, now)
+
+
+def _collected(payment: Payment, attempt: Attempt, policy: Policy, now: datetime) -> Decision:
+    assert attempt.finality is not None, "set with the approval"
+    receipt = Receipt(
+        id=attempt.id.replace("att_", "rct_", 1),
+        attempt_id=attempt.id,
+        source="attempt",
+        processor_account_id=attempt.processor_account_id,
+        currency=attempt.amount.currency,
+        finality=attempt.finality,
+        collected_minor=attempt.amount.minor,
+        collected_at=now,
+    )
+    postings = [ledger.collected(receipt)]
+    if payment.reported_minor or payment.stranded_minor or payment.refunded_minor:
+        # Stripe has answered for the invoice's money already: all of this is the customer's.
+        postings.append(ledger.stranded(receipt, receipt.collected_minor))
+        receipt = replace(receipt, stranded_minor=receipt.collected_minor)
+        payment = replace(payment, receipts=(*payment.receipts, receipt))
+        why = "collected twice for one invoice: refund or credit the second"
+        payment, notices = strand(payment, Reason.MORE_THAN_DUE, why, policy, now)
+        return Decision(payment, None, tuple(postings), (Notice.COLLECTED, *notices), attempt.id)
+    payment = replace(
+        answer_is_here(payment),
+        receipts=(*payment.receipts, receipt),
+        state=State.COLLECTED,
+        reason=None,
+        next_look_at=now,
+        ended=False,
+    )
+    return Decision(payment, None, tuple(postings), (Notice.COLLECTED,), attempt.id)
+
+
+def _may_be_old(payment: Payment, outcome: Approved) -> bool:
+    """A debit is approved, then fails; told of in the other order, the approval is history."""
+    return outcome.finality is Finality.PROVISIONAL and not payment.receipts
+
+
+def _ask_about_it(payment: Payment, attempt: Attempt, outcome: Approved, now: datetime) -> Decision:
+    """Only what the processor's record says now can tell: the attempt is out again until then."""
+    if payment.unresolved_attempt is not None:
+        why = (
+            f"{outcome.processor_payment_id} was declined and is told to be approved, while "
+            "another attempt is out: compare with the processor"
+        )
+        return Decision(parked(payment, why), attempt_id=attempt.id, notices=(Notice.NEEDS_PERSON,))
+    attempt = replace(
+        attempt,
+        outcome=Outcome.ACCEPTED,
+        processor_payment_id=outcome.processor_payment_id,
+        decline_kind=None,
+        asked=0,
+        answered_at=None,
+    )
+    payment = replace(
+        with_attempt(payment, attempt),
+        state=State.PENDING,
+        reason=unless_it_differs(payment, Reason.ACCEPTED),
+        next_look_at=now,
+        ended=False,
+    )
+    note = "told to be approved after it was declined: asked for"
+    return Decision(payment, attempt_id=attempt.id, note=note)
+
+
+def _told_again(
+    payment: Payment, attempt: Attempt, outcome: Approved, policy: Policy, now: datetime
+) -> Decision:
+    """Duplicates are normal; the only news can be that provisional money became final."""
+    if outcome.processor_payment_id != attempt.processor_payment_id:
+        why = (
+            f"the processor charged twice under one reference: {attempt.processor_payment_id} and "
+            f"{outcome.processor_payment_id}: refund one there"
+        )
+        return Decision(parked(payment, why), attempt_id=attempt.id, notices=(Notice.NEEDS_PERSON,))
+    if attempt.finality is Finality.FINAL:
+        return Decision(payment, attempt_id=attempt.id, note="told before")
+    if outcome.finality is Finality.PROVISIONAL:
+        return _not_final_yet(payment, attempt, policy, now)
+    payment = with_attempt(payment, replace(attempt, finality=Finality.FINAL))
+    receipts = tuple(
+        replace(r, finality=Finality.FINAL) if r.attempt_id == attempt.id else r
+        for r in payment.receipts
+    )
+    payment = replace(payment, receipts=receipts)
+    waited_for = payment.receipt_to_give_back is not None and not payment.unapplied_minor
+    return Decision(at_rest(payment, now) if waited_for else payment, attempt_id=attempt.id)
+
+
+def _not_final_yet(payment: Payment, attempt: Attempt, policy: Policy, now: datetime) -> Decision:
+    """Where it waits to be given back, ask again later; in the end a person."""
+    receipt = payment.receipt_to_give_back
+    if receipt is None or receipt.attempt_id != attempt.id or payment.unapplied_minor:
+        return Decision(payment, attempt_id=attempt.id, note="told before")
+    if now > receipt.collected_at + policy.provisional_deadline:
+        why = f"stranded, and not final after {policy.provisional_deadline.days} days: decide"
+        return Decision(parked(payment, why), attempt_id=attempt.id, notices=(Notice.NEEDS_PERSON,))
+    payment = at_rest(payment, now + policy.pending_pause)
+    return Decision(payment, attempt_id=attempt.id, note="not final yet")

@@ -1,0 +1,325 @@
+"""Giving stranded money back: what each fact about it means (part of `decide`). Pure.
+
+The rules are those of a charge (DESIGN law 7): the intent is committed first, a missing answer is
+not a refusal, the same key is sent again or nothing, and only a definite no lets a new one be made.
+Besides: never more than what is stranded on that receipt, only money that is final, none while an
+attempt of the payment is out, and within the caps that a person can lift.
+"""
+
+from dataclasses import replace
+from datetime import datetime, timedelta
+from typing import assert_never
+
+from twintill.domain import ledger
+from twintill.domain.decision import Decision, Notice, parked, with_refund
+from twintill.domain.doubt import next_ask
+from twintill.domain.facts import (
+    RefundAnswered,
+    RefundNotFoundThere,
+    RefundReplayStarted,
+    RefundSeenThere,
+    RefundStarted,
+    Via,
+)
+from twintill.domain.outcomes import (
+    Accepted,
+    Approved,
+    Declined,
+    Finality,
+    NeedsCustomer,
+    NoAnswer,
+    NotSent,
+    NotSentReason,
+)
+from twintill.domain.payment import Outcome, Payment, Reason, Receipt, Refund, State
+from twintill.domain.policy import Policy, pause_after
+from twintill.errors import BrokenInvariant
+from twintill.money import Money
+
+_DEFINITE = frozenset((Via.FIRST, Via.EXACT_REPLAY, Via.RECORD, Via.PERSON))
+
+
+def strand(
+    payment: Payment, reason: Reason, why: str, policy: Policy, now: datetime
+) -> tuple[Payment, tuple[Notice, ...]]:
+    """Money that Stripe does not take: it goes back by itself, or a person decides."""
+    payment = replace(payment, state=State.STRANDED, reason=reason, ended=False)
+    by_itself = policy.refund_stranded and payment.receipt_to_give_back is not None
+    if payment.parked_why is not None or not by_itself:
+        why = payment.parked_why or why
+        return parked(payment, why), (Notice.STRANDED, Notice.NEEDS_PERSON)
+    return at_rest(payment, now + policy.refund_pause), (Notice.STRANDED,)
+
+
+def at_rest(payment: Payment, give_back_at: datetime) -> Payment:
+    """Nothing is left to report: what is out, or stranded, still is; else it has ended."""
+    if payment.unresolved_attempt is not None or payment.parked_why is not None:
+        return replace(payment, ended=False)
+    if payment.receipt_to_give_back is not None or payment.unresolved_refund is not None:
+        return replace(payment, ended=False, next_look_at=give_back_at)
+    return replace(payment, ended=True, next_look_at=None)
+
+
+def refund_started(payment: Payment, fact: RefundStarted, now: datetime) -> Decision:
+    """May it be sent? Everything that could have changed since the look is checked again."""
+    receipt = payment.receipt_to_give_back
+    if payment.parked_why is not None:
+        return Decision(payment, note="parked: a person looks at it")
+    if payment.unresolved_attempt or payment.unresolved_refund or payment.unapplied_minor:
+        return Decision(payment, note="something else comes first")
+    if receipt is None or receipt.id != fact.receipt_id or fact.n != payment.next_refund_n:
+        return Decision(payment, note="prepared for something older")
+    if receipt.finality is not Finality.FINAL or fact.amount_minor != receipt.to_give_back_minor:
+        return Decision(payment, note="not final, or another amount by now")
+    if fact.refused is not None:
+        why = f"cannot be given back through this processor: {fact.refused.detail}"
+        return _for_a_person(payment, why)
+    if fact.over_cap is not None and not payment.refund_agreed:
+        return _for_a_person(payment, f"{fact.over_cap}; unpark it to give the money back")
+    attempt = next(a for a in payment.attempts if a.id == receipt.attempt_id)
+    refund = Refund(
+        id=fact.refund_id,
+        n=fact.n,
+        receipt_id=receipt.id,
+        processor=attempt.processor,
+        processor_account_id=attempt.processor_account_id,
+        amount=Money(fact.amount_minor, payment.currency),
+        reference=fact.reference,
+        idempotency_key=fact.idempotency_key,
+        first_sent_at=now,
+        sealed_body=fact.sealed_body,
+    )
+    payment = replace(with_refund(payment, refund), unreadable=0, next_look_at=now)
+    return Decision(payment, give_back=refund, attempt_id=refund.id)
+
+
+def refund_replay_started(payment: Payment, fact: RefundReplayStarted, now: datetime) -> Decision:
+    """The same key once more; a void cannot be undone, so no new look at Stripe is needed."""
+    refund = payment.unresolved_refund
+    if refund is None or refund.id != fact.refund_id or refund.outcome is Outcome.ACCEPTED:
+        return Decision(payment, note="this refund is answered already")
+    if payment.parked_why is not None or _receipt(payment, refund).failed:
+        return Decision(payment, note="parked, or the debit has failed meanwhile")
+    sent = replace(refund, asked=refund.asked + 1, sendings=refund.sendings + 1)
+    payment = replace(with_refund(payment, sent), next_look_at=now)
+    return Decision(payment, give_back=sent, attempt_id=sent.id)
+
+
+def refund_answered(
+    payment: Payment, fact: RefundAnswered, policy: Policy, now: datetime
+) -> Decision:
+    """Raises BrokenInvariant when the refund is not this payment's."""
+    refund = _find(payment, fact.refund_id)
+    match fact.outcome:
+        case Approved() as told:
+            return _approved(payment, refund, told, now)
+        case Accepted() as told:
+            return _accepted(payment, refund, told, policy, now)
+        case Declined() as told:
+            return _declined(payment, refund, told, fact.via, policy, now)
+        case NotSent() as told if fact.via is Via.FIRST and refund.outcome is Outcome.STARTED:
+            return _did_nothing(payment, refund, told, policy, now)
+        case NotSent() | NoAnswer() as told:
+            return _in_doubt(payment, refund, told.detail, policy, now)
+        case NeedsCustomer():
+            return _in_doubt(payment, refund, "asks for the customer", policy, now)
+    assert_never(fact.outcome)
+
+
+def refund_not_found_there(
+    payment: Payment, fact: RefundNotFoundThere, policy: Policy, now: datetime
+) -> Decision:
+    """A proof only once nothing can appear any more."""
+    refund = _find(payment, fact.refund_id)
+    if not fact.conclusive or refund.outcome not in (Outcome.STARTED, Outcome.NO_ANSWER):
+        return _in_doubt(payment, refund, "not found at the processor", policy, now)
+    proved = NotSent(NotSentReason.NETWORK, "never reached the processor: looked up, not found")
+    return _did_nothing(payment, refund, proved, policy, now)
+
+
+def refund_seen_there(payment: Payment, fact: RefundSeenThere, now: datetime) -> Decision:
+    """Somebody gave it back at the processor, by hand: booked, and only the rest is ours to do."""
+    receipt = payment.receipt_to_give_back
+    if payment.unresolved_refund is not None or receipt is None or receipt.id != fact.receipt_id:
+        return Decision(payment, note="nothing here to put it to")
+    if any(r.processor_refund_id == fact.processor_refund_id for r in payment.refunds):
+        return Decision(payment, note="known already")
+    if fact.amount.currency != receipt.currency or fact.amount.minor > receipt.stranded_minor:
+        why = f"{fact.processor_refund_id} gave {fact.amount} back at the processor by hand, more "
+        return _for_a_person(payment, why + f"than the {receipt.stranded_minor} that is stranded")
+    attempt = next(a for a in payment.attempts if a.id == receipt.attempt_id)
+    by_hand = Refund(
+        id=fact.refund_id,
+        n=fact.n,
+        receipt_id=receipt.id,
+        processor=attempt.processor,
+        processor_account_id=attempt.processor_account_id,
+        amount=fact.amount,
+        reference=fact.processor_refund_id,
+        idempotency_key=f"by-hand-{fact.processor_refund_id}",
+        first_sent_at=now,
+        sendings=0,
+    )
+    payment = with_refund(payment, by_hand)
+    return _approved(payment, by_hand, Approved(fact.processor_refund_id, fact.amount), now)
+
+
+def _approved(payment: Payment, refund: Refund, told: Approved, now: datetime) -> Decision:
+    receipt = _receipt(payment, refund)
+    if refund.outcome is Outcome.APPROVED:
+        return _told_again(payment, refund, told)
+    if told.amount != refund.amount or refund.amount.minor > receipt.stranded_minor:
+        why = f"{told.amount} was given back, {refund.amount} was asked for: compare by hand"
+        return _for_a_person(payment, why, refund)
+    if refund.outcome is Outcome.DECLINED and refund.processor_refund_id is not None:
+        why = f"{refund.processor_refund_id} failed and is told to be done: compare by hand"
+        return _for_a_person(payment, why, refund)
+    done = replace(
+        refund,
+        outcome=Outcome.APPROVED,
+        processor_refund_id=told.processor_payment_id,
+        answered_at=now,
+    )
+    booked = ledger.refunded(refund, receipt)
+    receipt = replace(
+        receipt,
+        stranded_minor=receipt.stranded_minor - refund.amount.minor,
+        refunded_minor=receipt.refunded_minor + refund.amount.minor,
+    )
+    payment = _with_receipt(with_refund(payment, done), receipt)
+    if payment.reason in (Reason.REFUND_IN_DOUBT, Reason.REFUND_REFUSED):
+        payment = replace(payment, parked_why=None)
+    if payment.receipt_to_give_back is None and payment.unapplied_minor == 0:
+        state = State.REPORTED if payment.reported_minor else State.REFUNDED
+        payment = replace(payment, state=state, reason=None)
+    payment = at_rest(payment, now) if payment.unapplied_minor == 0 else payment
+    return Decision(payment, None, (booked,), (Notice.REFUNDED,), refund.id)
+
+
+def _told_again(payment: Payment, refund: Refund, told: Approved) -> Decision:
+    if told.processor_payment_id == refund.processor_refund_id:
+        return Decision(payment, attempt_id=refund.id, note="told before")
+    why = (
+        f"the processor gave back twice under one reference: {refund.processor_refund_id} and "
+        f"{told.processor_payment_id}: compare by hand"
+    )
+    return _for_a_person(payment, why, refund)
+
+
+def _accepted(
+    payment: Payment, refund: Refund, told: Accepted, policy: Policy, now: datetime
+) -> Decision:
+    if not refund.unresolved:
+        return Decision(payment, attempt_id=refund.id, note="resolved already")
+    receipt = _receipt(payment, refund)
+    news = refund.outcome is not Outcome.ACCEPTED
+    booked = (ledger.refund_under_way(refund, receipt),) if news and not receipt.failed else ()
+    on_its_way = replace(
+        refund,
+        outcome=Outcome.ACCEPTED if booked or not news else refund.outcome,
+        processor_refund_id=told.processor_payment_id,
+        asked=0 if news else refund.asked + 1,
+    )
+    payment = replace(
+        with_refund(payment, on_its_way),
+        reason=Reason.REFUND_UNDER_WAY,
+        next_look_at=now + policy.pending_pause,
+    )
+    if now > refund.first_sent_at + policy.pending_deadline:
+        why = f"a refund is under way for over {policy.pending_deadline.days} days: ask for it"
+        return replace(_for_a_person(payment, why, refund), postings=booked)
+    return Decision(payment, None, booked, attempt_id=refund.id)
+
+
+def _declined(
+    payment: Payment, refund: Refund, told: Declined, via: Via, policy: Policy, now: datetime
+) -> Decision:
+    if refund.outcome in (Outcome.DECLINED, Outcome.NOT_SENT):
+        return Decision(payment, attempt_id=refund.id, note="resolved already")
+    if via not in _DEFINITE:
+        detail = f"answered {told.code} to {via}"
+        return _in_doubt(payment, refund, detail, policy, now)
+    receipt = _receipt(payment, refund)
+    booked: tuple[ledger.LedgerTransaction, ...] = ()
+    if refund.outcome in (Outcome.ACCEPTED, Outcome.APPROVED):
+        booked = (ledger.refund_failed(refund, receipt),)
+    if refund.outcome is Outcome.APPROVED:
+        receipt = replace(
+            receipt,
+            stranded_minor=receipt.stranded_minor + refund.amount.minor,
+            refunded_minor=receipt.refunded_minor - refund.amount.minor,
+        )
+    failed = replace(
+        refund,
+        outcome=Outcome.DECLINED,
+        code=told.code,
+        detail=told.text,
+        processor_refund_id=told.processor_payment_id or refund.processor_refund_id,
+        answered_at=now,
+    )
+    payment = _with_receipt(with_refund(payment, failed), receipt)
+    payment = replace(payment, state=State.STRANDED, reason=Reason.REFUND_REFUSED)
+    why = f"the processor does not give it back ({told.code}): pay the customer another way"
+    decision = _for_a_person(payment, payment.parked_why or why, refund)
+    return replace(decision, postings=booked)
+
+
+def _did_nothing(
+    payment: Payment, refund: Refund, told: NotSent, policy: Policy, now: datetime
+) -> Decision:
+    """Certain that nothing happened: later, under a new key."""
+    unsent = replace(
+        refund,
+        outcome=Outcome.NOT_SENT,
+        code=told.reason.value,
+        detail=told.detail,
+        answered_at=now,
+    )
+    payment = with_refund(payment, unsent)
+    in_a_row = sum(1 for r in payment.refunds if r.outcome is Outcome.NOT_SENT)
+    wait = pause_after(policy.not_sent_pauses, in_a_row - 1)
+    wait = max(wait, timedelta(seconds=told.wait_s or 0))
+    return Decision(at_rest(payment, now + wait), attempt_id=refund.id)
+
+
+def _in_doubt(
+    payment: Payment, refund: Refund, detail: str, policy: Policy, now: datetime
+) -> Decision:
+    if not refund.unresolved:
+        return Decision(payment, attempt_id=refund.id, note="resolved already")
+    under_way = refund.outcome is Outcome.ACCEPTED
+    later = now + policy.pending_pause if under_way else next_ask(refund, policy, now)
+    asked = replace(
+        refund,
+        outcome=refund.outcome if under_way else Outcome.NO_ANSWER,
+        detail=detail,
+        asked=refund.asked + 1,
+    )
+    reason = Reason.REFUND_UNDER_WAY if under_way else Reason.REFUND_IN_DOUBT
+    payment = replace(with_refund(payment, asked), reason=reason, next_look_at=later)
+    deadline = policy.pending_deadline if under_way else policy.doubt_deadline
+    if now > refund.first_sent_at + deadline:
+        why = f"a refund without an end since {refund.first_sent_at:%Y-%m-%d %H:%M} UTC: ask for it"
+        return _for_a_person(payment, why, refund)
+    return Decision(payment, attempt_id=refund.id, note=detail)
+
+
+def _for_a_person(payment: Payment, why: str, refund: Refund | None = None) -> Decision:
+    attempt_id = None if refund is None else refund.id
+    return Decision(parked(payment, why), attempt_id=attempt_id, notices=(Notice.NEEDS_PERSON,))
+
+
+def _find(payment: Payment, refund_id: str) -> Refund:
+    refund = next((r for r in payment.refunds if r.id == refund_id), None)
+    if refund is None:
+        raise BrokenInvariant(f"{refund_id} is not a refund of {payment.id}")
+    return refund
+
+
+def _receipt(payment: Payment, refund: Refund) -> Receipt:
+    return next(r for r in payment.receipts if r.id == refund.receipt_id)
+
+
+def _with_receipt(payment: Payment, receipt: Receipt) -> Payment:
+    receipts = tuple(receipt if r.id == receipt.id else r for r in payment.receipts)
+    return replace(payment, receipts=receipts)

@@ -1,0 +1,207 @@
+"""Giving stranded money back: what the processor shows, the intent committed, one request, its end.
+
+list the charge's refunds (by hand over there? booked) -> learn(RefundStarted) COMMIT
+-> processor.refund, no transaction open -> learn(RefundAnswered) COMMIT
+"""
+
+from dataclasses import replace
+from datetime import timedelta
+
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from twintill import ids
+from twintill.domain.caps import over_cap
+from twintill.domain.doubt import Window, may_replay, nothing_can_appear
+from twintill.domain.facts import (
+    LookFailed,
+    RefundNotFoundThere,
+    RefundReplayStarted,
+    RefundSeenThere,
+    RefundStarted,
+    Via,
+)
+from twintill.domain.outcomes import Declined, NoAnswer, NotSent, NotSentReason
+from twintill.domain.payment import Attempt, Receipt, Refund
+from twintill.flows.looking import Looking
+from twintill.money import Money
+from twintill.processors import PreparedRefund, Processor, RefundRequest, Refunds, SeenRefund
+from twintill.store import brakes, refunds
+
+_KIND = "refund"
+
+
+async def give_back(looking: Looking, receipt: Receipt) -> None:
+    """One refund of what is stranded on this receipt, if nobody has given it back already."""
+    attempt = next(a for a in looking.payment.attempts if a.id == receipt.attempt_id)
+    processor = _processor(looking, attempt)
+    seen = await _seen(processor, attempt)
+    if isinstance(seen, str):
+        await looking.learn(LookFailed(seen))
+        return
+    stranger = _stranger(looking, receipt, seen)
+    if stranger is not None:
+        await looking.learn(stranger)
+        return
+    started, prepared = _draft(looking, receipt, attempt, processor)
+    async with looking.means.database.begin() as db:
+        capped = await _within_caps(db, looking, started, receipt, attempt)
+        decision = await looking.learn_refund_start(db, capped)
+    if decision is None or decision.give_back is None or prepared is None:
+        return
+    await _send(looking, decision.give_back, prepared, Via.FIRST)
+
+
+async def ask(looking: Looking, refund: Refund) -> None:
+    """A refund without an end: the processor's list first; else the same key again."""
+    attempt = _charge_of(looking, refund)
+    processor = _processor(looking, attempt)
+    seen = await _seen(processor, attempt)
+    if isinstance(seen, str):
+        await looking.learn_refund_answer(refund, NoAnswer(seen), Via.RECORD)
+        return
+    ours = [s for s in seen if _is(s, refund)]
+    if ours:
+        alive = [s for s in ours if not isinstance(s.outcome, Declined)]
+        await looking.learn_refund_answer(refund, (alive or ours)[-1].outcome, Via.RECORD)
+        return
+    window = _window(processor)
+    if may_replay(refund, window, looking.means.policy, looking.now) and not _known(refund):
+        await _replay(looking, refund, attempt)
+        return
+    conclusive = nothing_can_appear(refund, window, looking.now)
+    await looking.learn(RefundNotFoundThere(refund.id, conclusive))
+
+
+async def _replay(looking: Looking, refund: Refund, attempt: Attempt) -> None:
+    """The same key and the same bytes, once."""
+    async with looking.means.database.begin() as db:
+        decision = await looking.learn_refund_start(db, RefundReplayStarted(refund.id))
+    if decision is None or decision.give_back is None:
+        return
+    scope, vault = looking.lease.scope, looking.means.vault
+    body = vault.open(refund.sealed_body, scope, "attempts", refund.id)
+    assert attempt.processor_payment_id is not None, "it was approved"
+    prepared = PreparedRefund(
+        refund.reference, refund.idempotency_key, attempt.processor_payment_id, body
+    )
+    exact = _processor(looking, attempt).capabilities.replays_first_answer
+    await _send(looking, refund, prepared, Via.EXACT_REPLAY if exact else Via.REPLAY)
+
+
+async def _send(looking: Looking, refund: Refund, prepared: PreparedRefund, via: Via) -> None:
+    processor = looking.means.processor(refund.processor, refund.processor_account_id)
+    assert isinstance(processor, Refunds), "else nothing was prepared"
+    outcome = await processor.refund(prepared)
+    await looking.learn_refund_answer(refund, outcome, via)
+
+
+async def _seen(processor: Processor, attempt: Attempt) -> tuple[SeenRefund, ...] | str:
+    """The charge's refunds over there, or why they cannot be seen."""
+    if not isinstance(processor, Refunds) or not processor.capabilities.finds_refunds:
+        return ()
+    assert attempt.processor_payment_id is not None, "it was approved"
+    seen = await processor.list_refunds(attempt.processor_payment_id)
+    match seen:
+        case NoAnswer(detail):
+            return f"could not list the refunds: {detail}"
+        case NotSent(reason, detail):
+            return f"could not list the refunds ({reason}): {detail}"
+        case _:
+            return seen
+
+
+def _stranger(
+    looking: Looking, receipt: Receipt, seen: tuple[SeenRefund, ...]
+) -> RefundSeenThere | None:
+    """One that stands over there, and that we neither asked for nor know."""
+    payment = looking.payment
+    for refund in seen:
+        known = any(_is(refund, ours) for ours in payment.refunds)
+        if known or isinstance(refund.outcome, Declined):
+            continue
+        n = payment.next_refund_n
+        row = ids.attempt_id(looking.lease.scope, payment.invoice_id, _KIND, n)
+        return RefundSeenThere(receipt.id, refund.processor_refund_id, refund.amount, n, row)
+    return None
+
+
+def _draft(
+    looking: Looking, receipt: Receipt, attempt: Attempt, processor: Processor
+) -> tuple[RefundStarted, PreparedRefund | None]:
+    """Names and bytes of the refund that would be made: deterministic, and nothing is sent."""
+    scope, payment = looking.lease.scope, looking.payment
+    n, invoice_id = payment.next_refund_n, payment.invoice_id
+    started = RefundStarted(
+        receipt_id=receipt.id,
+        amount_minor=receipt.to_give_back_minor,
+        n=n,
+        refund_id=ids.attempt_id(scope, invoice_id, _KIND, n),
+        reference=ids.reference(scope, invoice_id, _KIND, n),
+        idempotency_key=ids.idempotency_key(scope, invoice_id, _KIND, n),
+    )
+    prepared = _prepared(started, receipt, attempt, processor)
+    if isinstance(prepared, NotSent):
+        return replace(started, refused=prepared), None
+    sealed = looking.means.vault.seal(prepared.body, scope, "attempts", started.refund_id)
+    return replace(started, sealed_body=sealed), prepared
+
+
+def _prepared(
+    started: RefundStarted, receipt: Receipt, attempt: Attempt, processor: Processor
+) -> PreparedRefund | NotSent:
+    if not isinstance(processor, Refunds):
+        name = processor.capabilities.display_name
+        return NotSent(NotSentReason.CONFIG, f"{name} takes no refunds by its API")
+    assert attempt.processor_payment_id is not None, "it was approved"
+    request = RefundRequest(
+        started.reference,
+        attempt.processor_payment_id,
+        Money(started.amount_minor, receipt.currency),
+    )
+    return processor.prepare_refund(request, started.idempotency_key)
+
+
+async def _within_caps(
+    db: AsyncConnection,
+    looking: Looking,
+    started: RefundStarted,
+    receipt: Receipt,
+    attempt: Attempt,
+) -> RefundStarted:
+    """More than that pauses charging too: whatever strands so much must not go on."""
+    scope = looking.lease.scope
+    so_far = await refunds.given_back(db, scope, receipt.currency)
+    amount = Money(started.amount_minor, receipt.currency)
+    why = over_cap(so_far, amount, looking.means.policy)
+    if why is not None and not looking.payment.refund_agreed:
+        await brakes.trip(db, scope, attempt.processor, why, "automatic refunds")
+    return replace(started, over_cap=why)
+
+
+def _charge_of(looking: Looking, refund: Refund) -> Attempt:
+    receipt = next(r for r in looking.payment.receipts if r.id == refund.receipt_id)
+    return next(a for a in looking.payment.attempts if a.id == receipt.attempt_id)
+
+
+def _processor(looking: Looking, attempt: Attempt) -> Processor:
+    return looking.means.processor(attempt.processor, attempt.processor_account_id)
+
+
+def _is(seen: SeenRefund, refund: Refund) -> bool:
+    return seen.reference == refund.reference or (
+        seen.processor_refund_id == refund.processor_refund_id
+    )
+
+
+def _known(refund: Refund) -> bool:
+    """It is under way there: sending it again is for those that nobody has seen."""
+    return refund.processor_refund_id is not None
+
+
+def _window(processor: Processor) -> Window:
+    can = processor.capabilities
+    return Window(
+        key_window=timedelta(seconds=can.key_window_s),
+        look_up_lag=timedelta(seconds=can.look_up_lag_s),
+        reliable_look_up=can.finds_refunds and isinstance(processor, Refunds),
+    )

@@ -1,0 +1,89 @@
+"""What was given back lately, for the caps; and finding a refund by the names of a processor."""
+
+from datetime import timedelta
+from typing import Any
+
+from sqlalchemy import func, or_, select, text
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from twintill.domain.caps import GivenBack
+from twintill.ids import Scope
+from twintill.store.attempts import Found
+from twintill.store.clock import NOW
+from twintill.store.money_rows import REFUND
+from twintill.store.scoped import mine
+from twintill.store.tables import attempts, receipts
+
+_HOUR, _DAY = timedelta(hours=1), timedelta(days=1)
+# Two workers must not both find room for the last refund below a cap.
+_ONE_AT_A_TIME = text("SELECT pg_advisory_xact_lock(hashtext('twintill: automatic refunds'))")
+
+
+async def given_back(db: AsyncConnection, scope: Scope, currency: str) -> GivenBack:
+    """Of the last hour and day, in this currency; whoever asks next waits for this transaction."""
+    await db.execute(_ONE_AT_A_TIME)
+    a, r = attempts.c, receipts.c
+    in_hour = a.first_sent_at > NOW - _HOUR
+    sums = await db.execute(
+        select(
+            func.count().filter(in_hour),
+            _sum(a.amount_minor, in_hour),
+            func.count(),
+            _sum(a.amount_minor, a.first_sent_at > NOW - _DAY),
+        ).where(
+            mine(attempts, scope),
+            a.kind == REFUND,
+            a.currency == currency,
+            a.outcome.not_in(("declined", "not_sent")),
+            a.sendings > 0,
+            a.first_sent_at > NOW - _DAY,
+        )
+    )
+    collected = await db.execute(
+        select(_sum(r.collected_minor, r.collected_at > NOW - _DAY)).where(
+            mine(receipts, scope), r.currency == currency, r.collected_at > NOW - _DAY
+        )
+    )
+    in_hour_count, in_hour_minor, in_day_count, in_day_minor = map(int, sums.one())
+    return GivenBack(
+        in_hour_count, in_hour_minor, in_day_count, in_day_minor, int(collected.scalar_one())
+    )
+
+
+async def find(
+    db: AsyncConnection,
+    scope: Scope,
+    processor_account_id: str,
+    *,
+    reference: str | None,
+    refund_id: str | None,
+) -> Found | None:
+    """By our reference (unique there), else by the processor's own id."""
+    c = attempts.c
+    names = [column == name for column, name in _names(reference, refund_id) if name is not None]
+    if not names:
+        return None
+    rows = await db.execute(
+        select(c.attempt_id, c.payment_id)
+        .where(
+            mine(attempts, scope),
+            c.processor_account_id == processor_account_id,
+            c.kind == REFUND,
+            or_(*names),
+        )
+        .order_by((c.reference == reference).desc() if reference else c.n)
+        .limit(1)
+    )
+    row = rows.one_or_none()
+    return None if row is None else Found(row.attempt_id, row.payment_id)
+
+
+def _names(reference: str | None, refund_id: str | None) -> list[tuple[Any, str | None]]:
+    return [
+        (attempts.c.reference, reference),
+        (attempts.c.processor_payment_id, refund_id),
+    ]
+
+
+def _sum(column: Any, when: Any) -> Any:
+    return func.coalesce(func.sum(column).filter(when), 0)
