@@ -17,7 +17,7 @@ from twintill.flows import intake, refund
 from twintill.flows.learn import learn
 from twintill.ids import payment_id
 from twintill.processors import Refunds
-from twintill.store import checks, inbox
+from twintill.store import brakes, checks, inbox
 from twintill.store.tables import inbox as inbox_table
 from twintill.store.tables import payments as payments_table
 
@@ -201,6 +201,8 @@ async def test_a_cap_holds_refunds_back_until_a_person_agrees(world: World) -> N
     assert sorted(states) == [State.REFUNDED, State.STRANDED]
     held = first if states[0] is State.STRANDED else second
     assert "is the cap" in str((await tight.payment(held)).parked_why)
+    async with tight.db() as db:
+        assert "is the cap" in str(await brakes.why_on(db, SCOPE, "sandbox"))
     await learn(capped, SCOPE, payment_id(SCOPE, held), Unparked("it is right"))
     await tight.work()
     assert (await tight.payment(held)).state is State.REFUNDED
@@ -211,7 +213,8 @@ async def test_a_processor_that_cannot_be_listed_is_asked_again_later(world: Wor
     await world.break_processor("/v1/refunds", "status", method="GET", code=503, times=3)
     await later(world)
     assert (await world.payment(invoice_id)).refunds == ()
-    await later(world, timedelta(minutes=20))
+    for _ in range(4):
+        await later(world, timedelta(hours=1))
     assert (await world.payment(invoice_id)).state is State.REFUNDED
 
 

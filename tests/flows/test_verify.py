@@ -27,7 +27,14 @@ async def test_true_books_of_every_kind_break_no_rule(world: World) -> None:
 
 FALSE_BOOKS = {
     "UPDATE receipts SET reported_minor = 0": {"books_agree"},
-    "UPDATE receipts SET stranded_minor = 1, reported_minor = reported_minor - 1": {"books_agree"},
+    "UPDATE receipts SET stranded_minor = 1, reported_minor = reported_minor - 1": {
+        "books_agree",
+        "stranded_goes_back",
+    },
+    "UPDATE receipts SET refunded_minor = 1, reported_minor = reported_minor - 1": {
+        "books_agree",
+        "given_back",
+    },
     "UPDATE payments SET state = 'waiting'": {"history_unbroken"},
     "UPDATE attempts SET outcome = 'no_answer', first_sent_at = now() - interval '9 days'": {
         "doubt_is_short"

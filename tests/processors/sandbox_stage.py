@@ -27,6 +27,7 @@ BEHAVIOURS = {
     "expired": "card_expired",
     "declines_once": "card_declines_once",
     "needs_customer": "card_needs_customer",
+    "refund_fails": "card_refund_fails",
     "debit": "debit_ok",
     "debit_fails": "debit_fails",
     "debit_fails_late": "debit_fails_late",

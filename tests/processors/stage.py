@@ -22,7 +22,8 @@ NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
 
 class Stage(Protocol):
     """Behaviours of methods: approved, soft, hard, stolen, expired, declines_once, needs_customer,
-    debit, debit_fails, debit_fails_late, answer_lost, request_lost, error_after, slow."""
+    debit, debit_fails, debit_fails_late, answer_lost, request_lost, error_after, slow,
+    refund_fails (approved; its refund is accepted, and fails days later)."""
 
     processor: Processor
     impatient: Processor  # the same, with a short time-out: only for answers that never come

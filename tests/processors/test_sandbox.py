@@ -6,6 +6,7 @@ import pytest
 import pytest_asyncio
 
 from tests.processors.contract import ChargeContract, MethodContract
+from tests.processors.refund_contract import RefundContract
 from tests.processors.sandbox_stage import SandboxStage, sandbox_stage
 from tests.processors.webhook_contract import WebhookContract
 from twintill.processors.sandbox.currencies import EXPONENTS
@@ -30,6 +31,10 @@ class TestCharges(ChargeContract):
 
 
 class TestMethods(MethodContract):
+    pass
+
+
+class TestRefunds(RefundContract):
     pass
 
 
