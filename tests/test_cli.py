@@ -180,3 +180,12 @@ def test_what_is_not_there_cannot_be_resolved_or_shown(env: dict[str, str]) -> N
     assert (gone.returncode, "nowhere.csv" in gone.stderr) == (2, True)
     assert twintill("payments", "show", "in_unknown", env=env).returncode == 1
     assert twintill("payments", "parked", env=env).stdout == ""
+
+
+def test_a_processor_that_nobody_uses_cannot_be_paused_by_a_slip(env: dict[str, str]) -> None:
+    refused = twintill("pause", "sandbx", "--why", "a slip of the hand", env=env)
+    assert refused.returncode == 1
+    assert "'sandbx'" in refused.stderr
+    assert twintill("resume", "sandbox", "--why", "it is not paused", env=env).returncode == 1
+    listed = twintill("brakes", env=env)
+    assert (listed.returncode, listed.stdout) == (0, "")

@@ -43,6 +43,12 @@ def upgrade() -> None:
     op.create_index("uq_brakes_on", "brakes", scoped, unique=True, postgresql_where=sa.text(_ON))
     op.create_index("ix_brakes_tripped", "brakes", [*scoped, "tripped_at"])
     op.create_index("ix_brakes_untold", "brakes", ["tripped_at"], postgresql_where=sa.text(_UNTOLD))
+    op.create_index(
+        "ix_attempts_answered",
+        "attempts",
+        ["stripe_account_id", "livemode", "answered_at"],
+        postgresql_where=sa.text("answered_at IS NOT NULL"),
+    )
     op.execute("GRANT SELECT, INSERT, UPDATE ON brakes TO twintill_runtime")
 
 

@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 
 from twintill.cli import duties, inbox, keys, payments, sandbox
+from twintill.cli.brakes import brakes, pause, resume
 from twintill.cli.resolve import resolve
 from twintill.cli.unpark import unpark
 from twintill.cli.verify import verify
@@ -33,6 +34,9 @@ app.add_typer(payments.app, name="payments")
 app.command()(verify)
 app.command()(resolve)
 app.command()(unpark)
+app.command()(brakes)
+app.command()(pause)
+app.command()(resume)
 
 Port = Annotated[int | None, typer.Option(min=0, max=65535, help="Instead of TWINTILL_PORT.")]
 

@@ -87,6 +87,13 @@ def judge(figures: Sequence[Figures], charged: Sequence[Charged], policy: Policy
     return list(trips.values())
 
 
+def asks_for_history(seen: Figures, policy: Policy) -> bool:
+    """Whether the hour looks bad enough to read the week before it."""
+    answers = seen.approved + seen.declined
+    enough = answers >= policy.brake_declines_min
+    return enough and 100 * seen.declined >= answers * policy.brake_declines_rise
+
+
 def _duplicate(
     before: Payment, after: Payment, attempt: Attempt, approved: Approved
 ) -> Trip | None:

@@ -79,9 +79,13 @@ async def all_on(db: AsyncConnection, scope: Scope) -> list[Brake]:
     return await _list(db, _ALL.where(mine(brakes, scope), _B.released_at.is_(None)))
 
 
-async def history(db: AsyncConnection, scope: Scope, limit: int = 100) -> list[Brake]:
-    """Those that are on, then the latest."""
+async def history(
+    db: AsyncConnection, scope: Scope, limit: int = 100, *, processor: str | None = None
+) -> list[Brake]:
+    """Those that are on, then the latest; of this processor or of all."""
     newest = _ALL.where(mine(brakes, scope)).order_by(None)
+    if processor is not None:
+        newest = newest.where(_B.processor == processor)
     order = (_B.released_at.is_not(None), _B.tripped_at.desc(), _B.brake_id)
     return await _list(db, newest.order_by(*order).limit(limit))
 

@@ -107,6 +107,12 @@ async def read(db: AsyncConnection, scope: Scope, payment_method_id: str) -> Met
     return found
 
 
+async def processor_is_known(db: AsyncConnection, scope: Scope, processor: str) -> bool:
+    """Whether anybody has, or had, a method with it."""
+    query = select(exists().where(mine(payment_methods, scope), _METHODS.processor == processor))
+    return bool((await db.execute(query)).scalar_one())
+
+
 async def active_default(db: AsyncConnection, scope: Scope, customer_id: str) -> MethodRow | None:
     """The method that a charge would use."""
     return await _one(db, _default(scope, customer_id))

@@ -9,7 +9,7 @@ from prometheus_client.core import GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 from starlette.responses import JSONResponse, Response
 
-from twintill.store import duties, figures
+from twintill.store import brakes, duties, figures
 from twintill.store.duties import Standing
 from twintill.store.figures import Waiting
 from twintill.store.pace import reads_today
@@ -62,6 +62,7 @@ async def _now(doors: Doors) -> CollectorRegistry:
                 await figures.waiting(db, scope),
                 await duties.standings(db, scope),
                 await reads_today(db, scope),
+                {brake.processor for brake in await brakes.all_on(db, scope)},
             )
     except Exception as error:
         if not is_database_down(error):
@@ -72,6 +73,7 @@ async def _now(doors: Doors) -> CollectorRegistry:
         registry.register(_Waiting(known.waiting))
         registry.register(_Duties(known.duties))
         registry.register(_Reads(known.reads_today, doors.means.stripe_reads_per_day))
+        registry.register(_Paused(known.paused | set(doors.means.processors), known.paused))
     return registry
 
 
@@ -80,6 +82,7 @@ class _Known:
     waiting: list[Waiting]
     duties: list[Standing]
     reads_today: int
+    paused: set[str]  # names of processors
 
 
 class _Up(Collector):
@@ -106,6 +109,18 @@ class _Waiting(Collector):
             parked.add_metric([kind.kind], kind.parked)
             overdue.add_metric([kind.kind], kind.overdue_s)
         yield from (due, parked, overdue)
+
+
+class _Paused(Collector):
+    def __init__(self, processors: set[str], paused: set[str]) -> None:
+        self._processors, self._paused = processors, paused
+
+    def collect(self) -> Iterator[Metric]:
+        told = "Whether charging through it is paused."
+        paused = GaugeMetricFamily("twintill_processor_paused", told, labels=["processor"])
+        for name in sorted(self._processors):
+            paused.add_metric([name], int(name in self._paused))
+        yield paused
 
 
 class _Duties(Collector):

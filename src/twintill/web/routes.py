@@ -1,6 +1,15 @@
 """The routers of the REST API and of the pages: a new one is listed here."""
 
-from twintill.web import checkout_page, checkouts, customers, invoices, payments, resolving, signups
+from twintill.web import (
+    brakes,
+    checkout_page,
+    checkouts,
+    customers,
+    invoices,
+    payments,
+    resolving,
+    signups,
+)
 
 ROUTERS = (
     signups.router,
@@ -9,5 +18,6 @@ ROUTERS = (
     invoices.router,
     payments.router,
     resolving.router,
+    brakes.router,
     checkout_page.router,
 )

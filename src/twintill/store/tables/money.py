@@ -140,6 +140,14 @@ attempts = Table(
     ),
     # What the caps of automatic refunds count.
     Index("ix_attempts_refunds", "first_sent_at", postgresql_where=text("kind = 'refund'")),
+    # What was answered in the last hour, for the tripwires.
+    Index(
+        "ix_attempts_answered",
+        "stripe_account_id",
+        "livemode",
+        "answered_at",
+        postgresql_where=text("answered_at IS NOT NULL"),
+    ),
     Index(
         "uq_attempts_processor_payment",
         "stripe_account_id",
