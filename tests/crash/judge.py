@@ -1,0 +1,99 @@
+"""What must be true after a crash: one charge, one report, books that agree, nothing forgotten."""
+
+from collections import Counter
+from typing import Any
+
+from tests.crash.cases import Case
+from tests.crash.stage import Stage
+from tests.flows.world import SCOPE
+from twintill.store import checks
+
+AMOUNT_MINOR = 4900
+
+
+async def at_death(stage: Stage) -> list[str]:
+    """Law 1, before anybody mends anything: what the processor has, our books know was meant."""
+    meant = {row[0] for row in await stage.ask("SELECT reference FROM attempts")}
+    return [
+        f"the processor charged {charge['reference']}, and no intent was committed before"
+        for charge in await _charges(stage)
+        if charge["reference"] not in meant
+    ]
+
+
+async def at_the_end(stage: Stage, case: Case) -> list[str]:
+    """Everything that is wrong; nothing, when the crash was boring."""
+    return [
+        *await _the_processor(stage, case),
+        *await _stripe(stage, case),
+        *await _our_books(stage, case),
+        *await _the_rules(stage),
+        *(f"left over: {row}" for row in await stage.unfinished()),
+        *_the_app(stage, case),
+    ]
+
+
+async def _the_processor(stage: Stage, case: Case) -> list[str]:
+    made = [c for c in await _charges(stage) if c["status"] == "succeeded"]
+    amounts = [charge["amount"] for charge in made]
+    if amounts != [AMOUNT_MINOR] * case.charges:
+        return [f"the processor charged {amounts}, and not {case.charges} x {AMOUNT_MINOR}"]
+    return []
+
+
+async def _stripe(stage: Stage, case: Case) -> list[str]:
+    calls = (await stage.world.stripe.get("/_sandbox/requests")).json()["data"]
+    pays = [c for c in calls if c["path"].endswith("/pay") and c["status"] == 200]
+    objects = (await stage.world.stripe.get("/_sandbox/state")).json()["objects"]
+    paid = [i for i in objects.get("invoice", ()) if i["status"] == "paid"]
+    wrong = []
+    if len(pays) != case.reported:
+        wrong.append(f"Stripe was told {len(pays)} times that an invoice is paid")
+    if len(paid) != case.reported:
+        wrong.append(f"Stripe shows {len(paid)} invoices as paid, and not {case.reported}")
+    for kind, count in (("customer", 1), ("subscription", 1), ("invoice", 1)):
+        made = len(objects.get(kind, ()))
+        if made > count:
+            wrong.append(f"Stripe has {made} of {kind}")
+    return wrong
+
+
+async def _our_books(stage: Stage, case: Case) -> list[str]:
+    states = [row[0] for row in await stage.ask("SELECT state FROM payments")]
+    reported = case.reported * AMOUNT_MINOR
+    collected = case.charges * AMOUNT_MINOR
+    wrong = []
+    if states.count("reported") != case.reported:
+        wrong.append(f"the payments are {states}")
+    balances = {k: v for k, v in (await stage.world.balances()).items() if v}
+    expected = {"processor:acct_sandbox:clearing": collected, "stripe:reported": -reported}
+    if balances != {k: v for k, v in expected.items() if v}:
+        wrong.append(f"the ledger says {balances}")
+    return wrong
+
+
+async def _the_rules(stage: Stage) -> list[str]:
+    """What `twintill verify` checks."""
+    async with stage.world.db() as db:
+        found = await checks.find_all(db, SCOPE)
+    return [
+        f"{name}: {finding.object_id} {finding.detail}"
+        for name, findings in found.items()
+        for finding in findings
+    ]
+
+
+def _the_app(stage: Stage, case: Case) -> list[str]:
+    """It drops by id what comes twice; the same thing under two ids would be acted on twice."""
+    ids = {event["id"]: event["type"] for event in stage.users_app.events}
+    counted = Counter(ids.values())
+    twice = [f"the user's app heard {n} different {t}" for t, n in counted.items() if n > 1]
+    if case.reported and not counted:
+        return ["the user's app was told nothing"]
+    return twice
+
+
+async def _charges(stage: Stage) -> list[dict[str, Any]]:
+    state = (await stage.world.processor.get("/_sandbox/state")).json()
+    charges: list[dict[str, Any]] = state["charges"]
+    return charges
