@@ -52,6 +52,11 @@ simulate: $(READY)  ## seeded worlds in virtual time: SEEDS=n, SEED=first, WORLD
 prove: $(READY)  ## plant each bug of tests/mutants in a copy: worlds must notice (ONLY=part of a name)
 	@$(BIN)/python -m tests.simulation.prove --only "$(ONLY)"
 
+ONLY ?=
+.PHONY: crash
+crash: $(READY)  ## kill -9 web and worker at every I/O point, crash PostgreSQL, fail over (ALL=1, ONLY=case)
+	@$(BIN)/python -m tests.crash --only "$(ONLY)" $(if $(ALL),--all)
+
 .PHONY: bench
 bench: $(READY)  ## what it costs: webhook intake and collecting, as ratios
 	$(BIN)/python -m benchmarks

@@ -1,4 +1,4 @@
-"""What is going on when a process dies: how each case begins, and what has to be true at its end."""
+"""What is going on when a process dies: how it begins, and what others do meanwhile."""
 
 import asyncio
 import json
@@ -29,7 +29,8 @@ class Case:
     stir: Callable[[Stage, Any], Awaitable[None]] | None = None
     webhooks: bool = False
     blind: bool = False
-    since: str = ""  # only points from the first one on whose name holds this
+    since: str = ""  # only points from the first one on whose name holds this ...
+    until: str = ""  # ... and before the first one that holds this
     charges: int = 1
     reported: int = 1
 
@@ -164,18 +165,23 @@ CASES = (
         _finalized,
         blind=True,
         since="processor: POST /v1/charges",
+        until="user's app",
     ),
     Case(
         "ask",
         "worker",
         "a charge whose answer was lost is looked up, and reported",
         _charged_unanswered,
+        since="UPDATE payments lease_until",
+        until="user's app",
     ),
     Case(
         "replay",
         "worker",
         "a request that was lost is sent again under its key, and reported",
         _lost_on_its_way,
+        since="UPDATE payments lease_until",
+        until="user's app",
     ),
     Case(
         "stripe-webhook",

@@ -46,7 +46,7 @@ class Crew:
     async def start(self, order: Order) -> Process:
         """It runs until it dies or is killed; it also goes when we go."""
         pickled = pickle.dumps(order)
-        started = asyncio.get_running_loop().create_future()
+        started: asyncio.Future[Process] = asyncio.get_running_loop().create_future()
         assert self._zygote.stdin is not None
         self._starting.put_nowait(started)
         self._zygote.stdin.write(len(pickled).to_bytes(LENGTH_BYTES) + pickled)

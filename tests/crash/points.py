@@ -1,14 +1,13 @@
-"""One case, once for each point: the victim dies there, a healthy process goes on, all is judged."""
+"""One case, once for each point: the victim dies, a healthy process goes on, all is judged."""
 
 import asyncio
 import contextlib
-import re
 import time
 from collections.abc import AsyncIterator, Awaitable
 from dataclasses import dataclass
 from pathlib import Path
 
-from tests.crash import judge
+from tests.crash import choice, judge
 from tests.crash.cases import Case
 from tests.crash.crew import KILLED, Crew, Process, last_words
 from tests.crash.stage import Stage, set_stage
@@ -44,29 +43,10 @@ async def record(databases: Databases, crew: Crew, case: Case, folder: Path) -> 
                 await case.stir(stage, prepared)
             else:
                 await _all_done(stage)
-    return _worth_dying_at(case, read_notes(notes))
+    return choice.of_case(case, read_notes(notes))
 
 
-# Change nothing by themselves, and which connection does them is chance.
-_NOTHING = re.compile(r"^(answer to )?(prepare |connect$|disconnect$)")
-# What a dispatcher does all the time; how often depends on how long it runs.
-_PULSE = re.compile(r"^(answer to )?(NOTIFY|SET |SHOW |LISTEN|\w+ pgqueuer(_log)?$|UPDATE \w+ rung_at)")
-_PULSES = 2
-
-
-def _worth_dying_at(case: Case, passed: list[Point]) -> list[Point]:
-    starts = (n for n, point in enumerate(passed) if case.since in str(point))
-    return [
-        point
-        for point in passed[next(starts, len(passed)) :]
-        if not _NOTHING.match(point.name)
-        and not (_PULSE.match(point.name) and point.nth > _PULSES)
-    ]
-
-
-async def play(
-    databases: Databases, crew: Crew, case: Case, point: Point, folder: Path
-) -> Verdict:
+async def play(databases: Databases, crew: Crew, case: Case, point: Point, folder: Path) -> Verdict:
     """Die there, until it was really there that it died."""
     began_s = time.monotonic()
     for number in range(_TRIES):
@@ -105,16 +85,14 @@ async def _stir(stage: Stage, case: Case, prepared: object) -> None:
         await case.stir(stage, prepared)
 
 
-async def _dies(
-    stage: Stage, case: Case, victim: Process, stirring: asyncio.Task[None]
-) -> bool:
+async def _dies(stage: Stage, case: Case, victim: Process, stirring: asyncio.Task[None]) -> bool:
     """Whether it died before everything was done; raises AssertionError if it ended otherwise."""
 
     async def too_late() -> None:
         if case.stir is None:
             await _all_done(stage)
         else:
-            await stirring
+            await asyncio.shield(stirring)
         await asyncio.sleep(_STILL_S)
 
     code = await _first(asyncio.shield(victim.ended), too_late())
@@ -164,11 +142,11 @@ async def _stuck(stage: Stage) -> str:
 async def _staged(
     databases: Databases, crew: Crew, case: Case, folder: Path
 ) -> AsyncIterator[Stage]:
-    database = databases.create()
+    database = await asyncio.to_thread(databases.create)
     try:
         async with set_stage(
             database, crew, folder, webhooks=case.webhooks, blind=case.blind
         ) as stage:
             yield stage
     finally:
-        databases.drop(database)
+        await asyncio.to_thread(databases.drop, database)

@@ -12,6 +12,8 @@ from typing import Protocol
 class Line(Protocol):
     """What a socket is used for; it is told of every write, and names it."""
 
+    name: str  # of the last write
+
     def wrote(self, data: bytes) -> str: ...
 
 

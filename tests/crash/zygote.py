@@ -3,12 +3,16 @@
 In: an order, pickled, its length before it. Out: a line when one was started, one when it ended.
 """
 
+import functools
 import os
 import pickle
 import select
 import signal
+import ssl
 import sys
 from typing import BinaryIO
+
+from stripe._object_classes import get_object_class
 
 from tests.crash import victim
 
@@ -17,6 +21,7 @@ LENGTH_BYTES = 8
 
 def main() -> None:
     """Until its standard input ends; then everything that it forked is killed."""
+    _warm_up()
     woken, wake = os.pipe()
     os.set_blocking(wake, False)
     signal.set_wakeup_fd(wake)
@@ -39,6 +44,14 @@ def main() -> None:
             print("started", pid, flush=True)  # noqa: T201 -- a pipe
     for pid in alive:
         os.kill(pid, signal.SIGKILL)
+
+
+def _warm_up() -> None:
+    """What each process would do anew: read the machine's certificates (nothing here speaks TLS),
+    and import what Stripe's client imports late."""
+    vars(ssl)["create_default_context"] = functools.cache(ssl.create_default_context)
+    for name in ("account", "customer", "invoice", "payment_intent", "subscription"):
+        get_object_class("V1", name)
 
 
 def _read(orders: BinaryIO) -> victim.Order | None:
