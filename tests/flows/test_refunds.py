@@ -15,9 +15,10 @@ from twintill.domain.payment import Outcome, Reason, Receipt, State
 from twintill.domain.policy import Policy
 from twintill.flows import intake, refund
 from twintill.flows.learn import learn
+from twintill.flows.verify import verify_books
 from twintill.ids import payment_id
 from twintill.processors import Refunds
-from twintill.store import brakes, checks, inbox
+from twintill.store import brakes, inbox
 from twintill.store.tables import inbox as inbox_table
 from twintill.store.tables import payments as payments_table
 
@@ -62,8 +63,8 @@ async def give_by_hand(world: World, invoice_id: str, amount: int) -> None:
 
 
 async def is_sound(world: World) -> bool:
-    async with world.db() as db:
-        return not any((await checks.find_all(db, SCOPE)).values())
+    report, _ = await verify_books(world.means.database, SCOPE, world.means.policy)
+    return not any(of_it.count for of_it in report.values())
 
 
 async def test_stranded_money_goes_back_by_itself_after_a_pause(world: World) -> None:

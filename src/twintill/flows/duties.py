@@ -12,7 +12,7 @@ from typing import Any
 
 import structlog
 
-from twintill.flows import catch_up, purge, watch
+from twintill.flows import catch_up, purge, verify, watch
 from twintill.flows.duty import Duty, Ran
 from twintill.flows.means import Means
 from twintill.ids import Scope
@@ -22,6 +22,7 @@ DUTIES: Mapping[str, Duty] = {
     "catch_up": catch_up.catch_up,
     "compare_events": catch_up.compare_events,
     "purge_answers": purge.purge_answers,
+    "verify": verify.verify_duty,
     "watch": watch.watch,
 }
 

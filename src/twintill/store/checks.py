@@ -1,30 +1,11 @@
 # ruff: noqa: S608 -- only constants of this file are put together
-"""The books checked against themselves: each check answers the rows that break its rule.
+"""The books checked against themselves: each check is a query for the rows that break its rule.
 
-Read-only, on the live database; bounded, so that a bad day does not print a million rows. Two
-checks look at time: what waits for longer than it should.
+Most are asked of a page of payments at a time (`:after`, `:upto`, see `store.verifying`): bounded
+on a database of any size. What concerns time and the rows of work is in `work_checks`.
 """
 
 from dataclasses import dataclass
-
-from sqlalchemy import text
-from sqlalchemy.ext.asyncio import AsyncConnection
-
-from twintill.ids import Scope
-
-FINDINGS_MAX = 100
-
-
-@dataclass(frozen=True, slots=True)
-class Finding:
-    """One row that breaks a rule."""
-
-    check: str
-    object_id: str
-    detail: str
-
-    def told(self) -> dict[str, str]:
-        return {"id": self.object_id, "detail": self.detail}
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,26 +16,24 @@ class Check:
     rule: str
     query: str
 
-
-async def find_all(db: AsyncConnection, scope: Scope) -> dict[str, list[Finding]]:
-    """Every check by its name, with what breaks its rule (nothing, when all is well)."""
-    return {check.name: await find(db, scope, check) for check in CHECKS}
-
-
-async def find(db: AsyncConnection, scope: Scope, check: Check) -> list[Finding]:
-    """What breaks this rule, at most FINDINGS_MAX of it."""
-    rows = await db.execute(
-        text(f"SELECT object_id, detail FROM ({check.query}) AS broken LIMIT {FINDINGS_MAX}"),
-        {"account": scope.stripe_account_id, "live": scope.livemode},
-    )
-    return [Finding(check.name, str(row.object_id), str(row.detail)) for row in rows]
+    @property
+    def paged(self) -> bool:
+        """Asked of one page of payments at a time; else once, of everything."""
+        return ":upto" in self.query
 
 
-_MINE = "stripe_account_id = :account AND livemode = :live"
+WHOLE = "stripe_account_id = :account AND livemode = :live"
+_MINE = f"{WHOLE} AND payment_id > :after AND payment_id <= :upto"
 
 _LEDGER_BALANCES = f"""
     SELECT ledger_transaction_id AS object_id, currency || ' off by ' || sum(amount_minor) AS detail
     FROM postings WHERE {_MINE}
+    GROUP BY ledger_transaction_id, currency HAVING sum(amount_minor) <> 0
+"""
+
+_LEDGER_REST_BALANCES = f"""
+    SELECT ledger_transaction_id AS object_id, currency || ' off by ' || sum(amount_minor) AS detail
+    FROM postings WHERE {WHOLE} AND payment_id IS NULL
     GROUP BY ledger_transaction_id, currency HAVING sum(amount_minor) <> 0
 """
 
@@ -109,6 +88,7 @@ _GIVEN_BACK = """
          = (r.stripe_account_id, r.livemode, r.payment_id, r.receipt_id)
         AND a.kind = 'refund' AND a.outcome = 'approved'
     WHERE r.stripe_account_id = :account AND r.livemode = :live
+        AND r.payment_id > :after AND r.payment_id <= :upto
         AND (r.refunded_minor > 0 OR a.attempt_id IS NOT NULL)
     GROUP BY r.receipt_id, r.refunded_minor
     HAVING coalesce(sum(a.amount_minor), 0) <> r.refunded_minor
@@ -121,11 +101,16 @@ _STRANDED_GOES_BACK = f"""
     GROUP BY payment_id
 """
 
+# What passes through: nothing of a payment that has ended may stand on them.
 _NOTHING_LEFT = f"""
-    SELECT payment_id AS object_id, 'ended with ' || sum(amount_minor) || ' unapplied' AS detail
+    SELECT payment_id AS object_id,
+           format('ended with %s %s on %s', -sum(amount_minor), postings.currency, account)
+               AS detail
     FROM postings JOIN payments USING (stripe_account_id, livemode, payment_id)
-    WHERE {_MINE} AND account = 'customer:unapplied' AND ended_at IS NOT NULL
-    GROUP BY payment_id HAVING sum(amount_minor) <> 0
+    WHERE {_MINE} AND ended_at IS NOT NULL AND account IN (
+        'customer:unapplied', 'refund:due', 'refund:in_flight', 'dispute:withheld',
+        'credit_note:due')
+    GROUP BY payment_id, account, postings.currency HAVING sum(amount_minor) <> 0
 """
 
 _RECEIPT_FOR_EACH = f"""
@@ -133,6 +118,48 @@ _RECEIPT_FOR_EACH = f"""
     FROM attempts a WHERE {_MINE} AND kind = 'charge' AND outcome = 'approved' AND NOT EXISTS (
         SELECT FROM receipts r WHERE (r.stripe_account_id, r.livemode, r.attempt_id)
                                    = (a.stripe_account_id, a.livemode, a.attempt_id))
+"""
+
+_ATTEMPT_FOR_EACH = f"""
+    SELECT r.receipt_id AS object_id,
+           format('%s %s collected, its attempt %s: %s %s, %s', r.collected_minor, r.currency,
+                  coalesce(a.attempt_id, 'is missing'), a.amount_minor, a.currency, a.outcome)
+               AS detail
+    FROM (SELECT * FROM receipts WHERE {_MINE} AND source = 'attempt') AS r LEFT JOIN attempts a
+        ON (a.stripe_account_id, a.livemode, a.attempt_id)
+         = (r.stripe_account_id, r.livemode, r.attempt_id)
+    WHERE (r.payment_id, r.collected_minor, r.currency, NOT r.failed)
+          IS DISTINCT FROM (a.payment_id, a.amount_minor, a.currency, a.outcome = 'approved')
+"""
+
+_ADDS_UP = f"""
+    SELECT receipt_id AS object_id,
+           format('%s collected; %s reported, %s stranded, %s refunded', collected_minor,
+                  reported_minor, stranded_minor, refunded_minor) AS detail
+    FROM receipts WHERE {_MINE} AND (
+        least(reported_minor, stranded_minor, refunded_minor, disputed_minor) < 0
+        OR reported_minor + stranded_minor + refunded_minor > collected_minor)
+"""
+
+_STATE_FITS_MONEY = f"""
+    SELECT payment_id AS object_id,
+           format('is %s, with %s unresolved attempts and %s not yet reported', state, out, held)
+               AS detail
+    FROM payments p
+    CROSS JOIN LATERAL (
+        SELECT count(*) AS out FROM attempts a
+        WHERE (a.stripe_account_id, a.livemode, a.payment_id)
+            = (p.stripe_account_id, p.livemode, p.payment_id) AND kind = 'charge'
+            AND outcome IN ('started', 'accepted', 'no_answer', 'needs_customer')) AS unresolved
+    CROSS JOIN LATERAL (
+        SELECT coalesce(sum(collected_minor - reported_minor - stranded_minor - refunded_minor), 0)
+            AS held FROM receipts r
+        WHERE (r.stripe_account_id, r.livemode, r.payment_id)
+            = (p.stripe_account_id, p.livemode, p.payment_id) AND NOT failed) AS money
+    WHERE {_MINE} AND (
+        out > 1 OR (state = 'collected') <> (held > 0)
+        OR state IN ('charging', 'pending') AND out = 0
+        OR state IN ('waiting', 'exhausted', 'canceled') AND out > 0)
 """
 
 _COLLECTED_ONCE = f"""
@@ -152,46 +179,29 @@ _HISTORY_UNBROKEN = f"""
     ) AS told
     WHERE seq <> before + 1 OR state_was <> state_before
     UNION ALL
-    SELECT payment_id, 'is ' || state || ', its history ends in ' || coalesce(state_after, 'none')
-    FROM payments LEFT JOIN payment_history AS last
+    SELECT payment_id, 'is ' || state || ' at ' || history_seq || ', its history ends in '
+           || coalesce(state_after, 'none')
+    FROM payments LEFT JOIN payment_history
         USING (stripe_account_id, livemode, payment_id)
-    WHERE {_MINE} AND history_seq > 0
-        AND (last.seq IS NULL OR last.seq = history_seq) AND state IS DISTINCT FROM state_after
+    WHERE {_MINE} AND history_seq > 0 AND coalesce(seq, history_seq) >= history_seq
+        AND (seq > history_seq OR state IS DISTINCT FROM state_after)
+    UNION ALL
+    SELECT payment_id, 'its history ends at ' || coalesce(max(seq), 0) || ' of ' || history_seq
+    FROM payments LEFT JOIN payment_history USING (stripe_account_id, livemode, payment_id)
+    WHERE {_MINE} GROUP BY payment_id, history_seq HAVING coalesce(max(seq), 0) < history_seq
 """
-
-_DOUBT_IS_SHORT = f"""
-    SELECT payment_id AS object_id, attempt_id || ' is ' || outcome || ' since ' || first_sent_at
-        AS detail
-    FROM attempts JOIN payments USING (stripe_account_id, livemode, payment_id)
-    WHERE {_MINE} AND outcome IN ('started', 'no_answer') AND parked_at IS NULL
-        AND first_sent_at < twintill_now() - interval '4 days'
-"""
-
-
-def _overdue(table: str, key: str) -> Check:
-    query = f"""
-        SELECT {key}::text AS object_id, 'due since ' || next_look_at AS detail FROM {table}
-        WHERE {_MINE} AND ended_at IS NULL AND parked_at IS NULL
-            AND next_look_at < twintill_now() - interval '15 minutes'
-            AND (lease_until IS NULL OR lease_until < twintill_wall())
-        ORDER BY next_look_at
-    """
-    return Check(f"{table}_on_time", f"no row of {table} is due for over 15 minutes", query)
-
 
 CHECKS = (
     Check("ledger_balances", "every ledger transaction is balanced", _LEDGER_BALANCES),
+    Check("ledger_rest_balances", "so is what belongs to no payment", _LEDGER_REST_BALANCES),
     Check("books_agree", "receipts and ledger say the same of each payment", _BOOKS_AGREE),
-    Check("nothing_left", "an ended payment has no money that is not applied", _NOTHING_LEFT),
+    Check("nothing_left", "an ended payment has nothing left on its way", _NOTHING_LEFT),
     Check("given_back", "each receipt's refunds are what its book says", _GIVEN_BACK),
     Check("stranded_goes_back", "no payment has ended with stranded money", _STRANDED_GOES_BACK),
     Check("receipt_for_each", "each approved attempt has its receipt", _RECEIPT_FOR_EACH),
+    Check("attempt_for_each", "each receipt is what its attempt asked for", _ATTEMPT_FOR_EACH),
+    Check("adds_up", "no receipt gives away more than it collected", _ADDS_UP),
     Check("collected_once", "no invoice keeps money of two charges", _COLLECTED_ONCE),
+    Check("state_fits_money", "each state is what attempts and money say", _STATE_FITS_MONEY),
     Check("history_unbroken", "an unbroken history leads to each state", _HISTORY_UNBROKEN),
-    Check("doubt_is_short", "nothing is in doubt beyond its deadline", _DOUBT_IS_SHORT),
-    _overdue("payments", "payment_id"),
-    _overdue("inbox", "inbox_id"),
-    _overdue("operations", "operation_id"),
-    _overdue("outgoing_events", "event_id"),
-    _overdue("duties", "name"),
 )
