@@ -6,7 +6,7 @@ from typing import Any
 from tests.crash.cases import Case
 from tests.crash.stage import Stage
 from tests.flows.world import SCOPE
-from twintill.store import checks
+from twintill.flows.verify import verify_books
 
 AMOUNT_MINOR = 4900
 
@@ -74,12 +74,12 @@ async def _our_books(stage: Stage, case: Case) -> list[str]:
 
 async def _the_rules(stage: Stage) -> list[str]:
     """What `twintill verify` checks."""
-    async with stage.world.db() as db:
-        found = await checks.find_all(db, SCOPE)
+    means = stage.world.means
+    report, _ = await verify_books(means.database, SCOPE, means.policy)
     return [
         f"{name}: {finding.object_id} {finding.detail}"
-        for name, findings in found.items()
-        for finding in findings
+        for name, broken in report.items()
+        for finding in broken.findings
     ]
 
 
