@@ -136,6 +136,13 @@ def test_a_policy_overrides_what_it_names(environment: pytest.MonkeyPatch) -> No
     assert policy.retry_span == timedelta(days=15)
 
 
+def test_a_policy_that_breaks_a_rule_is_refused_with_the_rule(
+    environment: pytest.MonkeyPatch,
+) -> None:
+    environment.setenv("TWINTILL_POLICY", '{"retry_gap_min": "PT12H"}')
+    assert "retry_gap_min: tries are at least a day apart" in refusal()[0]
+
+
 def test_no_secret_shows_in_the_repr(environment: pytest.MonkeyPatch) -> None:
     environment.setenv("TWINTILL_DATABASE_URL", "postgresql://app:hunter2@127.0.0.1/x")
     environment.setenv("TWINTILL_APP_WEBHOOK_URL", "https://app.example.com")

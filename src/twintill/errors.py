@@ -5,6 +5,7 @@ TwintillError
 ├── BadRequest             the caller's input breaks a rule (400)
 │   ├── NotFoundError      no such object, or not the caller's (404)
 │   ├── ConflictError      right input, wrong moment: the state forbids it (409)
+│   ├── PolicyRefused      a policy that a rule forbids, named (400; a setting stops the start)
 │   └── TooLargeError      more bytes than a door accepts (413)
 ├── Unauthorized           no key, or a wrong one (401)
 │   └── Forbidden          a known key without the scope (403)
@@ -51,6 +52,13 @@ class ConflictError(BadRequest):
     """The object's present state forbids it."""
 
     def __init__(self, message: str, *, code: str = "conflict", param: str | None = None):
+        super().__init__(message, code=code, param=param)
+
+
+class PolicyRefused(BadRequest, ValueError):
+    """A policy's field breaks a rule of money or of the card networks; `param` names the field."""
+
+    def __init__(self, message: str, *, code: str = "policy_refused", param: str | None = None):
         super().__init__(message, code=code, param=param)
 
 

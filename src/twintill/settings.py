@@ -348,8 +348,10 @@ def _policy(text: str) -> Policy:
     try:
         return TypeAdapter(Policy).validate_json(text)
     except ValidationError as error:
-        where = ".".join(str(part) for part in error.errors()[0]["loc"])
-        raise ValueError(f"{where}: {error.errors()[0]['msg']}") from None
+        first = error.errors()[0]
+        rule = first.get("ctx", {}).get("error")  # what the policy itself refuses
+        where = ".".join(str(part) for part in first["loc"])
+        raise ValueError(str(rule or f"{where}: {first['msg']}")) from None
 
 
 def _half_given(settings: Settings) -> list[str]:

@@ -23,8 +23,8 @@ from twintill.domain.outcomes import (
     NotSent,
     NotSentReason,
 )
-from twintill.domain.payment import Payment, Reason, State
-from twintill.domain.policy import Policy
+from twintill.domain.payment import Payment, Reason, State, Usable
+from twintill.domain.policy import Exhausted, Policy
 from twintill.money import Money
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
@@ -33,6 +33,8 @@ POLICY = Policy()
 AMOUNT = Money(5000, "EUR")
 METHOD = f.Method("pm_a", "sandbox", "acct_p")
 OTHER_METHOD = f.Method("pm_b", "sandbox", "acct_p")
+STORED = Usable("pm_a", NOW - timedelta(days=90))
+ALSO_STORED = Usable("pm_b", NOW - timedelta(days=80))
 
 LOOK = InvoiceLook(
     invoice_id="in_1",
@@ -50,7 +52,10 @@ PAID = replace(LOOK, status=InvoiceStatus.PAID, amount_paid_minor=5000, amount_r
 
 
 def new_payment(
-    reason: Reason = Reason.READY, limit_minor: int | None = None, due_at: datetime | None = DUE
+    reason: Reason = Reason.READY,
+    limit_minor: int | None = None,
+    due_at: datetime | None = DUE,
+    methods: tuple[Usable, ...] = (STORED,),
 ) -> Payment:
     return Payment(
         id="pay_1",
@@ -62,6 +67,7 @@ def new_payment(
         next_look_at=NOW + timedelta(hours=5),
         due_at=due_at,
         limit_minor=limit_minor,
+        methods=methods,
     )
 
 
@@ -85,7 +91,8 @@ APPROVED = Approved("ch_1", AMOUNT)
 PROVISIONAL = Approved("ch_1", AMOUNT, Finality.PROVISIONAL)
 TOO_MUCH = Approved("ch_1", Money(6000, "EUR"))
 SOFT = Declined(DeclineKind.SOFT, "insufficient_funds")
-HARD = Declined(DeclineKind.HARD, "stolen_card")
+FRAUD = Declined(DeclineKind.FRAUD, "stolen_card")
+HARD = Declined(DeclineKind.HARD, "invalid_account")
 ACCEPTED = Accepted("ch_1")
 NEEDS_CUSTOMER = NeedsCustomer("ch_1", "https://processor.test/approve")
 NO_ANSWER = NoAnswer("timed out")
@@ -147,12 +154,14 @@ _TWICE = (_RECORDED, answer(Approved("ch_2", AMOUNT), Via.RECORD, 2))
 BRAKED = "60 charges in doubt"
 _PARKED_WHY = "installation other charges this invoice too"
 
+_TWO_STORED = new_payment(methods=(STORED, ALSO_STORED))
+
 SITUATIONS: dict[str, Payment] = {
     "waiting-draft": new_payment(Reason.DRAFT),
     "waiting-ready": new_payment(),
     "waiting-checkout": new_payment(Reason.CHECKOUT, limit_minor=0),
     "waiting-consent": new_payment(Reason.CONSENT, limit_minor=4000),
-    "waiting-no-method": new_payment(Reason.NO_METHOD),
+    "waiting-no-method": new_payment(Reason.NO_METHOD, methods=()),
     "waiting-stripe-unreadable": after(new_payment(), f.LookFailed("timed out")),
     "waiting-braked": after(new_payment(), f.ChargeBraked(BRAKED)),
     "waiting-retry": after(new_payment(), start(), answer(SOFT)),
@@ -160,6 +169,13 @@ SITUATIONS: dict[str, Payment] = {
     "waiting-failed-late": after(
         new_payment(), start(), answer(PROVISIONAL), f.FailedLate("att_1", "nsf", "")
     ),
+    # Its method was revoked while the retry waits; nothing else is stored.
+    "waiting-lost": replace(after(new_payment(), start(), answer(SOFT)), methods=()),
+    "waiting-lost-next-stored": replace(
+        after(_TWO_STORED, start(), answer(SOFT)), methods=(ALSO_STORED,)
+    ),
+    "waiting-retry-two-stored": after(_TWO_STORED, start(), answer(SOFT)),
+    "waiting-other-method": after(_TWO_STORED, start(), answer(HARD)),
     "waiting-parked": replace(new_payment(), parked_why=_PARKED_WHY),
     # Charged once more with the method that was refused for good: the new one is gone again.
     "waiting-refused-before": after(
@@ -204,6 +220,11 @@ SITUATIONS: dict[str, Payment] = {
     "stranded-excess": after(new_payment(), start(), answer(APPROVED), f.InvoiceReported(4000)),
     "stranded-second": _two_out(_RECORDED, f.InvoiceReported(5000), _TWICE[1]),
     "exhausted": after(new_payment(), start(), answer(HARD)),
+    "exhausted-fraud": after(_TWO_STORED, start(), answer(FRAUD)),
+    # The setting wants something done in Stripe first.
+    "exhausted-not-ended": replace(
+        after(new_payment(), start(), answer(HARD)), ended=False, next_look_at=NOW
+    ),
     "exhausted-uncollectible": after(
         new_payment(), start(look=replace(LOOK, status=InvoiceStatus.UNCOLLECTIBLE))
     ),
@@ -347,6 +368,10 @@ FACTS: dict[str, Make] = {
     "ReportFailed, for a person": lambda _: f.ReportFailed("more is due", needs_person=True),
     "AmountAgreed": lambda _: f.AmountAgreed(5000),
     "MethodAdded": lambda _: f.MethodAdded("pm_b"),
+    "MethodLost": lambda _: f.MethodLost("pm_lost"),
+    "ConclusionStarted": lambda _: f.ConclusionStarted(LOOK),
+    "ConclusionStarted: void": lambda _: f.ConclusionStarted(VOID),
+    "Concluded": lambda _: f.Concluded(Exhausted.MARK_UNCOLLECTIBLE, "uncollectible"),
     "CheckoutExpired": lambda _: f.CheckoutExpired(),
     "LookGaveUp": lambda _: f.LookGaveUp("KeyError"),
     "Unparked": lambda _: f.Unparked("looked at"),

@@ -8,11 +8,13 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
+from tests.domain.situations import LOOK
 from tests.domain.world import Does, Line, World
 from twintill.domain import facts as f
 from twintill.domain.facts import Answered, Via
 from twintill.domain.invoice import InvoiceStatus, StripePayment
 from twintill.domain.outcomes import Accepted, NeedsCustomer
+from twintill.domain.policy import Exhausted
 
 _METHODS = st.sampled_from(("pm_a", "pm_b"))
 _DOES = st.sampled_from(Does)
@@ -168,6 +170,9 @@ class OnePayment(RuleBasedStateMachine):
                 f.InvoiceTouched("invoice.updated"),
                 f.InvoiceOpened(None),
                 f.MethodAdded("pm_b"),
+                f.MethodLost("pm_c"),
+                f.ConclusionStarted(LOOK),
+                f.Concluded(Exhausted.MARK_UNCOLLECTIBLE, "uncollectible"),
                 f.AmountAgreed(5000),
                 f.CheckoutExpired(),
                 f.NoMethodFound(),

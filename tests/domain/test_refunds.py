@@ -153,9 +153,9 @@ def test_a_refund_by_hand_is_booked_once_and_only_the_rest_is_ours() -> None:
 
 
 def test_whoever_may_send_keeps_the_lease() -> None:
-    assert learned(STRANDED, give_back(STRANDED)).sends
-    assert learned(SITUATIONS["waiting-ready"], start()).sends
-    assert not learned(STRANDED, give_back(STRANDED, over_cap="a cap")).sends
+    assert learned(STRANDED, give_back(STRANDED)).goes_on
+    assert learned(SITUATIONS["waiting-ready"], start()).goes_on
+    assert not learned(STRANDED, give_back(STRANDED, over_cap="a cap")).goes_on
 
 
 def test_two_stranded_receipts_go_back_one_after_the_other() -> None:

@@ -14,6 +14,7 @@ from twintill.domain import facts as f
 from twintill.domain.decide import decide
 from twintill.domain.decision import Decision
 from twintill.domain.doubt import Window, may_replay, nothing_can_appear
+from twintill.domain.dunning import choose
 from twintill.domain.facts import Answered, Fact, Via
 from twintill.domain.invoice import InvoiceLook, InvoiceStatus, StripePayment
 from twintill.domain.ledger import (
@@ -34,18 +35,21 @@ from twintill.domain.outcomes import (
     NotSent,
     NotSentReason,
 )
-from twintill.domain.payment import Attempt, Outcome, Payment, State
+from twintill.domain.payment import Attempt, Outcome, Payment, State, Usable
 from twintill.domain.report import Pay, judge_paid, judge_report
 from twintill.domain.steps import (
     Ask,
     AskRefund,
     Charge,
+    Conclude,
     GiveBack,
     Report,
     Resolve,
     Rest,
     next_step,
 )
+
+_GIVEN = {"pm_a": NOW - timedelta(days=90), "pm_b": NOW - timedelta(days=80)}
 
 
 class Does(StrEnum):
@@ -97,6 +101,7 @@ class World:
     flips: int = 0  # declines that the processor turned into approvals, on its own account
     looks_up: bool = True  # whether the processor can be asked by our reference
     replays_first_answer: bool = True  # or calls every repetition a duplicate, and declines it
+    preferred: str = "pm_a"
     taken: list[f.ChargeStarted | f.ReplayStarted] = field(default_factory=list)  # last looks
     braked: bool = False  # charging through the processor is paused
 
@@ -106,13 +111,34 @@ class World:
     # The store
 
     def learn(self, fact: Fact) -> Decision:
-        before = self.payment
+        before = self.payment = replace(self.payment, methods=self.methods())
         decision = decide(before, fact, POLICY, self.now)
         self._check_send(before, fact, decision)
         self.payment = decision.payment
         self.ledger += decision.postings
         self.check()
         return decision
+
+    def methods(self) -> tuple[Usable, ...]:
+        """Both that the customer stored, the preferred one first, as the store reads them."""
+        return tuple(self._usable(method) for method in sorted(_GIVEN, key=self._order))
+
+    def _order(self, method: str) -> bool:
+        return method != self.preferred
+
+    def _usable(self, method: str) -> Usable:
+        mine = [a for a in self.payment.attempts if a.method_id == method]
+        tried = [a for a in mine if a.outcome not in (Outcome.APPROVED, Outcome.NOT_SENT)]
+        month = self.now - timedelta(days=30)
+        no = [a for a in tried if a.decline_kind is DeclineKind.HARD]
+        return Usable(
+            id=method,
+            given_at=_GIVEN[method],
+            same_token=frozenset((method,)),
+            tried_at=tuple(a.first_sent_at for a in tried if a.first_sent_at > month),
+            refused=DeclineKind.HARD if no else None,
+            refused_at=max((a.answered_at for a in no if a.answered_at), default=None),
+        )
 
     def _check_send(self, before: Payment, fact: Fact, decision: Decision) -> None:
         if decision.send is None:
@@ -207,6 +233,8 @@ class World:
                 self.back.look(receipt, does, line, readable=readable)
             case AskRefund(refund):
                 self.back.ask(refund, does, line)
+            case Conclude():
+                self.learn(f.ConclusionStarted(self.invoice))
             case Rest():
                 raise AssertionError("due, and nothing to do")
 
@@ -224,7 +252,8 @@ class World:
         if not readable:
             self.learn(f.LookFailed("timed out"))
             return
-        fact = self.prepared(method)
+        self.preferred = method
+        fact = self.prepared(self._chosen())
         self.come(fact, does, line)
         if line is Line.FINE and self.payment.unapplied_minor and self.payment.parked_why is None:
             self.report(line, readable=readable)
@@ -233,7 +262,8 @@ class World:
         """The last look is taken; what it prepared is learned after whatever comes between."""
         attempt = self.payment.unresolved_attempt
         if attempt is None:
-            self.taken.append(self.prepared(method))
+            self.preferred = method
+            self.taken.append(self.prepared(self._chosen()))
         else:
             self.taken.append(f.ReplayStarted(attempt.id, self.invoice))
 
@@ -247,6 +277,11 @@ class World:
         if isinstance(fact, f.ChargeStarted):
             via = Via.FIRST
         self.learn(Answered(send.attempt.id, answer, Via.STALE if line is Line.LATE else via))
+
+    def _chosen(self) -> str:
+        chosen = choose(replace(self.payment, methods=self.methods()), POLICY, self.now)
+        assert chosen is not None, "two are stored"
+        return chosen
 
     def prepared(self, method: str) -> f.ChargeStarted:
         n = self.payment.next_n

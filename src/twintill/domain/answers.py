@@ -23,7 +23,7 @@ from twintill.domain.decision import (
     with_attempt,
 )
 from twintill.domain.doubt import next_ask, overdue
-from twintill.domain.dunning import GiveUp, next_try, wait_or_give_up
+from twintill.domain.dunning import GiveUp, next_move, wait_or_give_up
 from twintill.domain.facts import Answered, FailedLate, NotFoundThere, Via
 from twintill.domain.late_failure import failed_late
 from twintill.domain.outcomes import (
@@ -187,8 +187,8 @@ def _after_decline(payment: Payment, attempt: Attempt, policy: Policy, now: date
     if payment.state not in (State.CHARGING, State.PENDING):
         return _no_longer_out(payment, attempt, now)
     payment = answer_is_here(payment)
-    follows = next_try(payment, attempt, policy, now)
-    payment = wait_or_give_up(payment, follows, Reason.RETRY)
+    follows = next_move(payment, policy, now)
+    payment = wait_or_give_up(payment, follows, policy, now)
     gave_up = (Notice.EXHAUSTED,) if isinstance(follows, GiveUp) else ()
     return Decision(payment, attempt_id=attempt.id, notices=(Notice.DECLINED, *gave_up))
 

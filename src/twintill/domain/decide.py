@@ -11,16 +11,25 @@ from typing import assert_never
 from twintill.domain import facts, refunds
 from twintill.domain.answers import answered, not_found_there, still_in_doubt
 from twintill.domain.braked import charge_braked
-from twintill.domain.decision import Decision, Notice, Send, look_again, parked, with_attempt
+from twintill.domain.charging import charge_started, method_lost, no_method_found
+from twintill.domain.conclusion import concluded, conclusion_started
+from twintill.domain.decision import (
+    Decision,
+    Notice,
+    Send,
+    ended,
+    look_again,
+    parked,
+    waiting,
+    with_attempt,
+)
 from twintill.domain.doubt import overdue
-from twintill.domain.dunning import GiveUp, TryAt, next_charge
 from twintill.domain.facts import Fact
 from twintill.domain.late_failure import failed_late
 from twintill.domain.ledger import LedgerTransaction, reported, stranded
-from twintill.domain.look import Chargeable, Closed, NeedsPerson, Wait, judge_charge
+from twintill.domain.look import Chargeable, NeedsPerson, judge_charge
 from twintill.domain.payment import (
     TIMED,
-    Attempt,
     Outcome,
     Payment,
     Reason,
@@ -31,7 +40,6 @@ from twintill.domain.person import person_said
 from twintill.domain.policy import Policy, pause_after
 from twintill.domain.steps import Rest, next_step
 from twintill.errors import BrokenInvariant
-from twintill.money import Money
 
 
 def decide(  # noqa: C901, PLR0912 -- one flat table, a case per fact
@@ -44,11 +52,11 @@ def decide(  # noqa: C901, PLR0912 -- one flat table, a case per fact
         case facts.InvoiceTouched():
             return _touched(payment, now)
         case facts.ChargeStarted():
-            return _charge_started(payment, fact, policy, now)
+            return charge_started(payment, fact, policy, now)
         case facts.ChargeBraked():
             return charge_braked(payment, fact.why, policy, now)
         case facts.NoMethodFound():
-            return _no_method_found(payment, policy, now)
+            return no_method_found(payment, policy, now)
         case facts.LookFailed():
             return _look_failed(payment, fact, policy, now)
         case facts.Answered():
@@ -81,8 +89,14 @@ def decide(  # noqa: C901, PLR0912 -- one flat table, a case per fact
             return _amount_agreed(payment, fact, now)
         case facts.MethodAdded():
             return _method_added(payment, now)
+        case facts.MethodLost():
+            return method_lost(payment, policy, now)
         case facts.CheckoutExpired():
             return _checkout_expired(payment)
+        case facts.ConclusionStarted():
+            return conclusion_started(payment, fact, policy, now)
+        case facts.Concluded():
+            return concluded(payment, fact)
         case facts.LookGaveUp():
             return Decision(parked(payment, fact.detail), notices=(Notice.NEEDS_PERSON,))
         case facts.Unparked():
@@ -94,7 +108,7 @@ def _invoice_opened(payment: Payment, fact: facts.InvoiceOpened, now: datetime) 
     payment = replace(payment, due_at=fact.due_at or payment.due_at)
     if payment.state is not State.WAITING or payment.reason is not Reason.DRAFT:
         return Decision(payment, note="the invoice was open already")
-    return Decision(_waiting(payment, Reason.READY, now))
+    return Decision(waiting(payment, Reason.READY, now))
 
 
 def _touched(payment: Payment, now: datetime) -> Decision:
@@ -104,88 +118,6 @@ def _touched(payment: Payment, now: datetime) -> Decision:
     if held or goes_back or payment.unresolved_attempt is not None:
         return Decision(payment, note="nothing to look at")
     return Decision(replace(payment, next_look_at=now))
-
-
-def _charge_started(
-    payment: Payment, fact: facts.ChargeStarted, policy: Policy, now: datetime
-) -> Decision:
-    if payment.state is not State.WAITING or payment.unresolved_attempt or payment.unapplied_minor:
-        return Decision(payment, note="another attempt is out, or the money is here")
-    if payment.parked_why is not None:
-        return Decision(payment, note="parked: a person looks at it")
-    if fact.n != payment.next_n:
-        return Decision(payment, note="prepared for an older attempt")
-    payment = replace(payment, unreadable=0, due_at=fact.look.due_at or payment.due_at)
-    verdict = judge_charge(payment, fact.look, fact.n, policy, now)
-    if not isinstance(verdict, Chargeable):
-        return _not_chargeable(payment, verdict)
-    if fact.method is None:
-        return Decision(_waiting(payment, Reason.NO_METHOD, now + policy.look_pause))
-    match next_charge(payment, fact.method.id, policy, now):
-        case GiveUp(reason):
-            return Decision(_ended(payment, State.EXHAUSTED, reason), notices=(Notice.EXHAUSTED,))
-        case TryAt(at) if at > now:
-            return Decision(_waiting(payment, Reason.RETRY, at))
-    if fact.refused is not None:
-        why = f"cannot be charged with this processor: {fact.refused.detail}"
-        return Decision(parked(payment, why), notices=(Notice.NEEDS_PERSON,))
-    if fact.braked is not None:
-        return charge_braked(payment, fact.braked, policy, now)
-    return _send(payment, fact, fact.method, verdict.amount_minor, now)
-
-
-def _no_method_found(payment: Payment, policy: Policy, now: datetime) -> Decision:
-    if payment.state is not State.WAITING:
-        return Decision(payment, note="no charge waits for a method")
-    held = payment.reason in (Reason.CHECKOUT, Reason.CONSENT)
-    reason = payment.reason if held and payment.reason else Reason.NO_METHOD
-    return Decision(_waiting(payment, reason, now + policy.look_pause))
-
-
-def _send(
-    payment: Payment,
-    fact: facts.ChargeStarted,
-    method: facts.Method,
-    amount_minor: int,
-    now: datetime,
-) -> Decision:
-    attempt = Attempt(
-        id=fact.attempt_id,
-        n=fact.n,
-        method_id=method.id,
-        processor=method.processor,
-        processor_account_id=method.processor_account_id,
-        amount=Money(amount_minor, payment.currency),
-        reference=fact.reference,
-        idempotency_key=fact.idempotency_key,
-        first_sent_at=now,
-        sealed_body=fact.sealed_body,
-    )
-    payment = replace(
-        with_attempt(payment, attempt),
-        state=State.CHARGING,
-        reason=None,
-        # Should this worker die now, another asks for the outcome when the lease is over.
-        next_look_at=now,
-        ended=False,
-    )
-    return Decision(payment, send=Send(attempt), attempt_id=attempt.id)
-
-
-def _not_chargeable(payment: Payment, verdict: Wait | Closed | NeedsPerson) -> Decision:
-    match verdict:
-        case Wait(reason, until):
-            return Decision(_waiting(payment, reason, until))
-        case Closed(Reason.UNCOLLECTIBLE as reason):
-            return Decision(_ended(payment, State.EXHAUSTED, reason), notices=(Notice.EXHAUSTED,))
-        case Closed(Reason.PAID_ELSEWHERE) if payment.reports and payment.receipts:
-            why = "paid in Stripe, perhaps by our report of a debit that failed: compare by hand"
-            return Decision(parked(payment, why), notices=(Notice.NEEDS_PERSON,))
-        case Closed(reason):
-            return Decision(_ended(payment, State.CANCELED, reason), notices=(Notice.CANCELED,))
-        case NeedsPerson(why):
-            return Decision(parked(payment, why), notices=(Notice.NEEDS_PERSON,))
-    assert_never(verdict)
 
 
 def _look_failed(
@@ -201,6 +133,9 @@ def _look_failed(
     out = payment.unresolved_attempt
     if out is not None and overdue(out, policy, now) and not payment.unapplied_minor:
         return Decision(parked(payment, fact.detail), notices=(Notice.NEEDS_PERSON,))
+    if payment.state is State.EXHAUSTED and payment.unreadable >= policy.reports_before_notice:
+        why = f"what dunning ends with cannot be done in Stripe: {fact.detail}"
+        return Decision(parked(payment, why), notices=(Notice.NEEDS_PERSON,))
     # Somebody should look at a key that stays wrong while a customer waits for money.
     stuck = payment.state is State.STRANDED and payment.unreadable == policy.reports_before_notice
     notices = (Notice.NEEDS_PERSON,) if stuck else ()
@@ -309,7 +244,7 @@ def _amount_agreed(payment: Payment, fact: facts.AmountAgreed, now: datetime) ->
         payment = replace(payment, limit_minor=max(fact.limit_minor, payment.limit_minor))
     if payment.state is not State.WAITING or payment.reason in TIMED:
         return Decision(payment)
-    return Decision(_waiting(payment, Reason.READY, now))
+    return Decision(waiting(payment, Reason.READY, now))
 
 
 def _method_added(payment: Payment, now: datetime) -> Decision:
@@ -318,7 +253,7 @@ def _method_added(payment: Payment, now: datetime) -> Decision:
     uncollectible = payment.reason is Reason.UNCOLLECTIBLE
     if payment.state not in (State.WAITING, State.EXHAUSTED) or held or uncollectible:
         return Decision(payment, note="no charge waits for a method")
-    return Decision(_waiting(payment, Reason.READY, now))
+    return Decision(waiting(payment, Reason.READY, now))
 
 
 def _checkout_expired(payment: Payment) -> Decision:
@@ -327,7 +262,7 @@ def _checkout_expired(payment: Payment) -> Decision:
     untouched = not payment.attempts and not payment.receipts
     if payment.state is not State.WAITING or not untouched or not unagreed:
         return Decision(payment, note="the checkout had gone further")
-    payment = _ended(replace(payment, parked_why=None), State.CANCELED, Reason.CHECKOUT_EXPIRED)
+    payment = ended(replace(payment, parked_why=None), State.CANCELED, Reason.CHECKOUT_EXPIRED)
     return Decision(payment, notices=(Notice.CANCELED,))
 
 
@@ -339,8 +274,11 @@ def _unparked(payment: Payment, now: datetime) -> Decision:
     payment = replace(payment, parked_why=None, refund_agreed=agreed)
     if isinstance(next_step(payment), Rest):
         return Decision(replace(payment, ended=True, next_look_at=None))
-    scheduled = payment.state is State.WAITING and payment.reason is Reason.RETRY
+    scheduled = payment.state is State.WAITING and payment.reason in _SCHEDULED
     return Decision(payment if scheduled else replace(payment, next_look_at=now))
+
+
+_SCHEDULED = frozenset((Reason.RETRY, Reason.NETWORK_LIMIT))
 
 
 def _split(payment: Payment, confirmed_minor: int) -> tuple[Payment, tuple[LedgerTransaction, ...]]:
@@ -374,11 +312,3 @@ def _settled_state(payment: Payment, state: State) -> Payment:
         ended=not out and payment.parked_why is None,
         next_look_at=payment.next_look_at if out else None,
     )
-
-
-def _waiting(payment: Payment, reason: Reason, until: datetime) -> Payment:
-    return replace(payment, state=State.WAITING, reason=reason, next_look_at=until, ended=False)
-
-
-def _ended(payment: Payment, state: State, reason: Reason) -> Payment:
-    return replace(payment, state=state, reason=reason, next_look_at=None, ended=True)

@@ -5,7 +5,8 @@ from datetime import datetime
 from enum import StrEnum
 
 from twintill.domain.ledger import LedgerTransaction
-from twintill.domain.payment import UNANSWERED, Attempt, Payment, Reason, Refund
+from twintill.domain.payment import UNANSWERED, Attempt, Payment, Reason, Refund, State
+from twintill.domain.policy import Exhausted
 from twintill.errors import BrokenInvariant
 
 
@@ -42,11 +43,12 @@ class Decision:
     attempt_id: str | None = None  # the attempt that the fact was about, for the history
     note: str | None = None  # observed, and without effect
     give_back: Refund | None = None  # only the caller who holds this may ask for it, once
+    conclude: Exhausted | None = None  # only the caller who holds this may do it in Stripe
 
     @property
-    def sends(self) -> bool:
-        """The caller goes on to call the processor, and keeps the lease."""
-        return self.send is not None or self.give_back is not None
+    def goes_on(self) -> bool:
+        """The caller has something to do outside now, and keeps the lease."""
+        return any(todo is not None for todo in (self.send, self.give_back, self.conclude))
 
 
 def with_attempt(payment: Payment, attempt: Attempt) -> Payment:
@@ -91,3 +93,11 @@ def answer_is_here(payment: Payment) -> Payment:
 def unless_it_differs(payment: Payment, reason: Reason) -> Reason:
     """A contradiction about the amount is for a person, whatever comes after it."""
     return Reason.AMOUNT_DIFFERS if payment.reason is Reason.AMOUNT_DIFFERS else reason
+
+
+def waiting(payment: Payment, reason: Reason, until: datetime) -> Payment:
+    return replace(payment, state=State.WAITING, reason=reason, next_look_at=until, ended=False)
+
+
+def ended(payment: Payment, state: State, reason: Reason) -> Payment:
+    return replace(payment, state=state, reason=reason, next_look_at=None, ended=True)

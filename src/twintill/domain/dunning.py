@@ -1,21 +1,29 @@
-"""When a declined payment is tried again, and when it is not.
+"""When a declined payment is tried again, with which method, and when it is not.
 
-The schedule is at most `len(retry_pauses) + 1` tries with one method, at least a day apart, inside
-`retry_span`, and ends before the invoice is due: after that Stripe's own settings act. A try that
-cannot fit is not made, and the payment says so (facts: card-network retry rules).
+With one method at most `len(retry_pauses) + 1` tries, at least a day apart, inside `retry_span`,
+and before the invoice is due and before Stripe ends the subscription. A try that cannot fit is not
+made, and the payment says so. A dead method (refused for good, or its tries used up) is followed by
+the next stored one, under the same rules; after suspected fraud by none, until the customer gives
+another. Card networks count a card's declines over all invoices (facts: card-network retry rules).
 """
 
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from twintill.domain.outcomes import DeclineKind
-from twintill.domain.payment import Attempt, Outcome, Payment, Reason, State
-from twintill.domain.policy import Policy
+from twintill.domain.payment import Attempt, Outcome, Payment, Reason, State, Usable
+from twintill.domain.policy import Exhausted, Policy
+
+# Declines of one card, whoever's network it is: Mastercard at most 7 in 24 hours (fees from the
+# 8th on) and 35 in 30 days, Visa at most 15 in 30 days. The brand is not always known: the
+# strictest hold for all. What has no answer yet may be declined, and counts.
+NETWORK_LIMITS = ((timedelta(days=1), 7), (timedelta(days=30), 15))
 
 
 @dataclass(frozen=True, slots=True)
 class TryAt:
     at: datetime
+    reason: Reason = Reason.RETRY
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,56 +31,163 @@ class GiveUp:
     reason: Reason
 
 
-def next_try(payment: Payment, declined: Attempt, policy: Policy, now: datetime) -> TryAt | GiveUp:
-    """What follows the decline of this attempt (already among the payment's attempts)."""
-    if declined.decline_kind is not DeclineKind.SOFT:
-        return GiveUp(Reason.DECLINED_FOR_GOOD)
-    declines = _declines(payment, declined.method_id)
-    if len(declines) > len(policy.retry_pauses):
-        return GiveUp(Reason.TRIES_USED_UP)
-    pause = max(policy.retry_pauses[len(declines) - 1], policy.retry_gap_min)
-    pause = max(pause, timedelta(seconds=declined.retry_after_s or 0))
-    return _if_it_fits(payment, declines, now + pause, policy)
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What is to come of one method; tries are of this payment."""
+
+    method_id: str
+    follows: TryAt | GiveUp
+    tries: int
+
+
+def plans(payment: Payment, policy: Policy, now: datetime) -> tuple[Plan, ...]:
+    """Of each active method of the customer, preferred first."""
+    return tuple(
+        Plan(m.id, next_charge(payment, m.id, policy, now), len(_declines(payment, m)))
+        for m in payment.methods
+    )
+
+
+def choose(payment: Payment, policy: Policy, now: datetime) -> str | None:
+    """The method to charge: the first that is not dead. All dead: the first, to be told so."""
+    known = plans(payment, policy, now)
+    living = (plan.method_id for plan in known if isinstance(plan.follows, TryAt))
+    return next(living, known[0].method_id if known else None)
+
+
+def next_move(payment: Payment, policy: Policy, now: datetime) -> TryAt | GiveUp:
+    """What follows a decline (already among the payment's attempts), or the loss of a method."""
+    known = plans(payment, policy, now)
+    for plan in known:
+        if isinstance(plan.follows, TryAt):
+            return plan.follows
+    if not known:
+        return _without_a_method(payment, policy, now)
+    return GiveUp(_worst([plan.follows.reason for plan in known]))
 
 
 def next_charge(payment: Payment, method_id: str, policy: Policy, now: datetime) -> TryAt | GiveUp:
     """When this method may be charged, whoever rings: dunning's rules hold on every way here."""
-    declines = _declines(payment, method_id)
-    if not declines:
-        return TryAt(now)
-    last = declines[-1]
-    follows = next_try(payment, last, policy, last.answered_at or last.first_sent_at)
-    if isinstance(follows, GiveUp) or follows.at > now:
-        return follows
-    return _if_it_fits(payment, declines, now, policy)
+    method = _method(payment, method_id, now)
+    dead = _dead(payment, method)
+    if dead is not None:
+        return GiveUp(dead)
+    declines = _declines(payment, method)
+    if len(declines) >= policy.tries:
+        return GiveUp(Reason.TRIES_USED_UP)
+    at = max([now, *(_not_before(a, len(declines), policy) for a in declines)])
+    allowed = _network_allows(method.tried_at, at)
+    reason = Reason.NETWORK_LIMIT if allowed > at else Reason.RETRY
+    if declines and allowed > declines[0].first_sent_at + policy.retry_span:
+        return GiveUp(Reason.TRIES_USED_UP)
+    last = last_moment(payment, policy)
+    waits = reason is Reason.NETWORK_LIMIT or _by_itself(payment, method)
+    if last is not None and allowed > last and waits:
+        return GiveUp(Reason.NO_TRY_FITS)
+    return TryAt(allowed, reason)
 
 
-def wait_or_give_up(payment: Payment, follows: TryAt | GiveUp, reason: Reason) -> Payment:
-    """The payment waits for its next try, for this reason; or dunning gave up."""
+def last_moment(payment: Payment, policy: Policy) -> datetime | None:
+    """After it nothing is tried again: the invoice is nearly due, or Stripe about to act."""
+    if payment.due_at is None:
+        return None
+    last = payment.due_at - policy.due_margin
+    if policy.stripe_ends_after_due is None:
+        return last
+    ends_at = payment.due_at + policy.stripe_ends_after_due
+    return min(last, ends_at - policy.stripe_ends_margin)
+
+
+def wait_or_give_up(
+    payment: Payment, follows: TryAt | GiveUp, policy: Policy, now: datetime
+) -> Payment:
+    """The payment waits for its next try and says why; or dunning gave up."""
     if isinstance(follows, TryAt):
-        return replace(payment, state=State.WAITING, reason=reason, next_look_at=follows.at)
+        reason = follows.reason if follows.at > now else Reason.OTHER_METHOD
+        return replace(
+            payment, state=State.WAITING, reason=reason, next_look_at=follows.at, ended=False
+        )
+    return exhausted(payment, follows.reason, policy, now)
+
+
+def exhausted(payment: Payment, reason: Reason, policy: Policy, now: datetime) -> Payment:
+    """Ended, unless the setting wants something done in Stripe first."""
+    nothing_to_do = policy.exhausted is Exhausted.LEAVE_OPEN
     return replace(
         payment,
         state=State.EXHAUSTED,
-        reason=follows.reason,
-        next_look_at=None,
-        ended=payment.parked_why is None,
+        reason=reason,
+        next_look_at=None if nothing_to_do else now,
+        ended=nothing_to_do and payment.parked_why is None,
     )
 
 
-def _if_it_fits(
-    payment: Payment, declines: list[Attempt], at: datetime, policy: Policy
-) -> TryAt | GiveUp:
-    if at > declines[0].first_sent_at + policy.retry_span:
-        return GiveUp(Reason.TRIES_USED_UP)
-    if payment.due_at is not None and at > payment.due_at - policy.due_margin:
-        return GiveUp(Reason.NO_TRY_FITS)
-    return TryAt(at)
+def _method(payment: Payment, method_id: str, now: datetime) -> Usable:
+    """One that was not read with the row was given just now."""
+    just_now = Usable(method_id, now, frozenset((method_id,)))
+    return next((m for m in payment.methods if m.id == method_id), just_now)
 
 
-def _declines(payment: Payment, method_id: str) -> list[Attempt]:
-    return [
-        attempt
-        for attempt in payment.attempts
-        if attempt.outcome is Outcome.DECLINED and attempt.method_id == method_id
-    ]
+def _dead(payment: Payment, method: Usable) -> Reason | None:
+    kinds = {a.decline_kind for a in _declines(payment, method)} | {method.refused}
+    if DeclineKind.FRAUD in kinds or _fraud_since(payment, method):
+        return Reason.SUSPECTED_FRAUD
+    return Reason.DECLINED_FOR_GOOD if kinds - {None, DeclineKind.SOFT} else None
+
+
+def _fraud_since(payment: Payment, method: Usable) -> bool:
+    """Suspected with any method: those that were stored by then are not tried by themselves."""
+    of_attempts = [_told_at(a) for a in _declined(payment) if a.decline_kind is DeclineKind.FRAUD]
+    of_methods = [m.refused_at for m in payment.methods if m.refused is DeclineKind.FRAUD]
+    return any(at is not None and at >= method.given_at for at in (*of_attempts, *of_methods))
+
+
+def _by_itself(payment: Payment, method: Usable) -> bool:
+    """Dunning would try it; a method that was given since the last decline is the customer's act.
+
+    That one may be charged whenever it comes, also when the invoice is overdue.
+    """
+    return any(_told_at(a) >= method.given_at for a in _declined(payment))
+
+
+def _not_before(declined: Attempt, count: int, policy: Policy) -> datetime:
+    """The pause after so many declines, and the wait that the network asked for with this one."""
+    pause = max(policy.retry_pauses[count - 1], policy.retry_gap_min)
+    wait = timedelta(seconds=declined.retry_after_s or 0)
+    return _told_at(declined) + max(pause, wait)
+
+
+def _network_allows(tried_at: tuple[datetime, ...], at: datetime) -> datetime:
+    """The first moment from `at` on with room in each window."""
+    for window, limit in NETWORK_LIMITS:
+        if len(tried_at) >= limit:
+            at = max(at, sorted(tried_at)[-limit] + window)
+    return at
+
+
+def _without_a_method(payment: Payment, policy: Policy, now: datetime) -> GiveUp:
+    """None is left; when the last one had been refused for good, that is the better reason."""
+    declined = _declined(payment)
+    if declined:
+        follows = next_charge(payment, declined[-1].method_id, policy, now)
+        if isinstance(follows, GiveUp):
+            return follows
+    return GiveUp(Reason.NO_METHOD)
+
+
+def _worst(reasons: list[Reason]) -> Reason:
+    return Reason.SUSPECTED_FRAUD if Reason.SUSPECTED_FRAUD in reasons else reasons[0]
+
+
+def _declines(payment: Payment, method: Usable) -> list[Attempt]:
+    """With this method, or another row of the same token."""
+    same = method.same_token | {method.id}
+    return [attempt for attempt in _declined(payment) if attempt.method_id in same]
+
+
+def _declined(payment: Payment) -> list[Attempt]:
+    return [attempt for attempt in payment.attempts if attempt.outcome is Outcome.DECLINED]
+
+
+def _told_at(declined: Attempt) -> datetime:
+    return declined.answered_at or declined.first_sent_at

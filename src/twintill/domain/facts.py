@@ -6,6 +6,7 @@ from enum import StrEnum
 
 from twintill.domain.invoice import InvoiceLook
 from twintill.domain.outcomes import Approved, ChargeOutcome, DeclineKind, NotSent
+from twintill.domain.policy import Exhausted
 from twintill.money import Money
 
 
@@ -236,6 +237,28 @@ class MethodAdded:
 
 
 @dataclass(frozen=True, slots=True)
+class MethodLost:
+    """A payment method of the customer was revoked at the processor."""
+
+    method_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class ConclusionStarted:
+    """Dunning gave up, and a last look was taken before the setting is done in Stripe."""
+
+    look: InvoiceLook
+
+
+@dataclass(frozen=True, slots=True)
+class Concluded:
+    """What the setting wants was done in Stripe; `detail`: to what."""
+
+    did: Exhausted
+    detail: str
+
+
+@dataclass(frozen=True, slots=True)
 class CheckoutExpired:
     """The customer never finished the checkout of the first invoice."""
 
@@ -276,7 +299,10 @@ Fact = (
     | ReportFailed
     | AmountAgreed
     | MethodAdded
+    | MethodLost
     | CheckoutExpired
+    | ConclusionStarted
+    | Concluded
     | LookGaveUp
     | Unparked
 )

@@ -18,9 +18,9 @@ from twintill.domain.decision import (
     parked,
     with_attempt,
 )
-from twintill.domain.dunning import GiveUp, next_try, wait_or_give_up
+from twintill.domain.dunning import GiveUp, TryAt, next_move, wait_or_give_up
 from twintill.domain.facts import FailedLate
-from twintill.domain.payment import Attempt, Outcome, Payment, Reason, Receipt, State
+from twintill.domain.payment import Outcome, Payment, Reason, Receipt, State
 from twintill.domain.policy import Policy
 from twintill.domain.refunds import at_rest
 
@@ -50,7 +50,7 @@ def failed_late(payment: Payment, fact: FailedLate, policy: Policy, now: datetim
     if receipt.reported_minor or receipt.stranded_minor or receipt.refunded_minor:
         payment, notices = _after_the_report(payment, receipt, fact.code, now)
     else:
-        payment, notices = _before_the_report(payment, attempt, policy, now)
+        payment, notices = _before_the_report(payment, policy, now)
     return Decision(payment, None, postings, notices, attempt.id)
 
 
@@ -92,7 +92,7 @@ def _nothing_to_give_back(payment: Payment, now: datetime) -> Payment:
 
 
 def _before_the_report(
-    payment: Payment, attempt: Attempt, policy: Policy, now: datetime
+    payment: Payment, policy: Policy, now: datetime
 ) -> tuple[Payment, tuple[Notice, ...]]:
     if payment.unapplied_minor:
         return payment, (Notice.FAILED_LATE,)  # other money is here, and waits to be reported
@@ -101,9 +101,11 @@ def _before_the_report(
         state, reason = _OUT[out.outcome]
         payment = replace(payment, state=state, reason=reason, next_look_at=now)
         return payment, (Notice.FAILED_LATE,)
-    follows = next_try(payment, attempt, policy, now)
+    follows = next_move(payment, policy, now)
     gave_up = (Notice.EXHAUSTED,) if isinstance(follows, GiveUp) else ()
-    payment = wait_or_give_up(payment, follows, Reason.FAILED_LATE)
+    if isinstance(follows, TryAt) and follows.reason is Reason.RETRY:
+        follows = replace(follows, reason=Reason.FAILED_LATE)
+    payment = wait_or_give_up(payment, follows, policy, now)
     return payment, (Notice.FAILED_LATE, *gave_up)
 
 

@@ -16,9 +16,11 @@ CANCELED: closed before money moved; a late approval leads to COLLECTED, and Str
 our report to STRANDED. Any state can be parked for a person. The money hangs on receipts.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
+from typing import Any
 
 from twintill.domain.outcomes import DeclineKind, Finality
 from twintill.money import Money
@@ -46,6 +48,8 @@ class Reason(StrEnum):
     NOTHING_DUE = "nothing_due"
     NO_METHOD = "no_method"
     RETRY = "retry"
+    OTHER_METHOD = "other_method"  # not the one before: another stored one is tried at once
+    NETWORK_LIMIT = "network_limit"  # this card was declined as often as its network allows
     NOT_SENT = "not_sent"
     BRAKED = "braked"  # charging through this processor is paused
     STRIPE_UNREADABLE = "stripe_unreadable"
@@ -55,6 +59,7 @@ class Reason(StrEnum):
     ACCEPTED = "accepted"
     NEEDS_CUSTOMER = "needs_customer"
     DECLINED_FOR_GOOD = "declined_for_good"
+    SUSPECTED_FRAUD = "suspected_fraud"  # no other method either, until somebody has looked
     TRIES_USED_UP = "tries_used_up"
     NO_TRY_FITS = "no_try_fits_before_due"
     UNCOLLECTIBLE = "uncollectible"
@@ -71,7 +76,7 @@ class Reason(StrEnum):
 
 
 # Held until a time that only a new method brings forward: a hint or an event does not.
-TIMED = frozenset((Reason.RETRY, Reason.NOT_SENT, Reason.FAILED_LATE))
+TIMED = frozenset((Reason.RETRY, Reason.NETWORK_LIMIT, Reason.NOT_SENT, Reason.FAILED_LATE))
 # An attempt is out and nobody knows its end: what a parking for this waited for is its answer.
 UNANSWERED = frozenset((Reason.IN_DOUBT, Reason.ACCEPTED, Reason.NEEDS_CUSTOMER))
 
@@ -187,6 +192,18 @@ class Receipt:
 
 
 @dataclass(frozen=True, slots=True)
+class Usable:
+    """An active stored method of the customer; what was tried is of its token, on any invoice."""
+
+    id: str
+    given_at: datetime
+    same_token: frozenset[str] = frozenset()  # ids of methods, this one among them
+    tried_at: tuple[datetime, ...] = ()  # declined, or without an answer, in the last 30 days
+    refused: DeclineKind | None = None  # hard, revoked or fraud: never again
+    refused_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Payment:
     """Our collecting of one invoice: the row's fields, with all its attempts and receipts."""
 
@@ -204,6 +221,8 @@ class Payment:
     reports: int = 0  # looks begun with money to report: committed before Stripe is called
     unreadable: int = 0  # failed last looks in a row
     refund_agreed: bool = False  # a person put it back to work: no cap holds its refund
+    methods: tuple[Usable, ...] = ()  # the customer's, as read with the row; preferred first
+    overrides: Mapping[str, Any] | None = None  # what the customer's policy has otherwise
     attempts: tuple[Attempt, ...] = ()
     receipts: tuple[Receipt, ...] = ()
     refunds: tuple[Refund, ...] = ()

@@ -1,7 +1,26 @@
-"""What is "by setting": one frozen object per Stripe account, with safe defaults."""
+"""What is "by setting": one frozen object per Stripe account, with safe defaults.
+
+A policy that breaks a rule cannot be made. What one customer has otherwise: `overrides`.
+"""
 
 from dataclasses import dataclass
 from datetime import timedelta
+from enum import StrEnum
+
+from twintill.errors import PolicyRefused
+
+DAY = timedelta(days=1)
+# Visa's limit of one card in 30 days, the strictest of all; tries are never less than a day apart.
+TRIES_MAX = 15
+_LONGEST = timedelta(days=365)
+
+
+class Exhausted(StrEnum):
+    """What happens in Stripe to an invoice that dunning gave up."""
+
+    LEAVE_OPEN = "leave_open"
+    MARK_UNCOLLECTIBLE = "mark_uncollectible"
+    CANCEL_SUBSCRIPTION = "cancel_subscription"  # at once; the invoice stays open
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,6 +37,14 @@ class Policy:
     retry_gap_min: timedelta = timedelta(days=1)
     # A try must be this far before the due date, so that its report still arrives in time.
     due_margin: timedelta = timedelta(hours=12)
+    # What Stripe does by itself to a subscription whose invoice stays unpaid: copied by hand from
+    # its Dashboard, Settings > Billing > Subscriptions and emails > Manage invoices sent to
+    # customers > Subscription status: so long after the due date it is cancelled or marked unpaid.
+    # None: "leave the subscription past-due". A cancelled subscription is worse than a late
+    # invoice, so the last try must be further away from it.
+    stripe_ends_after_due: timedelta | None = None
+    stripe_ends_margin: timedelta = timedelta(days=2)
+    exhausted: Exhausted = Exhausted.LEAVE_OPEN
 
     # In doubt: ask soon, then at growing intervals, then a person.
     ask_pauses: tuple[timedelta, ...] = (
@@ -73,6 +100,61 @@ class Policy:
     refund_share_of_day: float = 0.1  # of what was collected in a day, per currency ...
     refunds_without_share: int = 3  # ... but so many a day go back in any case
     provisional_deadline: timedelta = timedelta(days=60)
+
+    def __post_init__(self) -> None:
+        """Raises PolicyRefused with the field and its rule."""
+        for field, kept, rule in _rules(self):
+            if not kept:
+                raise PolicyRefused(f"{field}: {rule}", param=field)
+
+    @property
+    def tries(self) -> int:
+        """How often one method may be charged for one invoice."""
+        return 1 + len(self.retry_pauses)
+
+
+def _rules(p: Policy) -> tuple[tuple[str, bool, str], ...]:
+    """(field, whether it is kept, the rule), in words that the one who set it can act on."""
+    ends = p.stripe_ends_after_due
+    return (
+        ("retry_gap_min", DAY <= p.retry_gap_min <= _LONGEST, "tries are at least a day apart"),
+        (
+            "retry_pauses",
+            all(DAY <= pause <= _LONGEST for pause in p.retry_pauses),
+            "tries are at least a day apart",
+        ),
+        (
+            "retry_pauses",
+            p.tries <= TRIES_MAX,
+            f"at most {TRIES_MAX} tries with one method: card networks allow no more in 30 days",
+        ),
+        ("retry_span", timedelta(0) <= p.retry_span <= _LONGEST, "from none to a year"),
+        (
+            "due_margin",
+            timedelta(0) <= p.due_margin <= _LONGEST,
+            "the last try comes before the due date, not after it",
+        ),
+        (
+            "stripe_ends_after_due",
+            ends is None or timedelta(0) <= ends <= _LONGEST,
+            "counted from the due date on, as Stripe's Dashboard shows it",
+        ),
+        (
+            "stripe_ends_margin",
+            timedelta(0) <= p.stripe_ends_margin <= _LONGEST,
+            "the last try comes before Stripe ends the subscription, not after it",
+        ),
+        *(
+            (field, _is_a_schedule(getattr(p, field)), "one pause or more, none of them negative")
+            for field in ("ask_pauses", "not_sent_pauses", "stripe_pauses")
+        ),
+        # The processor's clock and ours differ, and its window may be shorter than documented.
+        ("replay_share", 0 < p.replay_share <= 0.9, "between 0 and 0.9 of the processor's window"),
+    )
+
+
+def _is_a_schedule(pauses: tuple[timedelta, ...]) -> bool:
+    return bool(pauses) and all(timedelta(0) <= pause <= _LONGEST for pause in pauses)
 
 
 def pause_after(pauses: tuple[timedelta, ...], count: int) -> timedelta:

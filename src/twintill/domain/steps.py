@@ -45,11 +45,16 @@ class AskRefund:
 
 
 @dataclass(frozen=True, slots=True)
+class Conclude:
+    """Dunning gave up: do in Stripe what the setting says."""
+
+
+@dataclass(frozen=True, slots=True)
 class Rest:
     """Nothing to do."""
 
 
-Step = Charge | Report | Resolve | Ask | GiveBack | AskRefund | Rest
+Step = Charge | Report | Resolve | Ask | GiveBack | AskRefund | Conclude | Rest
 
 
 def next_step(payment: Payment) -> Step:
@@ -65,6 +70,8 @@ def next_step(payment: Payment) -> Step:
     receipt = payment.receipt_to_give_back
     if receipt is not None:
         return _give_back(payment, receipt)
+    if payment.state is State.EXHAUSTED and not payment.ended:
+        return Conclude()
     return Charge() if payment.state is State.WAITING else Rest()
 
 

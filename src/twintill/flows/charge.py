@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from twintill import ids
 from twintill.domain.decision import Decision
+from twintill.domain.dunning import choose
 from twintill.domain.facts import ChargeBraked, ChargeStarted, Method, NoMethodFound, Via
 from twintill.domain.invoice import InvoiceLook, InvoiceStatus
 from twintill.domain.outcomes import NotSent
@@ -62,10 +63,15 @@ async def send(looking: Looking, attempt: Attempt, prepared: PreparedCharge) -> 
 
 
 async def _method(looking: Looking) -> tuple[MethodRow | None, NoMethodFound | ChargeBraked | None]:
-    """The method, and why Stripe need not be asked yet, if so."""
-    scope = looking.lease.scope
+    """The one that dunning's rules choose among the customer's, as they were read at the claim.
+
+    And why Stripe need not be asked yet, if so.
+    """
+    chosen, scope = choose(looking.payment, looking.policy, looking.now), looking.lease.scope
+    if chosen is None:
+        return None, NoMethodFound()
     async with looking.means.database.connect() as db:
-        method = await methods.active_default(db, scope, looking.payment.customer_id)
+        method = await methods.active(db, scope, chosen)
         if method is None:
             return None, NoMethodFound()
         why = await brakes.why_on(db, scope, method.processor)
@@ -115,14 +121,15 @@ def _stored(looking: Looking, method: MethodRow) -> StoredMethod:
 
 
 async def _start(looking: Looking, draft: _Draft, look: InvoiceLook) -> Decision | None:
-    """Commit the intent, with the method's row held FOR SHARE: it cannot be removed under us.
+    """Commit the intent, with the method's row held: it cannot be removed under us.
 
+    Two payments that begin with one method take turns, so that each counts the other's try.
     The brake is read in the same transaction: no intent begins after a brake was committed.
     """
     scope = looking.lease.scope
     async with looking.means.database.begin() as db:
-        row = await methods.active_default_for_share(db, scope, looking.payment.customer_id)
-        if (row and row.id) != (draft.method and draft.method.id):
+        row = draft.method and await methods.hold_active(db, scope, draft.method.id)
+        if row is None and draft.method is not None:
             await work.release(db, PAYMENTS, looking.lease)  # still due: it rings again
             return None
         braked = None if row is None else await brakes.why_on(db, scope, row.processor)

@@ -15,6 +15,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from twintill.domain.decide import decide
 from twintill.domain.decision import Decision
 from twintill.domain.facts import Fact
+from twintill.domain.overrides import overlay
 from twintill.domain.payment import Payment, Reason, State
 from twintill.flows import brakes
 from twintill.flows.means import Means
@@ -47,7 +48,8 @@ async def learn_within(
 ) -> Decision:
     """The same inside the caller's transaction: for facts that come with rows of their own."""
     locked = await payments.lock(db, scope, payment_id)
-    decision = decide(locked.payment, fact, means.policy, locked.now)
+    policy = overlay(means.policy, locked.payment.overrides)
+    decision = decide(locked.payment, fact, policy, locked.now)
     await payments.apply(
         db,
         locked,

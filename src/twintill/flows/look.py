@@ -11,7 +11,7 @@ import structlog
 from twintill.domain import steps
 from twintill.domain.facts import LookFailed, LookGaveUp
 from twintill.errors import SettingsError, StripeError
-from twintill.flows import charge, refund, report, resolve
+from twintill.flows import charge, conclude, refund, report, resolve
 from twintill.flows.looking import Looking
 from twintill.flows.means import Means
 from twintill.ids import Scope
@@ -58,6 +58,8 @@ async def _step(looking: Looking) -> None:
             await refund.give_back(looking, receipt)
         case steps.AskRefund(out):
             await refund.ask(looking, out)
+        case steps.Conclude():
+            await conclude.conclude(looking)
         case steps.Rest():
             await looking.rest()
         case _:

@@ -10,6 +10,7 @@ from twintill.domain.decision import Decision
 from twintill.domain.facts import (
     Answered,
     ChargeStarted,
+    ConclusionStarted,
     Fact,
     RefundAnswered,
     RefundReplayStarted,
@@ -19,11 +20,15 @@ from twintill.domain.facts import (
 )
 from twintill.domain.invoice import InvoiceLook
 from twintill.domain.outcomes import ChargeOutcome
+from twintill.domain.overrides import overlay
 from twintill.domain.payment import Attempt, Payment, Refund
+from twintill.domain.policy import Policy
 from twintill.flows.learn import learn_within
 from twintill.flows.means import Means
 from twintill.store import mirror, work
 from twintill.store.work import PAYMENTS, Lease
+
+Start = ChargeStarted | ReplayStarted | ConclusionStarted
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,8 +40,13 @@ class Looking:
     payment: Payment
     now: datetime  # business time at the claim
 
+    @property
+    def policy(self) -> Policy:
+        """The account's, with what this customer has otherwise."""
+        return overlay(self.means.policy, self.payment.overrides)
+
     async def learn(self, fact: Fact, *, look: InvoiceLook | None = None) -> Decision:
-        """The fact and, unless it lets us Send, the release of the lease: one commit.
+        """The fact and, unless it lets us go on, the release of the lease: one commit.
 
         `look`: Stripe's answer that the fact came from; it also refreshes the mirror.
         """
@@ -44,14 +54,14 @@ class Looking:
             if look is not None:
                 await mirror.saw_look(db, self.lease.scope, look)
             decision = await learn_within(db, self.means, self.lease.scope, self.payment.id, fact)
-            if not decision.sends:
+            if not decision.goes_on:
                 await work.release(db, PAYMENTS, self.lease)
         return decision
 
     async def learn_start(
-        self, db: AsyncConnection, fact: ChargeStarted | ReplayStarted, look: InvoiceLook
+        self, db: AsyncConnection, fact: Start, look: InvoiceLook
     ) -> Decision | None:
-        """May it be sent? None when the lease was lost: whoever has it now takes his own look.
+        """May it be done? None when the lease was lost: whoever has it now takes his own look.
 
         The lease begins anew, so that it outlasts the request, however long the look took.
         """
@@ -68,7 +78,7 @@ class Looking:
         if not await work.keep(db, PAYMENTS, self.lease):
             return None
         decision = await learn_within(db, self.means, self.lease.scope, self.payment.id, fact)
-        if not decision.sends:
+        if not decision.goes_on:
             await work.release(db, PAYMENTS, self.lease)
         return decision
 

@@ -2,7 +2,14 @@
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from twintill.domain.facts import Answered, Fact, FailedLate, RefundAnswered, Via
+from twintill.domain.facts import (
+    Answered,
+    Fact,
+    FailedLate,
+    MethodLost,
+    RefundAnswered,
+    Via,
+)
 from twintill.domain.outcomes import Declined
 from twintill.errors import UnreadableEvent
 from twintill.flows.learn import learn_within
@@ -127,4 +134,7 @@ async def _method_revoked(
         return ignored("no payment method of ours has this token")
     for method in found:
         await methods.mark_revoked(db, scope, method.id)
+        # A try that waits for this one goes to the next stored one.
+        for payment_id in await methods.payments_that_wait(db, scope, method.customer_id):
+            await learn_within(db, means, scope, payment_id, MethodLost(method.id))
     return DONE

@@ -24,7 +24,7 @@ async def resolve(looking: Looking, attempt: Attempt) -> None:
         if not isinstance(found, NotFound):
             await looking.learn_answer(attempt, _seen(found), Via.RECORD)
             return
-    if may_replay(attempt, window, looking.means.policy, looking.now):
+    if may_replay(attempt, window, looking.policy, looking.now):
         await _replay(looking, attempt)
         return
     conclusive = nothing_can_appear(attempt, window, looking.now)

@@ -114,15 +114,20 @@ async def processor_is_known(db: AsyncConnection, scope: Scope, processor: str) 
 
 
 async def active_default(db: AsyncConnection, scope: Scope, customer_id: str) -> MethodRow | None:
-    """The method that a charge would use."""
+    """The method that a first charge would use."""
     return await _one(db, _default(scope, customer_id))
 
 
-async def active_default_for_share(
-    db: AsyncConnection, scope: Scope, customer_id: str
+async def active(db: AsyncConnection, scope: Scope, payment_method_id: str) -> MethodRow | None:
+    """None for one that must not be charged (any more)."""
+    return await _one(db, _active(scope, payment_method_id))
+
+
+async def hold_active(
+    db: AsyncConnection, scope: Scope, payment_method_id: str
 ) -> MethodRow | None:
-    """The same, held until the transaction ends: it cannot begin to be removed meanwhile."""
-    return await _one(db, _default(scope, customer_id).with_for_update(read=True))
+    """The same, held until the transaction ends: nobody else charges it or removes it meanwhile."""
+    return await _one(db, _active(scope, payment_method_id).with_for_update(key_share=True))
 
 
 async def find_by_fingerprint(
@@ -169,17 +174,12 @@ async def in_use(db: AsyncConnection, scope: Scope, payment_method_id: str) -> b
 
 async def payments_it_may_help(db: AsyncConnection, scope: Scope, customer_id: str) -> list[str]:
     """Payments of the customer that a new method may bring forward, in the order of locking."""
-    c = payments.c
-    found = await db.execute(
-        select(c.payment_id)
-        .where(
-            mine(payments, scope),
-            c.customer_id == customer_id,
-            c.state.in_(("waiting", "exhausted")),
-        )
-        .order_by(c.payment_id)
-    )
-    return list(found.scalars())
+    return await _payments_in(db, scope, customer_id, "waiting", "exhausted")
+
+
+async def payments_that_wait(db: AsyncConnection, scope: Scope, customer_id: str) -> list[str]:
+    """Those whose next try may have lost its method, in the order of locking."""
+    return await _payments_in(db, scope, customer_id, "waiting")
 
 
 async def mark_removing(db: AsyncConnection, scope: Scope, payment_method_id: str) -> bool:
@@ -222,6 +222,18 @@ async def mark_revoked(db: AsyncConnection, scope: Scope, payment_method_id: str
     return changed.rowcount == 1
 
 
+async def _payments_in(
+    db: AsyncConnection, scope: Scope, customer_id: str, *states: str
+) -> list[str]:
+    c = payments.c
+    found = await db.execute(
+        select(c.payment_id)
+        .where(mine(payments, scope), c.customer_id == customer_id, c.state.in_(states))
+        .order_by(c.payment_id)
+    )
+    return list(found.scalars())
+
+
 async def _lock_customer(db: AsyncConnection, scope: Scope, customer_id: str) -> None:
     """One at a time may change which method is the default."""
     await db.execute(
@@ -246,6 +258,12 @@ async def _demote(db: AsyncConnection, scope: Scope, customer_id: str) -> None:
 def _default(scope: Scope, customer_id: str) -> Select[Any]:
     return _of(scope).where(
         _METHODS.customer_id == customer_id, _METHODS.is_default, _METHODS.status == "active"
+    )
+
+
+def _active(scope: Scope, payment_method_id: str) -> Select[Any]:
+    return _of(scope).where(
+        _METHODS.payment_method_id == payment_method_id, _METHODS.status == "active"
     )
 
 

@@ -44,6 +44,16 @@ async def collects_from(db: AsyncConnection, scope: Scope, customer_id: str) -> 
     return bool((await db.execute(query)).scalar_one())
 
 
+async def subscription_of_invoice(db: AsyncConnection, scope: Scope, invoice_id: str) -> str | None:
+    """None for a one-off invoice."""
+    c = invoices.c
+    found = await db.execute(
+        select(c.subscription_id).where(mine(invoices, scope), c.invoice_id == invoice_id)
+    )
+    subscription_id: str | None = found.scalar_one_or_none()
+    return subscription_id
+
+
 async def customer_deleted(db: AsyncConnection, scope: Scope, customer_id: str) -> None:
     await db.execute(
         update(customers)

@@ -20,7 +20,8 @@ from twintill.store import ledger, money_rows
 from twintill.store.clock import NOW
 from twintill.store.doorbell import Bell, Kind, enqueue
 from twintill.store.scoped import key, of, whose
-from twintill.store.tables import payment_history, payments
+from twintill.store.tables import customers, payment_history, payments
+from twintill.store.usable import ITS_CUSTOMER, OVERRIDES, USABLE, usable
 
 
 def _since(moment: Any) -> Any:
@@ -70,7 +71,7 @@ async def open_and_ring(
 
 
 async def lock(db: AsyncConnection, scope: Scope, payment_id: str) -> Locked:
-    """The payment, its attempts and receipts, with the row locked until the transaction ends.
+    """The payment with all that hangs on it, its row locked until the transaction ends.
 
     Raises NotFoundError.
     """
@@ -167,6 +168,8 @@ async def _with_money(db: AsyncConnection, scope: Scope, row: Any) -> Payment:
         parked_why=row.parked_why if row.parked_at is not None else None,
         reports=row.reports,
         unreadable=row.unreadable,
+        methods=usable(row.usable),
+        overrides=row.overrides,
         refund_agreed=row.refund_agreed,
         attempts=tried,
         receipts=received,
@@ -174,12 +177,12 @@ async def _with_money(db: AsyncConnection, scope: Scope, row: Any) -> Payment:
     )
 
 
-_LOCK = (
-    select(payments, NOW.label("now"))
+_READ = (
+    select(payments, OVERRIDES, USABLE)
+    .join_from(payments, customers, ITS_CUSTOMER)
     .where(whose(payments), payments.c.payment_id == bindparam("id"))
-    .with_for_update()
 )
-_READ = select(payments).where(whose(payments), payments.c.payment_id == bindparam("id"))
+_LOCK = _READ.add_columns(NOW.label("now")).with_for_update(of=payments)
 _WRITE = (
     update(payments)
     .where(whose(payments), payments.c.payment_id == bindparam("id"))

@@ -74,6 +74,14 @@ class Invoices(Connection):
             )
         )
 
+    async def mark_uncollectible(self, invoice_id: str, key: str) -> InvoiceLook:
+        """Refused unless it is open; what is owed may still be paid afterwards."""
+        return await self._look(
+            self.client.v1.invoices.mark_uncollectible_async(
+                invoice_id, {"expand": _WITH_PAYMENTS}, {"idempotency_key": key}
+            )
+        )
+
     async def delete_draft(self, invoice_id: str) -> None:
         """Of a one-off invoice; a subscription's draft can only be finalized and voided."""
         try:

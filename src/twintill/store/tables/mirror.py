@@ -28,6 +28,7 @@ customers = Table(
     metadata,
     *scope_columns(),
     words("customer_id"),
+    Column("policy", JSONB, nullable=True),  # what it has otherwise than the account
     flag("stale", "false"),
     time("deleted_at"),
     time("created_at", null=False),

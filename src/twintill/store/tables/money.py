@@ -158,6 +158,7 @@ attempts = Table(
         unique=True,
         postgresql_where=text("processor_payment_id IS NOT NULL"),
     ),
+    Index("ix_attempts_method", "stripe_account_id", "livemode", "payment_method_id"),
 )
 
 receipts = Table(
