@@ -4,13 +4,12 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
 
-import pytest
 from sqlalchemy import func, select
 
 from tests.flows.events import deliver, stripe_events, take_in
 from tests.flows.world import SCOPE, World
 from twintill.domain.payment import State
-from twintill.flows import catch_up, duties, event_listing
+from twintill.flows import duties, event_listing
 from twintill.flows.event_listing import TYPES, Listing, Pass
 from twintill.store import clock
 from twintill.store import duties as rows
@@ -179,10 +178,8 @@ async def test_after_more_than_30_days_it_says_what_is_lost(world: World) -> Non
     assert timedelta(0) <= said - lost_at < MINUTE
 
 
-async def test_without_reads_left_nothing_is_asked(
-    world: World, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(catch_up, "_READS", 0)
+async def test_without_reads_left_nothing_is_asked(world: World) -> None:
+    world = replace(world, means=replace(world.means, stripe_reads_per_day=0))
     await endpoint(world)
     await due_invoice(world)
     for name in ("catch_up", "compare_events"):

@@ -20,7 +20,7 @@ from twintill.flows.duty import Ran
 from twintill.flows.event_listing import KEPT, OVERLAP, Listing, Pass
 from twintill.flows.means import Means
 from twintill.ids import Scope
-from twintill.store import accounts, clock, duties, silence
+from twintill.store import accounts, clock, duties, pace, silence
 
 OFTEN, SELDOM = timedelta(minutes=5), timedelta(minutes=30)
 COMPARED_EVERY = timedelta(days=1)
@@ -33,7 +33,6 @@ _RESERVE = 60
 _PAGES = 2  # of a run: even with Stripe at its slowest it ends before its deadline
 # A run begins a little after it is due: that must not cost another round.
 _SLACK = timedelta(minutes=1)
-_READS = 300
 
 
 async def catch_up(means: Means, scope: Scope, cursor: Mapping[str, Any]) -> Ran:
@@ -75,7 +74,7 @@ async def _read(means: Means, scope: Scope) -> _Known:
         return _Known(
             now=await clock.now(db),
             signs=await silence.read_signs(db, scope),
-            reads_left=_READS,
+            reads_left=await pace.reads_left(db, scope, means.stripe_reads_per_day),
             began_at=await accounts.began_at(db, scope),
         )
 

@@ -12,7 +12,7 @@ from twintill.domain.dunning import choose
 from twintill.domain.facts import ChargeBraked, ChargeStarted, Method, NoMethodFound, Via
 from twintill.domain.invoice import InvoiceLook, InvoiceStatus
 from twintill.domain.outcomes import NotSent
-from twintill.domain.payment import Attempt, Payment
+from twintill.domain.payment import Attempt, Payment, Reason
 from twintill.flows import report
 from twintill.flows.looking import Looking
 from twintill.money import Money
@@ -21,7 +21,7 @@ from twintill.store import brakes, methods, mirror, work
 from twintill.store.methods import MethodRow
 from twintill.store.work import PAYMENTS
 
-_STILL_COLLECTABLE = (None, InvoiceStatus.DRAFT, InvoiceStatus.OPEN)
+_STILL_COLLECTABLE = (InvoiceStatus.DRAFT, InvoiceStatus.OPEN)
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +41,7 @@ async def charge(looking: Looking) -> None:
     """One charge of one invoice, if Stripe says a moment before that it is still due."""
     payment = looking.payment
     method, held = await _method(looking)
-    if held is not None and not await _closed_in_mirror(looking):
+    if held is not None and not await _is_doubtful(looking):
         await looking.learn(held)
         return
     look = await looking.means.stripe.last_look(payment.invoice_id, payment.next_n)
@@ -78,11 +78,16 @@ async def _method(looking: Looking) -> tuple[MethodRow | None, NoMethodFound | C
     return method, None if why is None else ChargeBraked(why)
 
 
-async def _closed_in_mirror(looking: Looking) -> bool:
-    """An event said that the invoice is closed: then look, also without a method, to end it."""
+async def _is_doubtful(looking: Looking) -> bool:
+    """The invoice may be closed by now: then look, also without a method, to end it."""
+    payment = looking.payment
     async with looking.means.database.connect() as db:
-        status = await mirror.invoice_status(db, looking.lease.scope, looking.payment.invoice_id)
-    return status not in _STILL_COLLECTABLE
+        seen = await mirror.invoice_seen(db, looking.lease.scope, payment.invoice_id)
+    if seen is None:
+        return False
+    # A customer who is at the checkout has not agreed to what a look would ask him about.
+    at_checkout = payment.reason in (Reason.CHECKOUT, Reason.CONSENT)
+    return seen.status not in _STILL_COLLECTABLE or (seen.stale and not at_checkout)
 
 
 def _draft(looking: Looking, method: MethodRow | None, look: InvoiceLook) -> _Draft:

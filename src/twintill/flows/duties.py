@@ -12,7 +12,7 @@ from typing import Any
 
 import structlog
 
-from twintill.flows import catch_up, purge, verify, watch
+from twintill.flows import catch_up, purge, sweep_invoices, verify, watch
 from twintill.flows.duty import Duty, Ran
 from twintill.flows.means import Means
 from twintill.ids import Scope
@@ -21,6 +21,7 @@ from twintill.store import duties
 DUTIES: Mapping[str, Duty] = {
     "catch_up": catch_up.catch_up,
     "compare_events": catch_up.compare_events,
+    "sweep_invoices": sweep_invoices.sweep_invoices,
     "purge_answers": purge.purge_answers,
     "verify": verify.verify_duty,
     "watch": watch.watch,

@@ -32,7 +32,10 @@ async def take_in(db: AsyncConnection, means: Means, scope: Scope, event: Stripe
     if event.thin:
         return await _thin(db, means, scope, event)
     if event.type.startswith("invoice.") and event.invoice is not None:
-        return await _invoice(db, means, scope, event, event.invoice)
+        status = event.invoice_status
+        return await saw_invoice(
+            db, means, scope, event.invoice, status, what=event.type, actor=event.id
+        )
     if event.type.startswith("customer.subscription."):
         return await _subscription(db, scope, event)
     if event.type == "customer.deleted" and event.customer_id is not None:
@@ -40,10 +43,21 @@ async def take_in(db: AsyncConnection, means: Means, scope: Scope, event: Stripe
     return ignored(f"nothing to do for {event.type}")
 
 
-async def _invoice(
-    db: AsyncConnection, means: Means, scope: Scope, event: StripeEvent, invoice: InvoiceShape
+async def saw_invoice(
+    db: AsyncConnection,
+    means: Means,
+    scope: Scope,
+    invoice: InvoiceShape,
+    status: InvoiceStatus | None,
+    *,
+    what: str,
+    actor: str,
 ) -> Verdict:
-    customer_id, status = invoice.customer_id, event.invoice_status
+    """An invoice was shown, by an event or a list: mirror it, open or ring its payment.
+
+    `what`: the event's type, or which list; `actor`: for the payment's history.
+    """
+    customer_id = invoice.customer_id
     if customer_id is None or not await mirror.customer_is_known(db, scope, customer_id):
         return ignored("not a customer of ours")
     if status is None:
@@ -51,27 +65,13 @@ async def _invoice(
     await mirror.saw_invoice(db, scope, _mirrored(invoice, customer_id, status))
     existing = await mirror.payment_of_invoice(db, scope, invoice.id)
     if existing is not None:
-        await _known(db, means, scope, existing, event, status)
+        # It has a payment: tell it that there may be something to see.
+        if status is not InvoiceStatus.DRAFT:
+            is_open = status is InvoiceStatus.OPEN
+            fact = InvoiceOpened(invoice.due_at) if is_open else InvoiceTouched(what)
+            await learn_within(db, means, scope, existing, fact, actor=actor)
         return DONE
     return await _perhaps_ours(db, means, scope, invoice, customer_id, status)
-
-
-async def _known(
-    db: AsyncConnection,
-    means: Means,
-    scope: Scope,
-    existing: str,
-    event: StripeEvent,
-    status: InvoiceStatus,
-) -> None:
-    """The invoice has a payment: tell it that there may be something to see."""
-    invoice = event.invoice
-    if status is InvoiceStatus.OPEN and invoice is not None:
-        await learn_within(
-            db, means, scope, existing, InvoiceOpened(invoice.due_at), actor=event.id
-        )
-    elif status is not InvoiceStatus.DRAFT:
-        await learn_within(db, means, scope, existing, InvoiceTouched(event.type), actor=event.id)
 
 
 async def _perhaps_ours(

@@ -4,7 +4,7 @@ Events move a status up a rank and mark what disagrees as stale; amounts come on
 answers of Stripe. Nothing about money is decided from the mirror.
 """
 
-from typing import Any
+from typing import Any, NamedTuple
 
 from sqlalchemy import bindparam, case, exists, func, select, update
 from sqlalchemy.dialects.postgresql import insert
@@ -137,12 +137,20 @@ async def saw_look(db: AsyncConnection, scope: Scope, look: InvoiceLook) -> None
     )
 
 
-async def invoice_status(db: AsyncConnection, scope: Scope, invoice_id: str) -> str | None:
+class Seen(NamedTuple):
+    """An invoice as it was last seen; `stale`: something said since that it is another by now."""
+
+    status: str
+    stale: bool
+
+
+async def invoice_seen(db: AsyncConnection, scope: Scope, invoice_id: str) -> Seen | None:
+    c = invoices.c
     found = await db.execute(
-        select(invoices.c.status).where(mine(invoices, scope), invoices.c.invoice_id == invoice_id)
+        select(c.status, c.stale).where(mine(invoices, scope), c.invoice_id == invoice_id)
     )
-    status: str | None = found.scalar_one_or_none()
-    return status
+    row = found.one_or_none()
+    return None if row is None else Seen(row.status, row.stale)
 
 
 async def payment_of_invoice(db: AsyncConnection, scope: Scope, invoice_id: str) -> str | None:

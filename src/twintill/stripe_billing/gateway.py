@@ -20,7 +20,7 @@ from twintill.stripe_billing.shapes import Id, Shape
 from twintill.stripe_billing.subscriptions import Subscriptions
 
 if TYPE_CHECKING:
-    from stripe.params import EventListParams
+    from stripe.params import EventListParams, InvoiceListParams
 
 
 @dataclass(frozen=True)
@@ -58,6 +58,20 @@ class Gateway(Invoices, Customers, Subscriptions):
         if starting_after is not None:
             params["starting_after"] = starting_after
         return await self.page(self.client.v1.events.list_async(params))
+
+    async def list_open_invoices(
+        self, created_lte: datetime, *, starting_after: str | None = None, limit: int = PAGE
+    ) -> list[dict[str, Any]]:
+        """One page of open `send_invoice` invoices as Stripe shows them, the newest first."""
+        params: InvoiceListParams = {
+            "status": "open",
+            "collection_method": "send_invoice",
+            "created": {"lte": int(created_lte.timestamp())},
+            "limit": limit,
+        }
+        if starting_after is not None:
+            params["starting_after"] = starting_after
+        return await self.page(self.client.v1.invoices.list_async(params))
 
 
 class _Account(Shape):

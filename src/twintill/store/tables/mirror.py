@@ -111,6 +111,7 @@ invoices = Table(
     flag("stale", "false"),
     time("created_at", null=False),
     time("seen_at", null=False),
+    time("listed_at"),  # when it was last in Stripe's list of open ones
     primary_key("invoice_id"),
     belongs_to("customers", "customer_id"),
     Index("ix_invoices_created", "stripe_account_id", "livemode", "created_at", "invoice_id"),
