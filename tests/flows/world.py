@@ -3,7 +3,7 @@
 import contextlib
 import functools
 import ssl
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
@@ -188,17 +188,22 @@ class World:
 
 @contextlib.asynccontextmanager
 async def running_world(
-    database: Database, answer_within_s: float = ANSWER_WITHIN_S
+    database: Database,
+    answer_within_s: float = ANSWER_WITHIN_S,
+    watch: Callable[[Any], Any] = lambda app: app,
 ) -> AsyncIterator[World]:
-    """Both sandboxes up, and the means to talk to them; Stripe's is held to its contract."""
+    """Both sandboxes up, and the means to talk to them; Stripe's is held to its contract.
+
+    `watch`: ASGI middleware around each of them, for who wants to see what passes.
+    """
     time = SharedClock(database.url)
     stripe = ContractChecker(create_stripe(time, StripeSandboxSettings(seed=1)))
     processor = create_processor(
         time, ProcessorSandboxSettings(api_key=PROCESSOR_KEY, slow_answer_s=answer_within_s * 2)
     )
     async with (
-        running(stripe) as stripe_url,
-        running(processor) as processor_url,
+        running(watch(stripe)) as stripe_url,
+        running(watch(processor)) as processor_url,
         _client(stripe_url) as stripe_admin,
         _client(processor_url) as processor_admin,
         _client() as adapters,

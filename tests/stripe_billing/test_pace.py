@@ -2,9 +2,11 @@
 
 import asyncio
 import contextlib
+import re
 import time
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -24,6 +26,7 @@ from twintill.store.database import open_database
 from twintill.store.pace import SharedBudget, reads_today
 from twintill.store.tables import stripe_lanes
 from twintill.store.work import LEASE
+from twintill.stripe_billing import connection
 from twintill.stripe_billing.connection import DEADLINE_S, endpoint_of
 from twintill.stripe_billing.gateway import Gateway, open_gateway
 from twintill.stripe_billing.pace import PATIENCE_S, Pacer
@@ -290,3 +293,17 @@ def test_waiting_and_answering_end_before_the_lease_does() -> None:
     lease_s = LEASE.total_seconds()
     assert 3 * (PATIENCE_S[Urgency.REPORT] + DEADLINE_S) < lease_s
     assert PATIENCE_S[Urgency.CHARGE] + DEADLINE_S < lease_s
+
+
+def test_nothing_of_ours_can_reach_the_limits_of_a_single_subscription() -> None:
+    """10 invoices a minute, 20 a day, 200 quantities an hour: we never make or change them.
+
+    Who adds such a call bounds it for each subscription, and then changes this test.
+    """
+    ours = Path(connection.__file__).parent.glob("*.py")
+    called = {
+        call for path in ours for call in re.findall(r"v1\.(\w+\.\w+)_async", path.read_text())
+    }
+    assert "subscriptions.create" in called
+    assert not called & {"invoices.create", "subscriptions.update", "subscriptions.resume"}
+    assert not [call for call in called if call.startswith("subscription_")]
