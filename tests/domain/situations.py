@@ -282,6 +282,7 @@ def _seen_there(minor: int = 2000, refund_id: str = "rfd_9") -> Make:
 FACTS: dict[str, Make] = {
     "InvoiceOpened": lambda _: f.InvoiceOpened(DUE),
     "InvoiceTouched": lambda _: f.InvoiceTouched("invoice.updated"),
+    "InvoiceTouched by its end": lambda _: f.InvoiceTouched("invoice.voided"),
     "ChargeStarted": lambda p: start(p.next_n),
     "ChargeStarted with another method": lambda p: start(p.next_n, method=OTHER_METHOD),
     "ChargeStarted without a method": lambda p: start(p.next_n, method=None),
@@ -327,6 +328,7 @@ FACTS: dict[str, Make] = {
     "ReplayStarted: another installation": lambda p: f.ReplayStarted(
         _attempt(p), replace(LOOK, foreign_installation="other")
     ),
+    "Withdrawn": lambda p: f.Withdrawn(_attempt(p), VOID),
     "FailedLate": lambda p: f.FailedLate(_attempt(p), "nsf", ""),
     "FailedLate, the first attempt": lambda _: f.FailedLate("att_1", "nsf", ""),
     "FailedLate for good": lambda p: f.FailedLate(

@@ -24,12 +24,14 @@ from twintill.domain.decision import (
 )
 from twintill.domain.doubt import next_ask, overdue
 from twintill.domain.dunning import GiveUp, next_move, wait_or_give_up
-from twintill.domain.facts import Answered, FailedLate, NotFoundThere, Via
+from twintill.domain.facts import Answered, FailedLate, NotFoundThere, Via, Withdrawn
 from twintill.domain.late_failure import failed_late
+from twintill.domain.look import why_closed
 from twintill.domain.outcomes import (
     Accepted,
     Approved,
     Declined,
+    DeclineKind,
     Finality,
     NeedsCustomer,
     NoAnswer,
@@ -246,6 +248,26 @@ def _not_sent_in_a_row(payment: Payment) -> int:
             break
         count += 1
     return count
+
+
+def withdrawn(payment: Payment, fact: Withdrawn, now: datetime) -> Decision:
+    """Nothing moved, and nothing will: the closed invoice needs no more looks."""
+    attempt = find_attempt(payment, fact.attempt_id)
+    if not attempt.unresolved:
+        return Decision(payment, attempt_id=attempt.id, note="resolved already")
+    attempt = replace(
+        attempt,
+        outcome=Outcome.DECLINED,
+        decline_kind=DeclineKind.SOFT,
+        code="withdrawn",
+        detail="cancelled at the processor: the invoice is closed",
+        answered_at=now,
+    )
+    payment = with_attempt(payment, attempt)
+    if payment.state not in (State.CHARGING, State.PENDING):
+        return _no_longer_out(payment, attempt, now)
+    payment = replace(answer_is_here(payment), state=State.CANCELED, reason=why_closed(fact.look))
+    return Decision(at_rest(payment, now), attempt_id=attempt.id, notices=(Notice.CANCELED,))
 
 
 def still_in_doubt(

@@ -8,8 +8,8 @@ from dataclasses import replace
 from datetime import datetime
 from typing import assert_never
 
-from twintill.domain import facts, refunds
-from twintill.domain.answers import answered, not_found_there, still_in_doubt
+from twintill.domain import facts, refunds, reporting
+from twintill.domain.answers import answered, not_found_there, still_in_doubt, withdrawn
 from twintill.domain.braked import charge_braked
 from twintill.domain.charging import charge_started, method_lost, no_method_found
 from twintill.domain.conclusion import concluded, conclusion_started
@@ -26,20 +26,17 @@ from twintill.domain.decision import (
 from twintill.domain.doubt import overdue
 from twintill.domain.facts import Fact
 from twintill.domain.late_failure import failed_late
-from twintill.domain.ledger import LedgerTransaction, reported, stranded
 from twintill.domain.look import Chargeable, NeedsPerson, judge_charge
 from twintill.domain.payment import (
     TIMED,
     Outcome,
     Payment,
     Reason,
-    Receipt,
     State,
 )
 from twintill.domain.person import person_said
 from twintill.domain.policy import Policy, pause_after
 from twintill.domain.steps import Rest, next_step
-from twintill.errors import BrokenInvariant
 
 
 def decide(  # noqa: C901, PLR0912 -- one flat table, a case per fact
@@ -50,7 +47,7 @@ def decide(  # noqa: C901, PLR0912 -- one flat table, a case per fact
         case facts.InvoiceOpened():
             return _invoice_opened(payment, fact, now)
         case facts.InvoiceTouched():
-            return _touched(payment, now)
+            return _touched(payment, fact, now)
         case facts.ChargeStarted():
             return charge_started(payment, fact, policy, now)
         case facts.ChargeBraked():
@@ -67,6 +64,8 @@ def decide(  # noqa: C901, PLR0912 -- one flat table, a case per fact
             return not_found_there(payment, fact, policy, now)
         case facts.ReplayStarted():
             return _replay_started(payment, fact, policy, now)
+        case facts.Withdrawn():
+            return withdrawn(payment, fact, now)
         case facts.FailedLate():
             return failed_late(payment, fact, policy, now)
         case facts.RefundStarted():
@@ -80,11 +79,11 @@ def decide(  # noqa: C901, PLR0912 -- one flat table, a case per fact
         case facts.RefundSeenThere():
             return refunds.refund_seen_there(payment, fact, now)
         case facts.InvoiceReported():
-            return _invoice_reported(payment, fact, policy, now)
+            return reporting.invoice_reported(payment, fact, policy, now)
         case facts.ReportRefused():
-            return _report_refused(payment, fact, policy, now)
+            return reporting.report_refused(payment, fact, policy, now)
         case facts.ReportFailed():
-            return _report_failed(payment, fact, policy, now)
+            return reporting.report_failed(payment, fact, policy, now)
         case facts.AmountAgreed():
             return _amount_agreed(payment, fact, now)
         case facts.MethodAdded():
@@ -111,11 +110,17 @@ def _invoice_opened(payment: Payment, fact: facts.InvoiceOpened, now: datetime) 
     return Decision(waiting(payment, Reason.READY, now))
 
 
-def _touched(payment: Payment, now: datetime) -> Decision:
+_CLOSING = frozenset(("invoice.voided", "invoice.paid", "invoice.deleted"))
+
+
+def _touched(payment: Payment, fact: facts.InvoiceTouched, now: datetime) -> Decision:
     """Look sooner, where looking is all that is to be done; never while an attempt is out."""
     held = payment.ended or payment.parked_why is not None or payment.reason in TIMED
     goes_back = payment.state is State.STRANDED and not payment.unapplied_minor
-    if held or goes_back or payment.unresolved_attempt is not None:
+    # A pending charge of an invoice that was closed may still be cancelled at the processor.
+    pending = payment.state is State.PENDING and fact.event_type in _CLOSING
+    out = payment.unresolved_attempt is not None and not pending
+    if held or goes_back or out:
         return Decision(payment, note="nothing to look at")
     return Decision(replace(payment, next_look_at=now))
 
@@ -166,78 +171,6 @@ def _replay_started(
     return Decision(payment, send=Send(sent), attempt_id=sent.id)
 
 
-def _invoice_reported(
-    payment: Payment, fact: facts.InvoiceReported, policy: Policy, now: datetime
-) -> Decision:
-    """Stripe confirmed an amount: that much is reported, anything beyond it is stranded."""
-    if not payment.receipts:
-        raise BrokenInvariant(f"{payment.id}: reported, and nothing was collected")
-    told_again = payment.unapplied_minor == 0
-    payment, postings = _split(payment, fact.confirmed_minor)
-    if fact.confirmed_minor > payment.reported_minor:
-        return _more_confirmed(payment, fact, postings)
-    if told_again:
-        return Decision(payment, note="reported already")
-    if payment.stranded_minor == 0:
-        payment = replace(_settled_state(payment, State.REPORTED), reason=None)
-        return Decision(payment, postings=postings, notices=(Notice.REPORTED,))
-    why = "more was collected than Stripe confirmed: refund or credit the rest"
-    payment, notices = refunds.strand(payment, Reason.MORE_THAN_DUE, why, policy, now)
-    return Decision(payment, postings=postings, notices=(Notice.REPORTED, *notices))
-
-
-def _more_confirmed(
-    payment: Payment, fact: facts.InvoiceReported, postings: tuple[LedgerTransaction, ...]
-) -> Decision:
-    """A debit failed while its report was on the way: Stripe counts money that is not here."""
-    why = (
-        f"Stripe confirmed {fact.confirmed_minor} and {payment.reported_minor} is here: a debit "
-        "failed while it was reported; credit note and new invoice"
-    )
-    if postings:
-        payment = replace(_settled_state(payment, State.REPORTED), reason=Reason.FAILED_LATE)
-    notices = (Notice.REPORTED,) if postings else ()
-    return Decision(
-        parked(payment, why), postings=postings, notices=(*notices, Notice.NEEDS_PERSON)
-    )
-
-
-def _report_refused(
-    payment: Payment, fact: facts.ReportRefused, policy: Policy, now: datetime
-) -> Decision:
-    """Stripe's readable answer to our own report is the only thing that strands money."""
-    if payment.unapplied_minor == 0:
-        return Decision(payment, note="nothing was left to report")
-    if not fact.look.closed:
-        raise BrokenInvariant(f"{payment.id}: a report is refused only by a closed invoice")
-    payment, postings = _split(payment, 0)
-    reason = _CLOSED_REASON.get(fact.look.status.value, Reason.PAID_ELSEWHERE)
-    why = f"collected, but the invoice is closed ({reason}): refund or credit it"
-    payment, notices = refunds.strand(payment, reason, why, policy, now)
-    return Decision(payment, postings=postings, notices=notices)
-
-
-_CLOSED_REASON = {"void": Reason.INVOICE_VOID, "deleted": Reason.INVOICE_DELETED}
-
-
-def _report_failed(
-    payment: Payment, fact: facts.ReportFailed, policy: Policy, now: datetime
-) -> Decision:
-    if payment.unapplied_minor == 0:
-        return Decision(payment, note=fact.detail)
-    if not fact.began:
-        # `pay` was certainly not sent: it must not be taken for ours when somebody else marks it.
-        reports = max(payment.reports - 1, 0)
-        payment = replace(payment, reports=reports, unreadable=payment.unreadable + 1)
-    if fact.needs_person:
-        return Decision(parked(payment, fact.detail), notices=(Notice.NEEDS_PERSON,))
-    tries = payment.reports + payment.unreadable
-    later = now + pause_after(policy.stripe_pauses, max(tries - 1, 0))
-    # Somebody should look at a key that stays wrong, but reports are never paused.
-    notices = (Notice.NEEDS_PERSON,) if tries == policy.reports_before_notice else ()
-    return Decision(replace(payment, next_look_at=later), notices=notices, note=fact.detail)
-
-
 def _amount_agreed(payment: Payment, fact: facts.AmountAgreed, now: datetime) -> Decision:
     """A limit only ever rises: an earlier, higher yes stays given. No limit stays none."""
     if payment.limit_minor is not None:
@@ -279,36 +212,3 @@ def _unparked(payment: Payment, now: datetime) -> Decision:
 
 
 _SCHEDULED = frozenset((Reason.RETRY, Reason.NETWORK_LIMIT))
-
-
-def _split(payment: Payment, confirmed_minor: int) -> tuple[Payment, tuple[LedgerTransaction, ...]]:
-    """Spread what Stripe confirmed over the receipts, oldest first; strand the rest."""
-    receipts: list[Receipt] = []
-    postings: list[LedgerTransaction] = []
-    for receipt in payment.receipts:
-        applied = min(receipt.unapplied_minor, confirmed_minor)
-        rest = receipt.unapplied_minor - applied
-        confirmed_minor -= applied
-        if applied:
-            postings.append(reported(receipt, applied))
-        if rest:
-            postings.append(stranded(receipt, rest))
-        receipts.append(
-            replace(
-                receipt,
-                reported_minor=receipt.reported_minor + applied,
-                stranded_minor=receipt.stranded_minor + rest,
-            )
-        )
-    return replace(payment, receipts=tuple(receipts)), tuple(postings)
-
-
-def _settled_state(payment: Payment, state: State) -> Payment:
-    """The money's state, unended while another attempt is out or a person is called."""
-    out = payment.unresolved_attempt is not None
-    return replace(
-        payment,
-        state=state,
-        ended=not out and payment.parked_why is None,
-        next_look_at=payment.next_look_at if out else None,
-    )

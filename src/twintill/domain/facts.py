@@ -134,6 +134,14 @@ class ReplayStarted:
 
 
 @dataclass(frozen=True, slots=True)
+class Withdrawn:
+    """A pending charge was cancelled at the processor: Stripe's answer shows the invoice closed."""
+
+    attempt_id: str
+    look: InvoiceLook
+
+
+@dataclass(frozen=True, slots=True)
 class FailedLate:
     """Collected money failed by itself after it was approved (bank debits)."""
 
@@ -288,6 +296,7 @@ Fact = (
     | PersonSaid
     | NotFoundThere
     | ReplayStarted
+    | Withdrawn
     | FailedLate
     | RefundStarted
     | RefundReplayStarted

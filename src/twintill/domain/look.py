@@ -42,7 +42,7 @@ def judge_charge(
     `n` is the number of the attempt that is about to be made, or replayed.
     """
     if look.closed or look.status is InvoiceStatus.UNCOLLECTIBLE:
-        return Closed(_why_closed(look))
+        return Closed(why_closed(look))
     if look.foreign_installation is not None:
         return NeedsPerson(
             f"installation {look.foreign_installation} charges this invoice too: two copies of "
@@ -65,7 +65,8 @@ def judge_charge(
     return _wait(payment, look, policy, now) or Chargeable(look.amount_remaining_minor)
 
 
-def _why_closed(look: InvoiceLook) -> Reason:
+def why_closed(look: InvoiceLook) -> Reason:
+    """Of one that is closed, or uncollectible."""
     if look.status is InvoiceStatus.PAID and look.amount_due_minor == look.amount_paid_minor == 0:
         return Reason.NOTHING_DUE  # Stripe pays zero invoices (trials, credit) by itself
     return _CLOSED[look.status]

@@ -1,8 +1,13 @@
 """Holding a payment: the lease, the payment as it was claimed, and how what was seen is learned."""
 
+import asyncio
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import datetime
+from typing import TypeVar
 
+import structlog
+from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from twintill.domain import steps
@@ -26,7 +31,13 @@ from twintill.domain.policy import Policy
 from twintill.flows.learn import learn_within
 from twintill.flows.means import Means
 from twintill.store import mirror, work
+from twintill.store.database import is_away
 from twintill.store.work import PAYMENTS, Lease
+
+T = TypeVar("T")
+# 20 s together: what is left of a lease after the longest request.
+_PAUSES_S = (0.1, 0.4, 1.5, 3.0, 5.0, 5.0, 5.0)
+_log = structlog.get_logger(__name__)
 
 Start = ChargeStarted | ReplayStarted | ConclusionStarted
 
@@ -90,6 +101,15 @@ class Looking:
         `go_on`: where the next step is to report the approval, and it was ours to write, keep the
         lease and answer the payment to go on with.
         """
+
+        async def write() -> Payment | None:
+            return await self._write_answer(attempt, outcome, via, go_on=go_on)
+
+        return await _until_written(write)
+
+    async def _write_answer(
+        self, attempt: Attempt, outcome: ChargeOutcome, via: Via, *, go_on: bool
+    ) -> Payment | None:
         async with self.means.database.begin() as db:
             held = await work.keep(db, PAYMENTS, self.lease)
             fact = Answered(attempt.id, outcome, via if held else Via.STALE)
@@ -101,11 +121,15 @@ class Looking:
 
     async def learn_refund_answer(self, refund: Refund, outcome: ChargeOutcome, via: Via) -> None:
         """What the processor said of a refund; a lost lease makes it as weak as for a charge."""
-        async with self.means.database.begin() as db:
-            held = await work.keep(db, PAYMENTS, self.lease)
-            fact = RefundAnswered(refund.id, outcome, via if held else Via.STALE)
-            await learn_within(db, self.means, self.lease.scope, self.payment.id, fact)
-            await work.release(db, PAYMENTS, self.lease)
+
+        async def write() -> None:
+            async with self.means.database.begin() as db:
+                held = await work.keep(db, PAYMENTS, self.lease)
+                fact = RefundAnswered(refund.id, outcome, via if held else Via.STALE)
+                await learn_within(db, self.means, self.lease.scope, self.payment.id, fact)
+                await work.release(db, PAYMENTS, self.lease)
+
+        await _until_written(write)
 
     def _goes_on(self, decision: Decision) -> bool:
         reported_next = isinstance(steps.next_step(decision.payment), steps.Report)
@@ -115,3 +139,19 @@ class Looking:
         """Nothing to do: give the lease back."""
         async with self.means.database.begin() as db:
             await work.release(db, PAYMENTS, self.lease)
+
+
+async def _until_written(write: Callable[[], Awaitable[T]]) -> T:
+    """An answer is in our hands and the database may be away for a moment: the lease outlasts it.
+
+    Told twice an answer does no harm. After that, whoever has the lease next asks for it.
+    """
+    for pause_s in _PAUSES_S:
+        try:
+            return await write()
+        except (OSError, SQLAlchemyError) as error:
+            if not is_away(error):
+                raise
+            _log.warning("answer_not_written", error=type(error).__name__, retry_in_s=pause_s)
+        await asyncio.sleep(pause_s)
+    return await write()

@@ -7,12 +7,22 @@ fresh last look; "not found" is a proof only when nothing can appear any more; t
 from datetime import timedelta
 
 from twintill.domain.doubt import Window, may_replay, nothing_can_appear
-from twintill.domain.facts import ChargeBraked, LookFailed, NotFoundThere, ReplayStarted, Via
-from twintill.domain.outcomes import ChargeOutcome, LookUp, NoAnswer, NotFound, NotSent
+from twintill.domain.facts import (
+    ChargeBraked,
+    LookFailed,
+    NotFoundThere,
+    ReplayStarted,
+    Via,
+    Withdrawn,
+)
+from twintill.domain.invoice import InvoiceLook, InvoiceStatus
+from twintill.domain.outcomes import ChargeOutcome, Declined, LookUp, NoAnswer, NotFound, NotSent
 from twintill.domain.payment import Attempt
 from twintill.flows.looking import Looking
 from twintill.processors import Capabilities, LookUpBy, PreparedCharge
-from twintill.store import brakes
+from twintill.store import brakes, mirror
+
+_CLOSED = (InvoiceStatus.VOID, InvoiceStatus.DELETED, InvoiceStatus.PAID)
 
 
 async def resolve(looking: Looking, attempt: Attempt) -> None:
@@ -37,12 +47,40 @@ async def ask(looking: Looking, attempt: Attempt) -> None:
     if attempt.processor_payment_id is None:
         await resolve(looking, attempt)
         return
+    if attempt.unresolved and processor.capabilities.can_cancel_pending:
+        closed = await _closed_meanwhile(looking)
+        if closed is not None:
+            await _withdraw(looking, attempt, attempt.processor_payment_id, closed)
+            return
     found = await processor.get_charge(attempt.processor_payment_id)
     seen = _seen(found)
     if isinstance(seen, NoAnswer) and not attempt.unresolved:
         await looking.learn(LookFailed(seen.detail))  # asked whether it is final by now
         return
     await looking.learn_answer(attempt, seen, Via.RECORD)
+
+
+async def _closed_meanwhile(looking: Looking) -> InvoiceLook | None:
+    """An event said that the invoice is closed: what Stripe itself says, when it is so."""
+    scope, invoice_id = looking.lease.scope, looking.payment.invoice_id
+    async with looking.means.database.connect() as db:
+        status = await mirror.invoice_status(db, scope, invoice_id)
+    if status not in _CLOSED:
+        return None
+    look = await looking.means.stripe.read_invoice(invoice_id)
+    return look if look.closed else None
+
+
+async def _withdraw(
+    looking: Looking, attempt: Attempt, processor_payment_id: str, look: InvoiceLook
+) -> None:
+    """Cancel it while that is possible; too late, and its answer counts as any other."""
+    processor = looking.means.processor(attempt.processor, attempt.processor_account_id)
+    seen = _seen(await processor.cancel_charge(processor_payment_id))
+    if isinstance(seen, Declined):
+        await looking.learn(Withdrawn(attempt.id, look), look=look)
+    else:
+        await looking.learn_answer(attempt, seen, Via.RECORD)
 
 
 async def _replay(looking: Looking, attempt: Attempt) -> None:

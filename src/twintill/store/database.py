@@ -5,7 +5,8 @@ from typing import Any
 
 from sqlalchemy import event
 from sqlalchemy.engine import URL, make_url
-from sqlalchemy.exc import DisconnectionError
+from sqlalchemy.exc import DBAPIError, DisconnectionError, InterfaceError, OperationalError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
 # A transaction of ours never waits on the network, so these are generous; a stuck one must not
@@ -15,6 +16,10 @@ _TIMEOUTS = {
     "statement_timeout": "30s",
     "idle_in_transaction_session_timeout": "30s",
 }
+
+
+# SQLSTATE classes of what passes: no connection, conflict, no room, not ready or locked, shut down.
+_PASSING = frozenset(("08", "40", "53", "55", "57"))
 
 
 def open_database(url: str, *, pool_size: int = 10, pgbouncer: bool = False) -> AsyncEngine:
@@ -48,6 +53,18 @@ def _refuse_closed(connection: Any, _record: Any, _proxy: Any) -> None:
         raise DisconnectionError
 
 
+def is_away(error: BaseException) -> bool:
+    """The connection or the server is gone, for now: the same may be tried again.
+
+    What was being committed may have been: only for what may be written twice.
+    """
+    if isinstance(error, DBAPIError):
+        state = str(getattr(error.orig, "sqlstate", None) or "")
+        lost = isinstance(error, InterfaceError | OperationalError) or error.connection_invalidated
+        return lost or state[:2] in _PASSING
+    return isinstance(error, OSError | PoolTimeout)
+
+
 def driver_url(url: str) -> URL:
     """The same address, through our one driver."""
     return make_url(url).set(drivername="postgresql+asyncpg")
@@ -55,4 +72,4 @@ def driver_url(url: str) -> URL:
 
 Row = Mapping[str, Any]
 
-__all__ = ["AsyncConnection", "AsyncEngine", "Row", "driver_url", "open_database"]
+__all__ = ["AsyncConnection", "AsyncEngine", "Row", "driver_url", "is_away", "open_database"]

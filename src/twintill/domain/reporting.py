@@ -1,0 +1,120 @@
+"""What Stripe said of the money that is here: reported, refused, not yet (part of `decide`). Pure.
+
+Only Stripe's answer to our own report strands money (DESIGN law 5); what it confirmed is reported,
+anything beyond it is the customer's.
+"""
+
+from dataclasses import replace
+from datetime import datetime
+
+from twintill.domain import facts, refunds
+from twintill.domain.decision import Decision, Notice, parked
+from twintill.domain.ledger import LedgerTransaction, reported, stranded
+from twintill.domain.payment import Payment, Reason, Receipt, State
+from twintill.domain.policy import Policy, pause_after
+from twintill.errors import BrokenInvariant
+
+
+def invoice_reported(
+    payment: Payment, fact: facts.InvoiceReported, policy: Policy, now: datetime
+) -> Decision:
+    """Stripe confirmed an amount: that much is reported, anything beyond it is stranded."""
+    if not payment.receipts:
+        raise BrokenInvariant(f"{payment.id}: reported, and nothing was collected")
+    told_again = payment.unapplied_minor == 0
+    payment, postings = _split(payment, fact.confirmed_minor)
+    if fact.confirmed_minor > payment.reported_minor:
+        return _more_confirmed(payment, fact, postings)
+    if told_again:
+        return Decision(payment, note="reported already")
+    if payment.stranded_minor == 0:
+        payment = replace(_settled_state(payment, State.REPORTED), reason=None)
+        return Decision(payment, postings=postings, notices=(Notice.REPORTED,))
+    why = "more was collected than Stripe confirmed: refund or credit the rest"
+    payment, notices = refunds.strand(payment, Reason.MORE_THAN_DUE, why, policy, now)
+    return Decision(payment, postings=postings, notices=(Notice.REPORTED, *notices))
+
+
+def _more_confirmed(
+    payment: Payment, fact: facts.InvoiceReported, postings: tuple[LedgerTransaction, ...]
+) -> Decision:
+    """A debit failed while its report was on the way: Stripe counts money that is not here."""
+    why = (
+        f"Stripe confirmed {fact.confirmed_minor} and {payment.reported_minor} is here: a debit "
+        "failed while it was reported; credit note and new invoice"
+    )
+    if postings:
+        payment = replace(_settled_state(payment, State.REPORTED), reason=Reason.FAILED_LATE)
+    notices = (Notice.REPORTED,) if postings else ()
+    return Decision(
+        parked(payment, why), postings=postings, notices=(*notices, Notice.NEEDS_PERSON)
+    )
+
+
+def report_refused(
+    payment: Payment, fact: facts.ReportRefused, policy: Policy, now: datetime
+) -> Decision:
+    """Stripe's readable answer to our own report is the only thing that strands money."""
+    if payment.unapplied_minor == 0:
+        return Decision(payment, note="nothing was left to report")
+    if not fact.look.closed:
+        raise BrokenInvariant(f"{payment.id}: a report is refused only by a closed invoice")
+    payment, postings = _split(payment, 0)
+    reason = _CLOSED_REASON.get(fact.look.status.value, Reason.PAID_ELSEWHERE)
+    why = f"collected, but the invoice is closed ({reason}): refund or credit it"
+    payment, notices = refunds.strand(payment, reason, why, policy, now)
+    return Decision(payment, postings=postings, notices=notices)
+
+
+_CLOSED_REASON = {"void": Reason.INVOICE_VOID, "deleted": Reason.INVOICE_DELETED}
+
+
+def report_failed(
+    payment: Payment, fact: facts.ReportFailed, policy: Policy, now: datetime
+) -> Decision:
+    if payment.unapplied_minor == 0:
+        return Decision(payment, note=fact.detail)
+    if not fact.began:
+        # `pay` was certainly not sent: it must not be taken for ours when somebody else marks it.
+        reports = max(payment.reports - 1, 0)
+        payment = replace(payment, reports=reports, unreadable=payment.unreadable + 1)
+    if fact.needs_person:
+        return Decision(parked(payment, fact.detail), notices=(Notice.NEEDS_PERSON,))
+    tries = payment.reports + payment.unreadable
+    later = now + pause_after(policy.stripe_pauses, max(tries - 1, 0))
+    # Somebody should look at a key that stays wrong, but reports are never paused.
+    notices = (Notice.NEEDS_PERSON,) if tries == policy.reports_before_notice else ()
+    return Decision(replace(payment, next_look_at=later), notices=notices, note=fact.detail)
+
+
+def _split(payment: Payment, confirmed_minor: int) -> tuple[Payment, tuple[LedgerTransaction, ...]]:
+    """Spread what Stripe confirmed over the receipts, oldest first; strand the rest."""
+    receipts: list[Receipt] = []
+    postings: list[LedgerTransaction] = []
+    for receipt in payment.receipts:
+        applied = min(receipt.unapplied_minor, confirmed_minor)
+        rest = receipt.unapplied_minor - applied
+        confirmed_minor -= applied
+        if applied:
+            postings.append(reported(receipt, applied))
+        if rest:
+            postings.append(stranded(receipt, rest))
+        receipts.append(
+            replace(
+                receipt,
+                reported_minor=receipt.reported_minor + applied,
+                stranded_minor=receipt.stranded_minor + rest,
+            )
+        )
+    return replace(payment, receipts=tuple(receipts)), tuple(postings)
+
+
+def _settled_state(payment: Payment, state: State) -> Payment:
+    """The money's state, unended while another attempt is out or a person is called."""
+    out = payment.unresolved_attempt is not None
+    return replace(
+        payment,
+        state=state,
+        ended=not out and payment.parked_why is None,
+        next_look_at=payment.next_look_at if out else None,
+    )
