@@ -68,16 +68,14 @@ def decide(  # noqa: C901, PLR0912 -- one flat table, a case per fact
             return withdrawn(payment, fact, now)
         case facts.FailedLate():
             return failed_late(payment, fact, policy, now)
-        case facts.RefundStarted():
-            return refunds.refund_started(payment, fact, now)
-        case facts.RefundReplayStarted():
-            return refunds.refund_replay_started(payment, fact, now)
-        case facts.RefundAnswered():
-            return refunds.refund_answered(payment, fact, policy, now)
-        case facts.RefundNotFoundThere():
-            return refunds.refund_not_found_there(payment, fact, policy, now)
-        case facts.RefundSeenThere():
-            return refunds.refund_seen_there(payment, fact, now)
+        case (
+            facts.RefundStarted()
+            | facts.RefundReplayStarted()
+            | facts.RefundAnswered()
+            | facts.RefundNotFoundThere()
+            | facts.RefundSeenThere()
+        ):
+            return refunds.refund_told(payment, fact, policy, now)
         case facts.InvoiceReported():
             return reporting.invoice_reported(payment, fact, policy, now)
         case facts.ReportRefused():

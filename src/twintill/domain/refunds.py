@@ -39,6 +39,27 @@ from twintill.money import Money
 _DEFINITE = frozenset((Via.FIRST, Via.EXACT_REPLAY, Via.RECORD, Via.PERSON))
 
 
+RefundFact = (
+    RefundStarted | RefundReplayStarted | RefundAnswered | RefundNotFoundThere | RefundSeenThere
+)
+
+
+def refund_told(payment: Payment, fact: RefundFact, policy: Policy, now: datetime) -> Decision:
+    """Raises BrokenInvariant when the refund is not this payment's."""
+    match fact:
+        case RefundStarted():
+            return _started(payment, fact, now)
+        case RefundReplayStarted():
+            return _replay_started(payment, fact, now)
+        case RefundAnswered():
+            return _answered(payment, fact, policy, now)
+        case RefundNotFoundThere():
+            return _not_found_there(payment, fact, policy, now)
+        case RefundSeenThere():
+            return _seen_there(payment, fact, now)
+    assert_never(fact)
+
+
 def strand(
     payment: Payment, reason: Reason, why: str, policy: Policy, now: datetime
 ) -> tuple[Payment, tuple[Notice, ...]]:
@@ -60,7 +81,7 @@ def at_rest(payment: Payment, give_back_at: datetime) -> Payment:
     return replace(payment, ended=True, next_look_at=None)
 
 
-def refund_started(payment: Payment, fact: RefundStarted, now: datetime) -> Decision:
+def _started(payment: Payment, fact: RefundStarted, now: datetime) -> Decision:
     """May it be sent? Everything that could have changed since the look is checked again."""
     receipt = payment.receipt_to_give_back
     if payment.parked_why is not None:
@@ -93,7 +114,7 @@ def refund_started(payment: Payment, fact: RefundStarted, now: datetime) -> Deci
     return Decision(payment, give_back=refund, attempt_id=refund.id)
 
 
-def refund_replay_started(payment: Payment, fact: RefundReplayStarted, now: datetime) -> Decision:
+def _replay_started(payment: Payment, fact: RefundReplayStarted, now: datetime) -> Decision:
     """The same key once more; a void cannot be undone, so no new look at Stripe is needed."""
     refund = payment.unresolved_refund
     if refund is None or refund.id != fact.refund_id or refund.outcome is Outcome.ACCEPTED:
@@ -105,10 +126,7 @@ def refund_replay_started(payment: Payment, fact: RefundReplayStarted, now: date
     return Decision(payment, give_back=sent, attempt_id=sent.id)
 
 
-def refund_answered(
-    payment: Payment, fact: RefundAnswered, policy: Policy, now: datetime
-) -> Decision:
-    """Raises BrokenInvariant when the refund is not this payment's."""
+def _answered(payment: Payment, fact: RefundAnswered, policy: Policy, now: datetime) -> Decision:
     refund = _find(payment, fact.refund_id)
     match fact.outcome:
         case Approved() as told:
@@ -126,7 +144,7 @@ def refund_answered(
     assert_never(fact.outcome)
 
 
-def refund_not_found_there(
+def _not_found_there(
     payment: Payment, fact: RefundNotFoundThere, policy: Policy, now: datetime
 ) -> Decision:
     """A proof only once nothing can appear any more."""
@@ -137,7 +155,7 @@ def refund_not_found_there(
     return _did_nothing(payment, refund, proved, policy, now)
 
 
-def refund_seen_there(payment: Payment, fact: RefundSeenThere, now: datetime) -> Decision:
+def _seen_there(payment: Payment, fact: RefundSeenThere, now: datetime) -> Decision:
     """Somebody gave it back at the processor, by hand: booked, and only the rest is ours to do."""
     receipt = payment.receipt_to_give_back
     if payment.unresolved_refund is not None or receipt is None or receipt.id != fact.receipt_id:
