@@ -64,8 +64,8 @@ async def _closed_meanwhile(looking: Looking) -> InvoiceLook | None:
     """An event said that the invoice is closed: what Stripe itself says, when it is so."""
     scope, invoice_id = looking.lease.scope, looking.payment.invoice_id
     async with looking.means.database.connect() as db:
-        status = await mirror.invoice_status(db, scope, invoice_id)
-    if status not in _CLOSED:
+        seen = await mirror.invoice_seen(db, scope, invoice_id)
+    if seen is None or seen.status not in _CLOSED:
         return None
     look = await looking.means.stripe.read_invoice(invoice_id)
     return look if look.closed else None
