@@ -45,7 +45,7 @@ SEEDS ?= 200
 SEED ?= 0
 WORLD ?= small
 .PHONY: simulate
-simulate: $(READY)  ## seeded worlds in virtual time: SEEDS=n, SEED=first, WORLD=small|month|year
+simulate: $(READY)  ## seeded worlds in virtual time: SEEDS=n, SEED=first, WORLD=small|month|year|core
 	@PYTHONHASHSEED=0 $(BIN)/python -m tests.simulation --seeds $(SEEDS) --seed $(SEED) --world $(WORLD)
 
 .PHONY: prove

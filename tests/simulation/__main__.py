@@ -6,8 +6,11 @@ import os
 import sys
 import time
 
+from tests.simulation import core
 from tests.simulation.database import own_database
 from tests.simulation.world import SIZES, Result, simulate
+
+_CORE = "core"
 
 
 def main() -> int:
@@ -16,6 +19,10 @@ def main() -> int:
         # The order of sets must be the same in every process, too.
         os.environ["PYTHONHASHSEED"] = "0"
         os.execv(sys.executable, [sys.executable, "-m", "tests.simulation", *sys.argv[1:]])
+    return _run_core(options) if options.world == _CORE else _run_worlds(options)
+
+
+def _run_worlds(options: argparse.Namespace) -> int:
     began = time.monotonic()
     failed: list[Result] = []
     payments = charges = 0
@@ -40,6 +47,36 @@ def main() -> int:
     return 1 if failed else 0
 
 
+def _run_core(options: argparse.Namespace) -> int:
+    """Histories of one payment, without a database."""
+    began = time.monotonic()
+    failed = charges = 0
+    for seed in range(options.seed, options.seed + options.seeds):
+        history = core.live(seed)
+        charges += history.charges
+        if history.wrong is not None:
+            failed += 1
+            _tell_history(history, options)
+            if not options.keep_going:
+                break
+    count = seed - options.seed + 1
+    took_s = time.monotonic() - began
+    print(
+        f"{count} histories of the core, {charges} charges in {took_s:.0f} s "
+        f"({count / took_s:.0f} a second): {failed} failed"
+    )
+    return 1 if failed else 0
+
+
+def _tell_history(history: core.History, options: argparse.Namespace) -> None:
+    lines: list[str] = []
+    core.live(history.seed, lines)
+    if not options.quiet:
+        print("\n".join(lines))
+    print(f"seed {history.seed}: {history.wrong}")
+    print(f"again: make simulate SEEDS=1 SEED={history.seed} WORLD={_CORE}")
+
+
 def _tell(result: Result, options: argparse.Namespace) -> None:
     if not options.quiet:
         print("\n".join(result.lines))
@@ -52,7 +89,7 @@ def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m tests.simulation", description=__doc__)
     parser.add_argument("--seeds", type=int, default=100)
     parser.add_argument("--seed", type=int, default=0, help="the first one")
-    parser.add_argument("--world", choices=sorted(SIZES), default="small")
+    parser.add_argument("--world", choices=[*sorted(SIZES), _CORE], default="small")
     parser.add_argument("--keep-going", action="store_true", help="do not stop at a failure")
     parser.add_argument("--quiet", action="store_true", help="name failures, print no trace")
     parser.add_argument("--trace", action="store_true", help="print every trace")

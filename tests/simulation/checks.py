@@ -12,6 +12,7 @@ from twintill.sandbox.processor.objects import Charge
 if TYPE_CHECKING:
     from tests.simulation.world import World
 
+_TIME_TO_ASK_S = 3 * 3600  # longer than the longest pause between two questions
 _UNRESOLVED = ("started", "accepted", "no_answer", "needs_customer")
 
 
@@ -127,7 +128,9 @@ def _check_parking(world: World, invoice: Invoice, row: Any, attempts: dict[str,
     _wrong_if(world, invoice, needless, "our own report was taken for somebody else's")
     in_doubt = why.startswith("in doubt")
     names = {a["processor"] for a in attempts.values() if a["outcome"] in _UNRESOLVED}
-    _wrong_if(world, invoice, in_doubt and names == {"exact"}, "in doubt for ever, and could ask")
+    in_calm = row["parked_at"].timestamp() > world.network.calm_from_s + _TIME_TO_ASK_S
+    could_ask = in_doubt and names == {"exact"} and in_calm
+    _wrong_if(world, invoice, could_ask, "in doubt for ever, and could ask")
     for sign in ("another installation", "installation ", "a database that this one"):
         _wrong_if(world, invoice, why.startswith(sign), f"parked: {why}")
 

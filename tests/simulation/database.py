@@ -4,13 +4,15 @@ import asyncio
 import contextlib
 import time
 from collections.abc import Callable, Collection, Iterator
-from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import asyncpg
+from sqlalchemy import Engine
+from sqlalchemy.ext.asyncio import AsyncEngine
 
 from tests.postgres import Database, Databases, folder_of_this_run
 from twintill.sandbox import postgres
+from twintill.store.database import open_database
 
 _GONE_WITHIN_S = 10.0
 # Numbers of a sequence are seen by everybody at once, outside any transaction.
@@ -25,12 +27,12 @@ $$ SELECT 'epoch'::timestamptz + last_value * interval '1 microsecond' FROM sim_
 
 
 class SimDatabase:
-    """One connection of its own, in its own thread: it answers while the world stands still."""
+    """One connection of its own, on its own loop: it answers while the world stands still."""
 
     def __init__(self, database: Database) -> None:
-        self.url = f"{database.url}?ssl=disable"
-        self._thread = ThreadPoolExecutor(1)
-        self._runner = asyncio.Runner()
+        self._url = f"{database.url}?ssl=disable"
+        self._loop = asyncio.new_event_loop()
+        self._engines: dict[int, AsyncEngine] = {}
         self._connection = self._run(asyncpg.connect, database.admin_url)
         # A deadlock must have been found before the loop calls anybody blocked.
         self.execute(f"ALTER DATABASE {database.name} SET deadlock_timeout = '1ms'")
@@ -85,16 +87,37 @@ class SimDatabase:
             self.execute("ROLLBACK")
         return False
 
+    def engine(self, pool_size: int) -> AsyncEngine:
+        """For one process of a world. Compiling, and asking who the server is, happen only once."""
+        first = self._first_engine(pool_size)
+        engine = Engine(first.pool.recreate(), first.dialect, first.url, hide_parameters=True)
+        engine._compiled_cache = first._compiled_cache
+        return AsyncEngine(engine)
+
     def close(self) -> None:
         self._run(self._connection.close)
-        self._thread.submit(self._runner.close).result()
-        self._thread.shutdown()
+        self._loop.close()
+
+    def _first_engine(self, pool_size: int) -> Engine:
+        if pool_size not in self._engines:
+            self._engines[pool_size] = open_database(self._url, pool_size=pool_size)
+            self._run(_greet, self._engines[pool_size])
+        return self._engines[pool_size].sync_engine
 
     def _run(self, function: Callable[..., Any], *args: Any) -> Any:
-        async def call() -> Any:
-            return await function(*args)
+        """Beside the loop that may be running: it knows nothing of this one meanwhile."""
+        running = asyncio._get_running_loop()
+        asyncio._set_running_loop(None)
+        try:
+            return self._loop.run_until_complete(function(*args))
+        finally:
+            asyncio._set_running_loop(running)
 
-        return self._thread.submit(self._runner.run, call()).result()
+
+async def _greet(engine: AsyncEngine) -> None:
+    async with engine.connect():
+        pass
+    await engine.dispose()
 
 
 @contextlib.contextmanager

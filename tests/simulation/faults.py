@@ -5,11 +5,13 @@ import random
 from collections.abc import Callable
 from contextvars import Context
 from dataclasses import dataclass
+from datetime import timedelta
 from enum import StrEnum
 from typing import Generic, TypeVar
 
 from tests.simulation.loop import must_be_alive
 from tests.simulation.trace import Trace
+from twintill.domain.policy import Policy
 
 T = TypeVar("T")
 _FOR_EVER_S = 10_000.0
@@ -64,6 +66,26 @@ def weather(rng: random.Random) -> Weather:
         lost_bells=often(0.0, 0.2),
         lost_webhooks=often(0.0, 0.1, 0.4),
         storm_s=often(0.2, 1.0, 4.0) * 86_400,
+    )
+
+
+def policy(rng: random.Random) -> Policy:
+    """What the operator set: the defaults as often as not, each setting on its own otherwise."""
+
+    def hours(*choices: float) -> timedelta:
+        return timedelta(hours=rng.choice(choices))
+
+    if rng.random() < 0.3:
+        return Policy()
+    pauses = rng.choice(((1, 3, 5), (1,), (2, 2), ()))
+    return Policy(
+        retry_pauses=tuple(timedelta(days=days) for days in pauses),
+        retry_span=timedelta(days=rng.choice((3, 15))),
+        due_margin=hours(1, 12, 24 * 29),
+        doubt_deadline=hours(9, 24, 72),
+        pending_pause=hours(6, 24),
+        pending_deadline=timedelta(days=rng.choice((10, 21))),
+        look_pause=hours(6, 24),
     )
 
 

@@ -9,6 +9,7 @@ from typing import Any, cast
 import httpx
 from sqlalchemy.exc import SQLAlchemyError
 
+from tests.simulation.database import SimDatabase
 from tests.simulation.loop import CURRENT, Process, SimLoop
 from tests.simulation.trace import Trace
 from twintill.domain.policy import Policy
@@ -16,7 +17,6 @@ from twintill.flows import arrivals
 from twintill.flows.means import Means
 from twintill.ids import Scope
 from twintill.processors import Processor
-from twintill.store.database import open_database
 from twintill.store.doorbell import Bell
 from twintill.store.inbox import Delivery, Receiver
 from twintill.store.vault import Vault
@@ -38,21 +38,17 @@ class Outside:
     """Everything that all processes share and none of them owns."""
 
     loop: SimLoop
-    database_url: str
+    database: SimDatabase
     stripe: Any
     processors: dict[str, Processor]
     policy: Policy
     trace: Trace
 
     def means(self, pool_size: int) -> Means:
-        database = open_database(self.database_url, pool_size=pool_size)
-        # Three round trips a transaction, for nothing here: a look that finds its connection cut
-        # is lost, and the sweep rings again.
-        database.pool._pre_ping = False
         return Means(
             scope=SCOPE,
             installation_id=INSTALLATION,
-            database=database,
+            database=self.database.engine(pool_size),
             stripe=cast(Gateway, self.stripe),
             processors=self.processors,
             vault=VAULT,

@@ -1,17 +1,15 @@
 """What may never happen at a processor, checked at the moment at which a charge is made there."""
 
-from datetime import timedelta
 from typing import Any
 
 from tests.simulation.database import SimDatabase
 from tests.simulation.processor import ALIVE, Bank
 from tests.simulation.stripe import SimStripe
 from tests.simulation.trace import Trace
+from twintill.domain.policy import Policy
 from twintill.sandbox.processor.objects import Charge
 
 _FRESH_S = 90.0
-_TRIES_MAX = 4
-_GAP = timedelta(days=1)
 
 
 class Rules:
@@ -19,8 +17,11 @@ class Rules:
 
     banks: dict[str, Bank]
 
-    def __init__(self, stripe: SimStripe, database: SimDatabase, trace: Trace) -> None:
-        self._stripe, self._database, self._trace = stripe, database, trace
+    def __init__(
+        self, stripe: SimStripe, policy: Policy, database: SimDatabase, trace: Trace
+    ) -> None:
+        self._stripe, self._policy, self._database = stripe, policy, database
+        self._trace = trace
 
     def of(self, invoice_id: str) -> list[tuple[Bank, Charge]]:
         return [
@@ -68,7 +69,8 @@ class Rules:
         declined = [c for c in former if c.status == "declined" and c.decline]
         if any(c.decline and c.decline.category != "retry_later" for c in declined):
             self._trace.blame(f"{invoice_id}: charged again after a decline for good")
-        if len({c.reference for c in declined}) >= _TRIES_MAX:
-            self._trace.blame(f"{invoice_id}: more than {_TRIES_MAX} tries with one method")
-        if declined and bank.now() - max(c.created for c in declined) < _GAP:
+        tries_max = 1 + len(self._policy.retry_pauses)
+        if len({c.reference for c in declined}) >= tries_max:
+            self._trace.blame(f"{invoice_id}: more than {tries_max} tries with one method")
+        if declined and bank.now() - max(c.created for c in declined) < self._policy.retry_gap_min:
             self._trace.blame(f"{invoice_id}: tried again within a day")

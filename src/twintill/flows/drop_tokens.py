@@ -16,7 +16,7 @@ from twintill.ids import Scope, derived_id
 from twintill.store import methods, mirror, operations
 
 KIND = "drop_tokens"
-_WAIT = timedelta(hours=1)  # a payment that ends rings before that
+_WAIT = timedelta(hours=6)  # a payment that ends rings before that
 _GONE = "resource_missing"
 
 

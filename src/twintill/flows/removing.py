@@ -17,7 +17,7 @@ from twintill.store import methods, operations
 from twintill.store.methods import MethodRow
 
 KIND = "remove_method"
-_WAIT = timedelta(hours=1)  # a payment that ends rings before that
+_WAIT = timedelta(hours=6)  # a payment that ends rings before that
 _GONE = "resource_missing"
 
 
