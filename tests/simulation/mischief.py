@@ -151,6 +151,7 @@ def _remove_method(world: World, customer_id: str) -> Callable[[], Awaitable[Non
                 method = await methods.active_default(db, SCOPE, customer_id)
             if method is not None:
                 world.trace.say("customer", f"{customer_id} removes {method.processor}'s method")
+                world.left.add(customer_id)
                 await method_flows.remove(means, SCOPE, customer_id, method.id, force=True)
                 world.dispatcher.stirred()
 

@@ -118,6 +118,7 @@ class World:
         )
         self.letters: set[asyncio.Task[Any]] = set()  # webhooks on their way
         self.deeds: set[asyncio.Task[Any]] = set()  # what people are about to do
+        self.left: set[str] = set()  # customers who took a method back
         self.houses: list[House] = []
 
     async def live(self) -> None:
