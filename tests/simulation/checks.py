@@ -4,10 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from sqlalchemy import text
+from sqlalchemy.dialects.postgresql.asyncpg import dialect
+
 from tests.simulation.processor import Bank
 from tests.simulation.stripe import Invoice
 from twintill.domain.invoice import InvoiceStatus
 from twintill.sandbox.processor.objects import Charge
+from twintill.store.checks import CHECKS
 
 if TYPE_CHECKING:
     from tests.simulation.world import World
@@ -25,6 +29,7 @@ def check(world: World) -> None:
     _check_ledger(world, rows)
     _check_inbox(world)
     _check_guards(world)
+    _check_by_verify(world)
 
 
 def _tell_history(world: World) -> None:
@@ -53,14 +58,14 @@ def _check_invoice(world: World, invoice: Invoice, row: Any) -> None:
     attempts, receipts = _money_of(world, row["payment_id"])
     for bank, charge in taken:
         _check_taken(world, invoice, parked, attempts.get(charge.reference), bank, charge)
-    _check_receipts(world, invoice, receipts, attempts, taken)
+    _check_receipts(world, invoice, parked, receipts, attempts, taken)
     _check_report(world, invoice, row, receipts)
     _check_parking(world, invoice, row, attempts)
 
 
 def _money_of(world: World, payment: str) -> tuple[dict[str, Any], list[Any]]:
     fetch = world.database.fetch
-    attempts = fetch("SELECT * FROM attempts WHERE payment_id = $1", payment)
+    attempts = fetch("SELECT * FROM attempts WHERE kind = 'charge' AND payment_id = $1", payment)
     receipts = fetch("SELECT * FROM receipts WHERE payment_id = $1", payment)
     return {a["reference"]: a for a in attempts}, receipts
 
@@ -84,6 +89,7 @@ def _check_taken(
 def _check_receipts(
     world: World,
     invoice: Invoice,
+    parked: bool,
     receipts: list[Any],
     attempts: dict[str, Any],
     taken: list[tuple[Bank, Charge]],
@@ -92,15 +98,33 @@ def _check_receipts(
     there = {charge.reference for _, charge in taken}
     names = {a["attempt_id"]: reference for reference, a in attempts.items()}
     for receipt in receipts:
+        _check_given_back(world, invoice, parked, receipt, names[receipt["attempt_id"]], taken)
         missing = not receipt["failed"] and names[receipt["attempt_id"]] not in there
         _wrong_if(world, invoice, missing, "collected in our books, and not at the processor")
 
 
+def _check_given_back(
+    world: World,
+    invoice: Invoice,
+    parked: bool,
+    receipt: Any,
+    reference: str,
+    taken: list[tuple[Bank, Charge]],
+) -> None:
+    there = sum(charge.refunded for _, charge in taken if charge.reference == reference)
+    ours = receipt["refunded_minor"]
+    differs = there != ours and not receipt["failed"] and not parked
+    _wrong_if(world, invoice, differs, f"{there} was given back, our books say {ours}")
+    left = receipt["stranded_minor"] > 0 and not receipt["failed"] and not parked
+    _wrong_if(world, invoice, left, f"{receipt['stranded_minor']} stranded, and nobody cares")
+
+
 def _check_report(world: World, invoice: Invoice, row: Any, receipts: list[Any]) -> None:
     reported = sum(r["reported_minor"] for r in receipts)
-    stranded = sum(r["stranded_minor"] for r in receipts)
+    stranded = sum(r["stranded_minor"] + r["refunded_minor"] for r in receipts)
     live = [r for r in receipts if not r["failed"]]
-    held = sum(r["collected_minor"] - r["reported_minor"] - r["stranded_minor"] for r in live)
+    gone = [r["reported_minor"] + r["stranded_minor"] + r["refunded_minor"] for r in live]
+    held = sum(r["collected_minor"] for r in live) - sum(gone)
     parked = row["parked_at"] is not None
     us = invoice.paid_by_us_minor
     # What a merchant marks by hand looks like our own report, where that may have been sent.
@@ -154,19 +178,27 @@ def _expected_balances(world: World) -> dict[str, int]:
     """From the receipts, which were compared with the processors' own books one by one."""
     sums = world.database.fetch(
         "SELECT coalesce(sum(reported_minor), 0)::bigint AS reported, "
-        "coalesce(sum(collected_minor - reported_minor - stranded_minor) "
+        "coalesce(sum(collected_minor - reported_minor - stranded_minor - refunded_minor) "
         "FILTER (WHERE NOT failed), 0)::bigint AS unapplied, "
         "coalesce(sum(stranded_minor) FILTER (WHERE NOT failed), 0)::bigint AS stranded "
         "FROM receipts"
     )[0]
+    refunds_out = world.database.fetch(
+        "SELECT coalesce(sum(a.amount_minor), 0)::bigint AS total, "
+        "coalesce(sum(a.amount_minor) FILTER (WHERE NOT r.failed), 0)::bigint AS owed "
+        "FROM attempts a JOIN receipts r USING (receipt_id) "
+        "WHERE a.kind = 'refund' AND a.outcome = 'accepted'"
+    )[0]
     expected = {
         "stripe:reported": -sums["reported"],
         "customer:unapplied": -sums["unapplied"],
-        "customer:stranded": -sums["stranded"],
+        "customer:stranded": -sums["stranded"] + refunds_out["owed"],
+        "refund:in_flight": -refunds_out["total"],
     }
     collected = world.database.fetch(
-        "SELECT processor_account_id AS account, sum(collected_minor)::bigint AS total "
-        "FROM receipts WHERE NOT failed GROUP BY 1"
+        "SELECT processor_account_id AS account, "
+        "(coalesce(sum(collected_minor) FILTER (WHERE NOT failed), 0) - sum(refunded_minor))"
+        "::bigint AS total FROM receipts GROUP BY 1"
     )
     expected |= {f"processor:acct_{name}:clearing": 0 for name in world.banks}
     return expected | {f"processor:{row['account']}:clearing": row["total"] for row in collected}
@@ -211,6 +243,15 @@ def _check_guards(world: World) -> None:
     for what, sql in _GUARDS.items():
         if not world.database.refuses(sql):
             world.trace.blame(f"the database accepts {what}")
+
+
+def _check_by_verify(world: World) -> None:
+    """What `twintill verify` asks of every database."""
+    for check in CHECKS:
+        query = text(check.query).bindparams(account="acct_simulated", live=False)
+        sql = query.compile(dialect=dialect(), compile_kwargs={"literal_binds": True})
+        for row in world.database.fetch(str(sql)):
+            world.trace.blame(f"verify {check.name}: {row['object_id']} {row['detail']}")
 
 
 def _wrong_if(world: World, invoice: Invoice, wrong: bool, what: str) -> None:

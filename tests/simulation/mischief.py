@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from tests.simulation.houses import LOST, SCOPE, House
 from tests.simulation.stripe import Invoice
 from twintill.domain.facts import MethodAdded, Unparked
+from twintill.domain.invoice import InvoiceStatus
 from twintill.flows import methods as method_flows
 from twintill.flows.learn import learn, learn_within
 from twintill.ids import payment_id
@@ -28,6 +29,8 @@ def in_the_life_of(world: World, invoice: Invoice) -> None:
         world.deed(_after(after_s, _change(world, invoice)))
     if world.rng.random() < 0.3:
         world.deed(_after(world.rng.uniform(0, 3 * _DAY_S), _bank_reconsiders(world, invoice)))
+    if world.rng.random() < 0.3:
+        world.deed(_after(world.rng.uniform(0, 3 * _DAY_S), _give_back_by_hand(world, invoice)))
 
 
 def around_a_look(world: World, house: House, looked_at: str) -> None:
@@ -206,6 +209,23 @@ def _bank_reconsiders(world: World, invoice: Invoice) -> Callable[[], Awaitable[
             elif charge.status == "declined" and world.rng.random() < 0.5:
                 world.trace.say("bank", f"approves {charge.id} of {invoice.id} after all")
                 bank.approve_late(charge)
+
+    return do
+
+
+def _give_back_by_hand(world: World, invoice: Invoice) -> Callable[[], Awaitable[None]]:
+    """A person at the processor sees money for an invoice that is closed, and does not wait."""
+
+    async def do() -> None:
+        closed = invoice.status in (InvoiceStatus.VOID, InvoiceStatus.PAID)
+        if not closed or invoice.paid_by_us_minor:
+            return
+        for bank, charge in world.rules.of(invoice.id):
+            left = charge.amount - charge.refunded
+            if charge.status == "succeeded" and charge.finality == "final" and left:
+                minor = world.rng.choice((left, max(1, left // 3)))
+                world.trace.say("operator", f"gives {minor} of {charge.id} back by hand")
+                bank.give_back(charge.id, minor, None)
 
     return do
 

@@ -19,9 +19,15 @@ import httpx
 from tests.simulation.faults import Answer, Hit, Network
 from tests.simulation.loop import must_be_alive
 from twintill.domain.outcomes import ChargeOutcome
-from twintill.processors import Capabilities, LookUpBy, PreparedCharge
+from twintill.processors import Capabilities, LookUpBy, PreparedCharge, PreparedRefund
 from twintill.processors.sandbox import SandboxProcessor
-from twintill.sandbox.processor import ProcessorSandboxSettings, agenda, charging, setups
+from twintill.sandbox.processor import (
+    ProcessorSandboxSettings,
+    agenda,
+    charging,
+    giving_back,
+    setups,
+)
 from twintill.sandbox.processor.objects import Charge, Method
 from twintill.sandbox.processor.refusals import Refusal
 from twintill.sandbox.processor.world import World as Book
@@ -45,6 +51,7 @@ class Kind:
             replays_first_answer=self.exact,
             look_up=self.look_up,
             look_up_lag_s=self.lag_s,
+            finds_refunds=self.look_up is LookUpBy.REFERENCE,
         )
 
 
@@ -61,6 +68,7 @@ class Bank(httpx.AsyncBaseTransport):
     kind: Kind
     network: Network
     may_charge: Callable[[dict[str, Any], float, "Bank"], None]  # the rules that a charge breaks
+    may_give_back: Callable[["Bank", Charge, dict[str, Any]], None]
     seed: int
     emit: Callable[[str, str], None]
     keys: dict[str, tuple[float, int, Any]] = field(default_factory=dict)
@@ -97,6 +105,13 @@ class Bank(httpx.AsyncBaseTransport):
         charging.approve_late(self.book, charge.id, self.now())
         self.tell()
 
+    def give_back(self, charge_id: str, minor: int, reference: str | None) -> Any:
+        """Raises Refusal: never more than is left of the charge."""
+        now = self.now()
+        refund = giving_back.refund_charge(self.book, charge_id, minor, reference, now)
+        self.tell()
+        return refund.to_json()
+
     def resolve_action(self, charge: Charge, *, approved: bool) -> None:
         charging.resolve_action(self.book, charge.id, self.now(), approved=approved)
         self.tell()
@@ -126,6 +141,11 @@ class Bank(httpx.AsyncBaseTransport):
             if path.startswith("/v1/methods/"):
                 setups.revoke_method(self.book, path.rsplit("/", 1)[1], "merchant", self.now())
                 return 204, {}
+            if path.endswith("/refunds") and request.method == "POST":
+                key = request.headers["idempotency-key"]
+                return self._give_back(path.split("/")[3], key, json.loads(body))
+            if path == "/v1/refunds":
+                return 200, self._list_refunds(parse_qs(request.url.query.decode())["charge"][0])
             return 200, self.book.charge(path.rsplit("/", 1)[1]).to_json()
         except Refusal as refusal:
             return refusal.status, refusal.to_json()
@@ -151,6 +171,29 @@ class Bank(httpx.AsyncBaseTransport):
             self.keys[key] = (now_s, status, charge.to_json())
         return status, charge.to_json()
 
+    def _give_back(self, charge_id: str, key: str, order: dict[str, Any]) -> tuple[int, Any]:
+        now_s = asyncio.get_running_loop().time()
+        known = self.keys.get(key)
+        if known is not None and now_s - known[0] < self.kind.window_s:
+            return known[1], known[2]
+        self.may_give_back(self, self.book.charge(charge_id), order)
+        try:
+            status, answer = 201, self.give_back(charge_id, order["amount"], order["reference"])
+        except Refusal as refusal:
+            status, answer = refusal.status, refusal.to_json()
+        if self.kind.exact or status == 201:
+            self.keys[key] = (now_s, status, answer)
+        return status, answer
+
+    def _list_refunds(self, charge_id: str) -> Any:
+        shown_until = self.now() - timedelta(seconds=self.kind.lag_s)
+        found = [
+            refund.to_json()
+            for refund in self.book.refunds.values()
+            if refund.charge == charge_id and refund.created <= shown_until
+        ]
+        return {"object": "list", "data": found, "has_more": False}
+
     def _find(self, reference: str) -> Any:
         shown_until = self.now() - timedelta(seconds=self.kind.lag_s)
         found = [
@@ -172,7 +215,12 @@ class SimProcessor(SandboxProcessor):
         self.bank = bank
 
     async def charge(self, prepared: PreparedCharge) -> ChargeOutcome:
-        outcome = await super().charge(prepared)
+        return await self._perhaps_stand_still(await super().charge(prepared))
+
+    async def refund(self, prepared: PreparedRefund) -> ChargeOutcome:
+        return await self._perhaps_stand_still(await super().refund(prepared))
+
+    async def _perhaps_stand_still(self, outcome: ChargeOutcome) -> ChargeOutcome:
         network = self.bank.network
         if network.stormy(network.weather.stalls):
             network.trace.say("network", f"a process stands still with {type(outcome).__name__}")

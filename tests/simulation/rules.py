@@ -45,6 +45,25 @@ class Rules:
         same = [c for b, c in former if b is bank and c.token == order["token"]]
         self._dunning(invoice_id, [c for c in same if c.reference != order["reference"]], bank)
 
+    def may_give_back(self, bank: Bank, charge: Charge, order: dict[str, Any]) -> None:
+        """Called before a refund is made there; a key that was used within its window never is."""
+        invoice_id = charge.metadata["invoice"]
+        self._intent(invoice_id, order["reference"])
+        same = [
+            refund
+            for refund in bank.book.refunds.values()
+            if refund.reference == order["reference"] and refund.status != "failed"
+        ]
+        if same:
+            self._trace.blame(f"{invoice_id}: given back twice: {same[0].id} is {same[0].status}")
+        if charge.finality == "provisional":
+            self._trace.blame(f"{invoice_id}: {charge.id} is given back, and is not final")
+        taken = [c for _, c in self.of(invoice_id) if c.status == "succeeded"]
+        rest = sum(c.amount - c.refunded for c in taken) - order["amount"]
+        told = self._stripe.invoices[invoice_id].paid_by_us_minor
+        if charge.status == "succeeded" and rest < told:
+            self._trace.blame(f"{invoice_id}: {rest} would be left, and Stripe was told {told}")
+
     def _intent(self, invoice_id: str, reference: str) -> None:
         known = "SELECT 1 FROM attempts WHERE reference = $1"
         if not self._database.fetch(known, reference):

@@ -10,7 +10,7 @@ from typing import Any
 
 import httpx
 
-from tests.simulation import checks, mischief
+from tests.simulation import checks, mischief, processor
 from tests.simulation.database import SimDatabase
 from tests.simulation.dispatcher import Dispatcher
 from tests.simulation.faults import Network, Weather, policy, weather
@@ -26,7 +26,8 @@ from twintill.store.doorbell import Kind
 EPOCH_S = 1_767_600_000  # a Monday in January 2026, 08:00 UTC
 DAY_S = 86_400.0
 _MAGIC = (
-    *("card_ok",) * 5,
+    *("card_ok",) * 4,
+    "card_refund_fails",
     *("card_declines_once",) * 3,
     *("debit_ok", "debit_fails", "debit_fails_late") * 2,
     "card_declined",
@@ -103,10 +104,7 @@ class World:
         self.stripe = SimStripe(self.network, "abcdefg2", lambda body: self.post("stripe", body))
         self.policy = policy(self.rng)
         self.rules = Rules(self.stripe, self.policy, database, self.trace)
-        self.banks = {
-            kind.name: Bank(kind, self.network, self.rules.may_charge, seed, self.post)
-            for kind in KINDS
-        }
+        self.banks = {kind.name: self._bank(kind, seed) for kind in KINDS}
         self.rules.banks = self.banks
         self.outside = Outside(
             loop,
@@ -192,6 +190,10 @@ class World:
     async def cut(self) -> None:
         self.trace.say("kill", "all database connections")
         self.loop.cut(list(self.loop.lines))
+
+    def _bank(self, kind: processor.Kind, seed: int) -> Bank:
+        rules = self.rules
+        return Bank(kind, self.network, rules.may_charge, rules.may_give_back, seed, self.post)
 
     def _open(self, house: Any) -> Any:
         self.houses.append(house)
