@@ -16,6 +16,7 @@ from twintill.store.checks import CHECKS
 if TYPE_CHECKING:
     from tests.simulation.world import World
 
+_POSTGRESQL = dialect()  # type: ignore[no-untyped-call]
 _TIME_TO_ASK_S = 3 * 3600  # longer than the longest pause between two questions
 _UNRESOLVED = ("started", "accepted", "no_answer", "needs_customer")
 
@@ -249,7 +250,7 @@ def _check_by_verify(world: World) -> None:
     """What `twintill verify` asks of every database."""
     for check in CHECKS:
         query = text(check.query).bindparams(account="acct_simulated", live=False)
-        sql = query.compile(dialect=dialect(), compile_kwargs={"literal_binds": True})
+        sql = query.compile(dialect=_POSTGRESQL, compile_kwargs={"literal_binds": True})
         for row in world.database.fetch(str(sql)):
             world.trace.blame(f"verify {check.name}: {row['object_id']} {row['detail']}")
 
