@@ -5,7 +5,6 @@ setting stops the start with one sentence each: which, why, and what it should l
 """
 
 import base64
-import binascii
 import difflib
 import os
 import re
@@ -13,10 +12,8 @@ from collections.abc import Mapping
 from typing import Annotated, Any, Literal, Self, TypeVar
 
 from pydantic import (
-    BeforeValidator,
     Field,
     SecretStr,
-    TypeAdapter,
     ValidationError,
     field_validator,
     model_validator,
@@ -27,36 +24,16 @@ from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 from twintill.domain.pace import Limits
 from twintill.domain.policy import Policy
 from twintill.errors import SettingsError
+from twintill.settings.kinds import (
+    EXAMPLE_KEY,
+    DatabaseUrl,
+    HttpUrl,
+    Secrets,
+    is_key,
+    read_policy,
+)
 
 PREFIX = "TWINTILL_"
-
-
-def _split(value: Any) -> Any:
-    if isinstance(value, str):
-        return tuple(part.strip() for part in value.split(",") if part.strip())
-    return value
-
-
-def _url(*schemes: str) -> Any:
-    def check(value: str) -> str:
-        if not re.match(rf"(?:{'|'.join(schemes)})://[^\s/]", value):
-            raise ValueError(f"must be an address that begins with {schemes[0]}://")
-        return value.rstrip("/")
-
-    return BeforeValidator(check)
-
-
-def _database_url(value: Any) -> Any:
-    text = value.get_secret_value() if isinstance(value, SecretStr) else value
-    if not isinstance(text, str) or not re.match(r"postgres(ql)?://", text):
-        raise ValueError("must begin with postgresql://")
-    return value
-
-
-Secrets = Annotated[tuple[SecretStr, ...], NoDecode, BeforeValidator(_split)]
-HttpUrl = Annotated[str, _url("https", "http")]
-DatabaseUrl = Annotated[SecretStr, BeforeValidator(_database_url)]
-_EXAMPLE_KEY = "bm90IGEga2V5LCBidXQgaXQgaXMgMzIgYnl0ZXMgISE="
 _STRIPE_KEY = re.compile(r"[sr]k_(live|test)_\w+\Z")
 _STRIPE_ACCOUNT = re.compile(r"acct_\w+\Z")
 
@@ -136,7 +113,7 @@ class Settings(DatabaseSettings):
     encryption_keys: Secrets = Field(
         description="keys of 32 bytes in base64 for the processors' tokens, separated by commas; "
         "the first one seals, all of them open; make one with `openssl rand -base64 32`",
-        examples=[_EXAMPLE_KEY],
+        examples=[EXAMPLE_KEY],
     )
     public_url: HttpUrl = Field(
         "http://127.0.0.1:8000",
@@ -256,16 +233,16 @@ class Settings(DatabaseSettings):
     @classmethod
     def _are_keys(cls, given: tuple[SecretStr, ...]) -> tuple[SecretStr, ...]:
         for n, key in enumerate(given, 1):
-            if key.get_secret_value() == _EXAMPLE_KEY:
+            if key.get_secret_value() == EXAMPLE_KEY:
                 raise ValueError(f"number {n} is the example, which everybody knows")
-            if not _is_key(key.get_secret_value()):
+            if not is_key(key.get_secret_value()):
                 raise ValueError(f"number {n} is not base64 of exactly 32 bytes")
         return given
 
     @field_validator("policy", mode="before")
     @classmethod
     def _read_policy(cls, given: Any) -> Any:
-        return _policy(given) if isinstance(given, str) else given
+        return read_policy(given) if isinstance(given, str) else given
 
     @model_validator(mode="after")
     def _belong_together(self) -> Self:
@@ -328,30 +305,6 @@ def _hint(name: str, environment: Mapping[str, str]) -> str:
     strangers = [v for v in environment if v.startswith(PREFIX) and v not in known]
     close = difflib.get_close_matches(variable_of(name), strangers, n=1, cutoff=0.85)
     return f" (but {close[0]} is: a slip of the pen?)" if close else ""
-
-
-def _is_key(text: str) -> bool:
-    try:
-        return len(base64.b64decode(text, validate=True)) == 32
-    except (binascii.Error, ValueError):
-        return False
-
-
-def _policy(text: str) -> Policy:
-    try:
-        given = TypeAdapter(dict[str, Any]).validate_json(text)
-    except ValidationError:
-        raise ValueError("is not a JSON object") from None
-    unknown = sorted(set(given) - set(Policy.__dataclass_fields__))
-    if unknown:
-        raise ValueError(f"does not know {', '.join(unknown)}")
-    try:
-        return TypeAdapter(Policy).validate_json(text)
-    except ValidationError as error:
-        first = error.errors()[0]
-        rule = first.get("ctx", {}).get("error")  # what the policy itself refuses
-        where = ".".join(str(part) for part in first["loc"])
-        raise ValueError(str(rule or f"{where}: {first['msg']}")) from None
 
 
 def _half_given(settings: Settings) -> list[str]:
