@@ -1,11 +1,26 @@
 """Intake: events are hints. What is ours is collected; what is not is recorded and left alone."""
 
+import json
 import random
+from collections.abc import Sequence
+from dataclasses import replace
 
-from tests.flows.events import deliver, stripe_events
-from tests.flows.world import SCOPE, World
+from sqlalchemy import text
+
+from tests.flows.events import deliver, stripe_events, take_in
+from tests.flows.world import (
+    PROCESSOR_ACCOUNT,
+    PROCESSOR_KEY,
+    PROCESSOR_SECRET,
+    SCOPE,
+    World,
+)
 from twintill.domain.payment import State
-from twintill.store import mirror
+from twintill.flows import intake
+from twintill.flows.means import Means
+from twintill.processors import ProcessorEvent
+from twintill.processors.sandbox import SandboxProcessor
+from twintill.store import inbox, inbox_rows, mirror
 
 INVOICE_EVENTS = ("invoice.created", "invoice.updated", "invoice.finalized", "invoice.paid")
 
@@ -92,3 +107,65 @@ async def test_the_other_mode_is_ignored(world: World) -> None:
     event = (await stripe_events(world, "invoice.finalized"))[0]
     verdicts = await deliver(world, [{**event, "livemode": True}])
     assert verdicts == [("ignored", "of the other mode (livemode)")]
+
+
+class KilledError(BaseException):
+    """The end of the process: nobody catches it, nothing more is written."""
+
+
+class Deadly(SandboxProcessor):
+    """An adapter that some event takes down, and the process with it."""
+
+    well = False
+
+    def parse_webhook(self, body: bytes) -> Sequence[ProcessorEvent]:
+        if not self.well:
+            raise KilledError
+        return super().parse_webhook(body)
+
+
+async def test_an_event_that_ends_its_worker_is_parked_after_a_few(world: World) -> None:
+    """A process that dies writes nothing: the try is counted, in a commit, before it begins."""
+    deadly = Deadly("http://127.0.0.1:9", PROCESSOR_KEY, (PROCESSOR_SECRET,), PROCESSOR_ACCOUNT)
+    means = replace(world.means, processors={"sandbox": deadly})
+    async with world.db() as db:
+        source = f"sandbox:{PROCESSOR_ACCOUNT}"
+        event = inbox.Event("evt_1", "charge.succeeded")
+        await inbox.receive(db, [inbox.Delivery(SCOPE, source, {}, b"{}", "verified", (event,))])
+        inbox_id = (await db.execute(text("SELECT inbox_id FROM inbox"))).scalar_one()
+    # The first is not counted: what goes well costs nothing more.
+    assert [await _dies(world, means, inbox_id) for _ in range(7)] == [True] * 6 + [False]
+    async with world.db() as db:
+        (row,) = await inbox_rows.list_parked(db, SCOPE, 10)
+        assert row.parked_why == "its worker ended without a word, 5 times"
+        await inbox_rows.replay(db, SCOPE, inbox_id)
+    deadly.well = True
+    assert not await _dies(world, means, inbox_id)
+    async with world.db() as db:
+        assert await inbox_rows.hold(db, SCOPE, inbox_id) is None
+    await deadly.aclose()
+
+
+async def test_what_the_sweep_rang_for_is_taken_in_all_the_same(world: World) -> None:
+    invoice_id = await world.invoice(await world.customer())
+    async with world.db() as db:
+        event = (await stripe_events(world, "invoice.finalized"))[0]
+        body = json.dumps(event).encode()
+        row = inbox.Event(event["id"], event["type"])
+        await inbox.receive(db, [inbox.Delivery(SCOPE, "stripe", {}, body, "verified", (row,))])
+        await db.execute(text("UPDATE inbox SET rung_at = now()"))
+    await take_in(world)
+    await world.work()
+    assert await world.status(invoice_id) == "paid"
+
+
+async def _dies(world: World, means: Means, inbox_id: int) -> bool:
+    """Whether it took a worker down; the sweep has rung for it again afterwards."""
+    try:
+        await intake.look(means, SCOPE, inbox_id)
+    except KilledError:
+        async with world.db() as db:
+            ran_out = "UPDATE inbox SET rung_at = now(), lease_until = now() - interval '1 s'"
+            await db.execute(text(ran_out))
+        return True
+    return False

@@ -18,30 +18,56 @@ from twintill.flows.verdict import Verdict, parked
 from twintill.ids import Scope
 from twintill.store import inbox_rows, work
 from twintill.store.inbox_rows import Received
-from twintill.store.work import INBOX
+from twintill.store.work import INBOX, Lease
 from twintill.stripe_billing import events
 
 _log = structlog.get_logger(__name__)
 _TRIES_MAX = 8
+_DEATHS_MAX = 5
 _PAUSE = timedelta(seconds=5)
 
 
 async def look(means: Means, scope: Scope, inbox_id: int) -> bool:
     """Take in one row; False for a stale bell. Raises nothing but database errors."""
+    lease = None
     try:
         async with means.database.begin() as db:
             received = await inbox_rows.hold(db, scope, inbox_id)
             if received is None:
                 return False
-            verdict = await _take_in(db, means, scope, received)
-            await inbox_rows.finish(db, scope, inbox_id, verdict.state, verdict.note)
+            if not received.left_lying:
+                await _finish(db, means, scope, received)
+                return True
+            lease = await _count(db, scope, received)
+        if lease is not None:
+            async with means.database.begin() as db:
+                if await work.keep(db, INBOX, lease):
+                    await _finish(db, means, scope, received)
     except UnreadableEvent as error:
-        await _back_off(means, scope, inbox_id, f"unreadable: {error}", tries_max=1)
+        await _back_off(means, scope, inbox_id, lease, f"unreadable: {error}", tries_max=1)
     except Exception as error:  # noqa: BLE001 -- a poisonous event must block nobody else
         _log.error("intake_failed", inbox=inbox_id, error=str(error), exc_info=error)
         why = f"{type(error).__name__}: {error}"
-        await _back_off(means, scope, inbox_id, why, tries_max=_TRIES_MAX)
+        await _back_off(means, scope, inbox_id, lease, why, tries_max=_TRIES_MAX)
     return True
+
+
+async def _count(db: AsyncConnection, scope: Scope, received: Received) -> Lease | None:
+    """The try counts before it begins: the last one may have ended its worker's life.
+
+    Only for what the sweep rang for, so that what goes well costs nothing more. None: parked.
+    """
+    lease = await work.claim(db, INBOX, scope, received.inbox_id)
+    if lease is not None and received.deaths >= _DEATHS_MAX:
+        why = f"its worker ended without a word, {received.deaths} times"
+        await work.back_off(db, INBOX, lease, why, tries_max=1, pause=_PAUSE)
+        return None
+    return lease
+
+
+async def _finish(db: AsyncConnection, means: Means, scope: Scope, received: Received) -> None:
+    verdict = await _take_in(db, means, scope, received)
+    await inbox_rows.finish(db, scope, received.inbox_id, verdict.state, verdict.note)
 
 
 async def _take_in(db: AsyncConnection, means: Means, scope: Scope, received: Received) -> Verdict:
@@ -58,11 +84,11 @@ async def _take_in(db: AsyncConnection, means: Means, scope: Scope, received: Re
 
 
 async def _back_off(
-    means: Means, scope: Scope, inbox_id: int, error: str, *, tries_max: int
+    means: Means, scope: Scope, inbox_id: int, lease: Lease | None, error: str, *, tries_max: int
 ) -> None:
     """The try counts, although all else of it was undone."""
     async with means.database.begin() as db:
-        lease = await work.claim(db, INBOX, scope, inbox_id)
+        lease = lease or await work.claim(db, INBOX, scope, inbox_id)
         if lease is None:
             return  # somebody else was at it meanwhile
         pause = _PAUSE * 2 ** min(lease.looks, 8)

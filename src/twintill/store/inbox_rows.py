@@ -25,6 +25,8 @@ class Received:
     type: str
     position: int
     body: bytes = field(repr=False)
+    left_lying: bool = False  # the sweep had to ring for it: it is late, or somebody died of it
+    deaths: int = 0  # tries so far, if the last one ended with its worker
 
 
 async def read(db: AsyncConnection, scope: Scope, inbox_id: int) -> Received:
@@ -54,7 +56,13 @@ async def hold(db: AsyncConnection, scope: Scope, inbox_id: int) -> Received | N
     the lock only, no lease, and all of it is one commit.
     """
     row = (await db.execute(_HOLD, {**of(scope), "id": inbox_id})).one_or_none()
-    return None if row is None else Received(inbox_id, row.source, row.type, row.position, row.body)
+    if row is None:
+        return None
+    # A lease that ran out was never given back.
+    deaths = row.looks if row.lease_token is not None else 0
+    return Received(
+        inbox_id, row.source, row.type, row.position, row.body, row.rung_at is not None, deaths
+    )
 
 
 async def finish(
@@ -76,6 +84,7 @@ async def list_parked(db: AsyncConnection, scope: Scope, limit: int) -> list[Any
 async def replay(db: AsyncConnection, scope: Scope, inbox_id: int) -> None:
     """A parked event back to work, with all its tries. Raises NotFoundError."""
     fresh = {"state": "new", "parked_at": None, "parked_why": None, "looks": 0}
+    fresh |= {"rung_at": None, "lease_token": None, "lease_until": None}
     back = await db.execute(
         update(inbox)
         .where(INBOX.whose(scope, inbox_id), inbox.c.parked_at.is_not(None))
@@ -101,11 +110,15 @@ _READ = (
     )
     .where(*_THIS)
 )
-_HOLD = _READ.where(
-    _C.next_look_at <= NOW,
-    or_(_C.lease_until.is_(None), _C.lease_until < WALL),
-    _C.parked_at.is_(None),
-    _C.ended_at.is_(None),
-).with_for_update(of=inbox, skip_locked=True)
+_HOLD = (
+    _READ.add_columns(_C.looks, _C.rung_at, _C.lease_token)
+    .where(
+        _C.next_look_at <= NOW,
+        or_(_C.lease_until.is_(None), _C.lease_until < WALL),
+        _C.parked_at.is_(None),
+        _C.ended_at.is_(None),
+    )
+    .with_for_update(of=inbox, skip_locked=True)
+)
 _FINISH = update(inbox).where(*_THIS).values(looks=_C.looks + 1)
 _END, _PARK = _FINISH.values(ended_at=NOW), _FINISH.values(parked_at=NOW)
