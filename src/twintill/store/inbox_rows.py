@@ -74,10 +74,14 @@ async def finish(
     await db.execute(statement, {**of(scope), "id": inbox_id, **said})
 
 
-async def list_parked(db: AsyncConnection, scope: Scope, limit: int) -> list[Any]:
-    """Rows for a person, newest first."""
+async def list_parked(
+    db: AsyncConnection, scope: Scope, limit: int, before: int | None = None
+) -> list[Any]:
+    """Rows for a person, newest first, from behind the row `before` on."""
     c = inbox.c
     query = select(inbox).where(mine(inbox, scope), c.parked_at.is_not(None), c.ended_at.is_(None))
+    if before is not None:
+        query = query.where(c.inbox_id < before)
     return list(await db.execute(query.order_by(c.inbox_id.desc()).limit(limit)))
 
 

@@ -5,6 +5,7 @@ from twintill.web import (
     checkout_page,
     checkouts,
     customers,
+    inbox,
     invoices,
     payments,
     resolving,
@@ -19,5 +20,6 @@ ROUTERS = (
     payments.router,
     resolving.router,
     brakes.router,
+    inbox.router,
     checkout_page.router,
 )
