@@ -12,7 +12,7 @@ from typing import Any
 
 import structlog
 
-from twintill.flows import catch_up, purge, sweep_invoices, verify, watch
+from twintill.flows import catch_up, purge, sweep_invoices, verify, verify_remote, watch
 from twintill.flows.duty import Duty, Ran
 from twintill.flows.means import Means
 from twintill.ids import Scope
@@ -24,6 +24,7 @@ DUTIES: Mapping[str, Duty] = {
     "sweep_invoices": sweep_invoices.sweep_invoices,
     "purge_answers": purge.purge_answers,
     "verify": verify.verify_duty,
+    "verify_remote": verify_remote.verify_remote,
     "watch": watch.watch,
 }
 

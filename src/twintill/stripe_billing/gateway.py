@@ -13,6 +13,7 @@ from twintill.stripe_billing.connection import (
     connect,
 )
 from twintill.stripe_billing.customers import Customers
+from twintill.stripe_billing.invoice_lists import InvoiceLists
 from twintill.stripe_billing.invoices import Invoices
 from twintill.stripe_billing.marks import is_installation_id
 from twintill.stripe_billing.pace import Pace, Unpaced
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class Gateway(Invoices, Customers, Subscriptions):
+class Gateway(Invoices, InvoiceLists, Customers, Subscriptions):
     """One per event loop, made at start-up by `open_gateway`; every failure is a StripeError.
 
     Amounts are in minor units, currencies upper-case, keys (idempotency) the caller's.

@@ -197,7 +197,7 @@ def _deleted(connection: Connection, seen: _Deleted) -> InvoiceLook:
 
 def _stripe_payment(payments: list[_InvoicePayment], status: InvoiceStatus) -> StripePayment:
     """Paid counts more on a paid invoice, processing more on one that still asks for money."""
-    paid = any(p.status == "paid" and p.payment.type in _STRIPES_OWN for p in payments)
+    paid = any(p.status == "paid" and p.payment.type in STRIPES_OWN for p in payments)
     if paid and status is InvoiceStatus.PAID:
         return StripePayment.PAID
     if any(p.status == "open" and _under_way(p.payment) for p in payments):
@@ -206,7 +206,7 @@ def _stripe_payment(payments: list[_InvoicePayment], status: InvoiceStatus) -> S
 
 
 # A payment_record is money that somebody reported from elsewhere: Stripe did not collect it.
-_STRIPES_OWN = ("payment_intent", "charge")
+STRIPES_OWN = ("payment_intent", "charge")
 
 # Each open send_invoice invoice has a default PaymentIntent that waits for a customer on the
 # hosted page: it collects nothing in these states, and `pay` out of band cancels it. Assumed:

@@ -1,0 +1,161 @@
+"""Our books against Stripe's and the processor's: silent when they agree, and each lie is named."""
+
+from datetime import timedelta
+
+import asyncpg
+import pytest
+
+from tests.flows.world import PROCESSOR_KEY, SCOPE, World
+from tests.postgres import Database
+from twintill import ids
+from twintill.domain.facts import LookGaveUp
+from twintill.flows import compare
+from twintill.flows.compare import Part, Walk
+from twintill.flows.learn import learn
+from twintill.flows.verify_remote import verify_remote
+
+MONTH = timedelta(days=30)
+
+
+async def walk(world: World) -> Walk:
+    done = await compare.begin(world.means, MONTH)
+    while done.part is not Part.DONE:
+        done = Walk.restored((await compare.step(world.means, SCOPE, done)).saved())
+    return done
+
+
+async def kinds(world: World) -> list[str | None]:
+    return [difference["kind"] for difference in (await walk(world)).differences]
+
+
+async def falsify(database: Database, statement: str) -> None:
+    admin = await asyncpg.connect(database.admin_url)
+    try:
+        await admin.execute(statement)
+    finally:
+        await admin.close()
+
+
+async def charge_there(world: World, invoice_id: str, n: int) -> None:
+    """As another copy with the same keys would: under the reference that attempt n will have."""
+    payment = await world.payment(invoice_id)
+    key = {"authorization": f"Bearer {PROCESSOR_KEY}"}
+    made = f"/v1/charges/{payment.attempts[0].processor_payment_id}"
+    charge = (await world.processor.get(made, headers=key)).json()
+    order = {name: charge[name] for name in ("amount", "currency", "token", "customer")}
+    answer = await world.processor.post(
+        "/v1/charges",
+        headers={**key, "idempotency-key": f"copy-{n}"},
+        json={**order, "reference": ids.reference(SCOPE, invoice_id, "charge", n)},
+    )
+    assert answer.status_code == 201, answer.text
+
+
+async def test_books_that_agree_differ_in_nothing(world: World) -> None:
+    for method in ("card_ok", "card_declines_once", "card_hard_declined", "debit_ok"):
+        await world.collect(await world.customer(method))
+    await world.break_processor("/v1/charges$", "timeout_after")
+    await world.collect(await world.customer())
+    done = await walk(world)
+    assert (done.differ, done.invoices, done.payments, done.attempts) == (0, 5, 5, 5)
+    await world.advance(timedelta(days=8))
+    await world.work()
+    assert await kinds(world) == []
+
+
+LIES = {
+    "UPDATE receipts SET reported_minor = 0": "reported_there",
+    "UPDATE receipts SET reported_minor = 100": "amounts_differ",
+    "UPDATE attempts SET outcome = 'declined'": "charged_there",
+    "UPDATE attempts SET processor_payment_id = 'ch_other'": "another_charge",
+    "UPDATE attempts SET amount_minor = 100": "amounts_differ",
+    "UPDATE attempts SET reference = 'tw-nobody'": "not_charged_there",
+    "UPDATE payments SET currency = 'USD'": "currency",
+}
+
+
+@pytest.mark.parametrize("statement", LIES)
+async def test_a_lie_in_our_books_is_noticed(
+    world: World, database: Database, statement: str
+) -> None:
+    await world.collect(await world.customer())
+    await falsify(database, statement)
+    assert await kinds(world) == [LIES[statement]]
+
+
+async def test_a_report_that_stripe_does_not_show_is_noticed(
+    world: World, database: Database
+) -> None:
+    invoice_id = await world.collect(await world.customer("card_hard_declined"))
+    its_id = ids.payment_id(SCOPE, invoice_id)
+    await falsify(
+        database,
+        "INSERT INTO receipts (stripe_account_id, livemode, receipt_id, payment_id, source, "
+        "currency, finality, collected_minor, reported_minor, collected_at) VALUES "
+        f"('acct_test', false, 'rct_x', '{its_id}', 'hand', 'EUR', 'final', 4900, 4900, now())",
+    )
+    assert await kinds(world) == ["not_paid_there"]
+
+
+async def test_a_charge_that_we_have_not_made_is_noticed(world: World) -> None:
+    invoice_id = await world.collect(await world.customer())
+    await charge_there(world, invoice_id, 2)
+    assert await kinds(world) == ["unknown_charge"]
+
+
+async def test_an_open_invoice_of_a_customer_of_ours_that_nobody_told_us_of_is_noticed(
+    world: World,
+) -> None:
+    invoice_id = await world.invoice(await world.customer())
+    assert await kinds(world) == []  # its event may be on its way
+    await world.advance(timedelta(hours=2))
+    done = await walk(world)
+    assert [(d["kind"], d["invoice_id"]) for d in done.differences] == [
+        ("unknown_here", invoice_id)
+    ]
+
+
+async def test_one_that_pays_by_wire_is_left_alone(world: World) -> None:
+    await world.invoice(await world.customer(None))
+    await world.advance(timedelta(hours=2))
+    assert await kinds(world) == []
+
+
+async def test_what_no_list_showed_is_read_by_itself(world: World, database: Database) -> None:
+    """Its invoice is older than the list goes back."""
+    await world.collect(await world.customer())
+    await world.advance(timedelta(days=40))
+    await falsify(database, "UPDATE payments SET created_at = twintill_now() - interval '1 day'")
+    await falsify(database, "UPDATE receipts SET reported_minor = 100")
+    done = await walk(world)
+    assert (done.invoices, [d["kind"] for d in done.differences]) == (0, ["amounts_differ"])
+
+
+async def test_what_is_parked_or_in_doubt_is_no_news(world: World) -> None:
+    customer_id = await world.customer()
+    await world.break_processor("/v1/charges$", "timeout_after")
+    invoice_id = await world.collect(customer_id)
+    await learn(
+        world.means, SCOPE, ids.payment_id(SCOPE, invoice_id), LookGaveUp("a person looks at it")
+    )
+    assert await kinds(world) == []
+
+
+async def test_the_duty_goes_page_by_page_and_tells_what_is_new(
+    world: World, database: Database
+) -> None:
+    await world.collect(await world.customer())
+    await falsify(database, "UPDATE receipts SET reported_minor = 100")
+    cursor: dict[str, object] = {}
+    runs = 0
+    again_in = timedelta(0)
+    while not again_in:
+        ran = await verify_remote(world.means, SCOPE, cursor)
+        cursor, again_in, runs = dict(ran.cursor), ran.again_in, runs + 1
+    assert runs == 3
+    assert (again_in, ran.result["differ"]) == (timedelta(days=1), 1)
+    assert cursor["known"] == [f"amounts_differ {(await _only(world))}"]
+
+
+async def _only(world: World) -> str:
+    return str((await walk(world)).differences[0]["payment_id"])
