@@ -1,5 +1,6 @@
 """Collecting: from a finalized invoice to Stripe's own word that it is paid; one charge, ever."""
 
+from dataclasses import replace
 from datetime import timedelta
 
 from tests.flows.world import SCOPE, World
@@ -179,6 +180,16 @@ async def test_a_credit_note_during_the_charge_strands_only_the_excess(world: Wo
     await world.work()
     payment = await world.payment(invoice_id)
     assert (payment.reported_minor, payment.stranded_minor) == (4000, 900)
+
+
+async def test_an_amount_below_the_processors_least_is_for_a_person(world: World) -> None:
+    processor = world.means.processors["sandbox"]
+    dear = replace(processor.capabilities, minimum_minor={"EUR": 5000})
+    processor.capabilities = dear  # of this adapter alone
+    invoice_id = await world.collect(await world.customer(), amount_minor=4999)
+    payment = await world.payment(invoice_id)
+    assert "49.99 EUR is less than Sandbox processor takes (50.00 EUR)" in str(payment.parked_why)
+    assert (payment.attempts, await world.charges()) == ((), [])
 
 
 async def test_without_a_method_nothing_is_asked_of_stripe(world: World) -> None:

@@ -36,7 +36,7 @@ class NotSentReason(StrEnum):
     RATE = "rate"  # 429, with its wait
     CREDENTIALS = "credentials"  # our key is wrong
     CONFIG = "config"  # account or currency not enabled, no adapter
-    INEXACT = "inexact"  # the amount cannot be expressed exactly there
+    INEXACT = "inexact"  # the amount cannot be expressed exactly there, or is below its least
     PERSON = "person"  # a person looked, and says that it never arrived
 
 

@@ -11,12 +11,12 @@ from twintill.domain.decision import Decision
 from twintill.domain.dunning import choose
 from twintill.domain.facts import ChargeBraked, ChargeStarted, Method, NoMethodFound, Via
 from twintill.domain.invoice import InvoiceLook, InvoiceStatus
-from twintill.domain.outcomes import NotSent
+from twintill.domain.outcomes import NotSent, NotSentReason
 from twintill.domain.payment import Attempt, Payment, Reason
 from twintill.flows import report
 from twintill.flows.looking import Looking
 from twintill.money import Money
-from twintill.processors import ChargeRequest, PreparedCharge, StoredMethod
+from twintill.processors import ChargeRequest, PreparedCharge, Processor, StoredMethod
 from twintill.store import brakes, methods, mirror, work
 from twintill.store.methods import MethodRow
 from twintill.store.work import PAYMENTS
@@ -101,10 +101,19 @@ def _draft(looking: Looking, method: MethodRow | None, look: InvoiceLook) -> _Dr
     if method is not None and look.amount_remaining_minor > 0:
         request = _request(looking, method, payment, look, reference)
         processor = looking.means.processor(method.processor, method.processor_account_id)
-        prepared = processor.prepare_charge(request, key)
+        prepared = _too_small(processor, request.amount) or processor.prepare_charge(request, key)
         if isinstance(prepared, PreparedCharge):
             sealed = looking.means.vault.seal(prepared.body, scope, "attempts", attempt_id)
     return _Draft(attempt_id, n, reference, key, method, prepared, sealed)
+
+
+def _too_small(processor: Processor, amount: Money) -> NotSent | None:
+    """Known before anything is sent: a person voids it, or collects it otherwise."""
+    least = processor.capabilities.minimum_minor.get(amount.currency, 1)
+    if amount.minor >= least:
+        return None
+    name, minimum = processor.capabilities.display_name, Money(least, amount.currency)
+    return NotSent(NotSentReason.INEXACT, f"{amount} is less than {name} takes ({minimum})")
 
 
 def _request(

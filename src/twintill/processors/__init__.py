@@ -43,6 +43,8 @@ class Capabilities:
     can_cancel_pending: bool
     currencies: frozenset[str] | None = None  # None: any
     finds_refunds: bool = True  # a charge's refunds are listed within `look_up_lag_s`
+    # The least that it charges, by currency, in Stripe's minor units; not named: anything.
+    minimum_minor: Mapping[str, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
