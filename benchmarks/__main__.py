@@ -9,7 +9,7 @@ from typing import Any
 
 import uvloop
 
-from benchmarks import collecting, intake, report
+from benchmarks import collecting, intake, pacing, report
 from benchmarks.stage import REPOSITORY, running_cluster
 
 _INTAKE_S, _ALL_S = 45, 110  # when no other round begins
@@ -26,7 +26,8 @@ def main() -> None:
         collected = collecting.measure(
             cluster, options.rounds, options.invoices, began + _ALL_S, _tell
         )
-    page = report.page(taken_in, collected)
+        paced = pacing.measure(cluster, options.rounds, _tell)
+    page = report.page(taken_in, collected, paced)
     print(page)
     if options.write:
         written = REPOSITORY / "docs" / "benchmarks.md"

@@ -11,13 +11,15 @@ from benchmarks.collecting import Collecting, Run
 from benchmarks.commits import WHOSE
 from benchmarks.intake import FEW, MANY, Intake, Sent
 from benchmarks.load import event_body
+from benchmarks.pacing import Pacing
 
 _COLLECTING = "collecting"
 
 
-def page(intake: Intake, collecting: Collecting) -> str:
+def page(intake: Intake, collecting: Collecting, pacing: Pacing) -> str:
     """Everything that was measured, and how."""
-    return "\n".join([*_head(intake), *_intake(intake), *_collecting(collecting)]) + "\n"
+    parts = [*_head(intake), *_intake(intake), *_collecting(collecting), "", *_pacing(pacing)]
+    return "\n".join(parts) + "\n"
 
 
 def _head(intake: Intake) -> list[str]:
@@ -116,6 +118,31 @@ def _spoken(collecting: Collecting) -> list[str]:
         (
             "Commits, counted in PostgreSQL's own log of every statement, in a run that is not "
             f"timed ({count} invoices, one worker). Sweep and waking go by time, not by invoice."
+        ),
+        "",
+        *_table(rows),
+    ]
+
+
+def _pacing(pacing: Pacing) -> list[str]:
+    rows = [
+        ["a turn at Stripe", "alone", "32 at a time"],
+        ["ms each", _spread(pacing.alone_ms), _spread(pacing.crowded_ms)],
+        [
+            ": a transaction that asks nothing",
+            *(
+                _spread(a / b for a, b in zip(each, pacing.nothing_ms, strict=True))
+                for each in (pacing.alone_ms, pacing.crowded_ms)
+            ),
+        ],
+    ]
+    return [
+        "## Pacing",
+        "",
+        (
+            "What the budget of calls to Stripe costs where no call has to wait (rates out of "
+            "reach). A lone call costs one transaction of two statements; those that wait together "
+            f"share it. A transaction that asks nothing takes {_spread(pacing.nothing_ms)} ms."
         ),
         "",
         *_table(rows),

@@ -5,13 +5,13 @@ Stripe begins. Losing the last of it with the server costs a short burst, so it 
 until it is on the disk.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
 import structlog
-from sqlalchemy import Date, Row, cast, func, select
+from sqlalchemy import Date, Row, bindparam, cast, func, select, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
@@ -20,7 +20,7 @@ from twintill.domain import pace as rules
 from twintill.domain.pace import Ask, AskAgain, Block, Lane, Limits, Urgency
 from twintill.ids import Scope
 from twintill.store.clock import NOW, WALL, wall
-from twintill.store.scoped import key, mine
+from twintill.store.scoped import key, mine, of, whose
 from twintill.store.tables import stripe_lanes, stripe_reads
 
 _log = structlog.get_logger(__name__)
@@ -94,49 +94,56 @@ async def reads_left(db: AsyncConnection, scope: Scope, per_day: int) -> int:
     return max(0, per_day - await reads_today(db, scope))
 
 
-# With the query, since each statement is a way to the database and back.
-_NOT_WAITING_FOR_THE_DISK = func.set_config("synchronous_commit", "off", True)
+_c = stripe_lanes.c
+# Statements are built once: building them costs more than PostgreSQL takes to execute them. That
+# the disk is not waited for is set with the query, to save a way to the database and back.
+_FIND = (
+    select(stripe_lanes, WALL.label("now"), func.set_config("synchronous_commit", "off", True))
+    .where(whose(stripe_lanes), _c.lane.in_((_ACCOUNT, bindparam("of_endpoint"))))
+    .order_by(_c.lane)
+    .with_for_update()
+)
+_WRITE = (
+    update(stripe_lanes)
+    .where(whose(stripe_lanes), _c.lane == bindparam("of_lane"))
+    .values(
+        free_at=bindparam("free_at"),
+        wanted=bindparam("wanted"),
+        wanted_until=bindparam("wanted_until"),
+        pushes=bindparam("pushes"),
+        pushed_until=bindparam("pushed_until"),
+    )
+)
 
 
 async def _lock(db: AsyncConnection, scope: Scope, endpoint: str) -> tuple[Lane, Lane, datetime]:
     """Both lanes, locked in one order by everybody, and the wall's time."""
-    names = sorted({_ACCOUNT, endpoint})
-    found = await _find(db, scope, names)
+    names = {_ACCOUNT, endpoint}
+    found = await _find(db, scope, endpoint)
     if len(found) < len(names):
-        await _add(db, scope, names)
-        found = await _find(db, scope, names)
+        await _add(db, scope, sorted(names))
+        found = await _find(db, scope, endpoint)
     lanes = {row.lane: _lane(row) for row in found}
     return lanes[_ACCOUNT], lanes[endpoint], found[0].now
 
 
-async def _find(db: AsyncConnection, scope: Scope, names: Sequence[str]) -> Sequence[Row[Any]]:
-    c = stripe_lanes.c
-    query = select(stripe_lanes, WALL.label("now"), _NOT_WAITING_FOR_THE_DISK)
-    mine_of_these = query.where(mine(stripe_lanes, scope), c.lane.in_(names))
-    return (await db.execute(mine_of_these.order_by(c.lane).with_for_update())).all()
+async def _find(db: AsyncConnection, scope: Scope, endpoint: str) -> Sequence[Row[Any]]:
+    return (await db.execute(_FIND, {**of(scope), "of_endpoint": endpoint})).all()
 
 
-async def _add(db: AsyncConnection, scope: Scope, names: Sequence[str]) -> None:
-    now = await wall(db)
-    rows = [_row(scope, name, rules.unused(now)) for name in names]
+async def _add(db: AsyncConnection, scope: Scope, names: Iterable[str]) -> None:
+    unused = rules.unused(await wall(db))
+    rows = [{**key(scope), "lane": name, **_columns(unused)} for name in names]
     await db.execute(insert(stripe_lanes).values(rows).on_conflict_do_nothing())
 
 
-async def _write(db: AsyncConnection, scope: Scope, lanes: dict[str, Lane]) -> None:
-    c = stripe_lanes.c
-    rows = insert(stripe_lanes).values([_row(scope, name, lane) for name, lane in lanes.items()])
-    changes = {
-        name: rows.excluded[name]
-        for name in ("free_at", "wanted", "wanted_until", "pushes", "pushed_until")
-    }
-    index = [c.stripe_account_id, c.livemode, c.lane]
-    await db.execute(rows.on_conflict_do_update(index_elements=index, set_=changes))
+async def _write(db: AsyncConnection, scope: Scope, lanes: Mapping[str, Lane]) -> None:
+    changes = [{**of(scope), "of_lane": name, **_columns(lane)} for name, lane in lanes.items()]
+    await db.execute(_WRITE, changes)
 
 
-def _row(scope: Scope, name: str, lane: Lane) -> dict[str, object]:
+def _columns(lane: Lane) -> dict[str, Any]:
     return {
-        **key(scope),
-        "lane": name,
         "free_at": lane.free_at,
         "wanted": lane.wanted,
         "wanted_until": lane.wanted_until,
