@@ -12,11 +12,13 @@ import pytest
 
 from tests.flows.world import INSTALLATION, SCOPE, World, running_world
 from tests.postgres import Database
-from twintill.domain.pace import Limits
+from twintill.domain.pace import Limits, unused
 from twintill.domain.payment import Reason, State
 from twintill.flows.look import look
 from twintill.flows.means import Means
 from twintill.ids import payment_id
+from twintill.store import pace
+from twintill.store.clock import wall
 from twintill.store.database import open_database
 from twintill.store.pace import SharedBudget
 from twintill.stripe_billing.gateway import open_gateway
@@ -117,10 +119,15 @@ async def paced(world: World) -> AsyncIterator[World]:
     await pacer.aclose()
 
 
-async def test_too_many_before_the_charge_means_wait_and_charges_nothing(world: World) -> None:
+async def opened(world: World) -> str:
     customer_id = await world.customer()
     invoice_id = await world.invoice(customer_id)
     await world.open_payment(invoice_id, customer_id)
+    return invoice_id
+
+
+async def test_too_many_before_the_charge_means_wait_and_charges_nothing(world: World) -> None:
+    invoice_id = await opened(world)
     async with paced(world) as slowly:
         await world.break_stripe(f"/v1/invoices/{invoice_id}$", "status", code=429)
         await slowly.work()
@@ -134,9 +141,7 @@ async def test_too_many_before_the_charge_means_wait_and_charges_nothing(world: 
 
 
 async def test_too_many_at_the_report_keeps_the_money_and_reports_later(world: World) -> None:
-    customer_id = await world.customer()
-    invoice_id = await world.invoice(customer_id)
-    await world.open_payment(invoice_id, customer_id)
+    invoice_id = await opened(world)
     async with paced(world) as slowly:
         await world.break_stripe("/pay$", "status", code=429)
         await slowly.work()
@@ -145,3 +150,25 @@ async def test_too_many_at_the_report_keeps_the_money_and_reports_later(world: W
         await slowly.work()
     assert await world.status(invoice_id) == "paid"
     assert len(await world.charges()) == 1
+
+
+async def test_a_report_whose_turn_never_came_does_not_make_a_hand_mark_ours(world: World) -> None:
+    """Nothing was sent: who marks the invoice then is somebody else, and perhaps paid twice."""
+    invoice_id = await opened(world)
+    async with paced(world) as slowly:
+        await slowly.means.stripe.last_look(invoice_id, 1)  # makes the lanes
+        async with world.db() as db:
+            now = await wall(db)
+            full = unused(now + timedelta(hours=1))
+            await pace._add(db, SCOPE, ["POST /v1/invoices/{id}/pay"])
+            await pace._write(db, SCOPE, {"POST /v1/invoices/{id}/pay": full})
+        await slowly.work()
+        assert (await world.payment(invoice_id)).state is State.COLLECTED
+    paths = [r["path"] for r in (await world.stripe.get("/_sandbox/requests")).json()["data"]]
+    assert not [path for path in paths if path.endswith("/pay")]
+    await world.means.stripe.pay_out_of_band(invoice_id, "by-hand")
+    await world.advance(timedelta(minutes=1))
+    await world.work()
+    payment = await world.payment(invoice_id)
+    assert (payment.state, payment.reported_minor) == (State.COLLECTED, 0)
+    assert payment.parked_why is not None

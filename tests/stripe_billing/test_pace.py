@@ -29,7 +29,7 @@ from twintill.store.work import LEASE
 from twintill.stripe_billing import connection
 from twintill.stripe_billing.connection import DEADLINE_S, endpoint_of
 from twintill.stripe_billing.gateway import Gateway, open_gateway
-from twintill.stripe_billing.pace import PATIENCE_S, Pacer
+from twintill.stripe_billing.pace import NEVER_LEFT, PATIENCE_S, Pacer
 
 SCOPE = Scope("acct_test", False)
 FAST = Limits(account_per_s=1000, endpoint_per_s=1000)
@@ -179,6 +179,19 @@ async def test_what_the_client_repeats_takes_another_turn(
         await gateway.last_look("in_1", 1)
     first, second = counting.arrivals
     assert second - first > 0.9
+
+
+async def test_when_only_the_repetition_never_left_nothing_is_known(
+    counting: Counting, url: str, engine: AsyncEngine
+) -> None:
+    counting.answers = [httpx.Response(500, json={"error": {"message": "No."}})]
+    async with paced(url, engine, Limits(0.1, 0.1)) as gateway:
+        with pytest.raises(StripeUnreadable, match="no answer from Stripe, and then"):
+            await gateway.pay_out_of_band("in_1", "key")
+        with pytest.raises(StripeThrottled) as never_left:
+            await gateway.pay_out_of_band("in_1", "key")
+    assert never_left.value.code == NEVER_LEFT
+    assert len(counting.arrivals) == 1
 
 
 async def test_waiting_for_a_turn_does_not_count_against_stripe(

@@ -11,8 +11,9 @@ from twintill.domain.invoice import InvoiceLook
 from twintill.domain.pace import Urgency
 from twintill.domain.payment import Payment
 from twintill.domain.report import Pay, judge_answer, judge_report
-from twintill.errors import StripeError, StripeRefused
+from twintill.errors import StripeError, StripeRefused, StripeThrottled
 from twintill.flows.looking import Looking
+from twintill.stripe_billing.pace import NEVER_LEFT
 
 
 async def report(looking: Looking, payment: Payment) -> None:
@@ -45,6 +46,10 @@ async def _tell(
         )
     except StripeRefused as refused:
         return await _read_again(looking, payment, refused)
+    except StripeThrottled as throttled:
+        if throttled.code != NEVER_LEFT:
+            raise
+        return before, ReportFailed(str(throttled), began=False)
     return after, judge_answer(payment, before, after)
 
 

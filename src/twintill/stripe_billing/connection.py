@@ -142,9 +142,23 @@ class _Call:
     urgency: Urgency
     deadline: asyncio.Timeout
     patience_s: float
+    has_left: bool = False
 
     async def take_turn(self, pace: Pace, endpoint: str) -> None:
-        """The deadline is Stripe's: it stands still while the request has not left."""
+        """The deadline is Stripe's: it stands still while the request has not left.
+
+        Raises StripeThrottled when nothing of this call has left, StripeUnreadable when only its
+        repetition has not: what became of the first is unknown then.
+        """
+        try:
+            await self._wait(pace, endpoint)
+        except StripeThrottled as error:
+            if self.has_left:
+                raise StripeUnreadable(f"no answer from Stripe, and then {error}") from error
+            raise
+        self.has_left = True
+
+    async def _wait(self, pace: Pace, endpoint: str) -> None:
         loop = asyncio.get_running_loop()
         began, ends = loop.time(), self.deadline.when()
         self.deadline.reschedule(None)

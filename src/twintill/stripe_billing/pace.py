@@ -25,6 +25,8 @@ PATIENCE_S: Mapping[Urgency, float] = {
     Urgency.READ: 15.0,
 }
 _COUNT_AFTER_S = 1.0
+# The code of a StripeThrottled that says: this call never left.
+NEVER_LEFT = "never_left"
 
 
 class Pace(Protocol):
@@ -184,5 +186,5 @@ def _too_long(urgency: Urgency) -> StripeThrottled:
     return StripeThrottled(
         f"too many calls to Stripe are waiting for this one ({urgency.name.lower()}) to leave in "
         "time",
-        code="pace",
+        code=NEVER_LEFT,
     )
