@@ -32,6 +32,7 @@ DUE = NOW + timedelta(days=30)
 POLICY = Policy()
 AMOUNT = Money(5000, "EUR")
 METHOD = f.Method("pm_a", "sandbox", "acct_p")
+DOLLARS = Money(5000, "USD")
 OTHER_METHOD = f.Method("pm_b", "sandbox", "acct_p")
 STORED = Usable("pm_a", NOW - timedelta(days=90))
 ALSO_STORED = Usable("pm_b", NOW - timedelta(days=80))
@@ -85,6 +86,13 @@ def start(
 
 def answer(outcome: ChargeOutcome, via: Via = Via.FIRST, n: int = 1) -> Answered:
     return Answered(f"att_{n}", outcome, via)
+
+
+def found(payment: Payment, outcome: ChargeOutcome, *, amount: Money = AMOUNT) -> f.AttemptFound:
+    """A charge of the lost time, under the payment's next number."""
+    n = payment.next_n
+    names = (f"att_{n}", n, f"tw-{n}", f"key-{n}")
+    return f.AttemptFound(*names, "pm_a", "sandbox", "acct_p", amount, outcome)
 
 
 APPROVED = Approved("ch_1", AMOUNT)
@@ -329,6 +337,15 @@ FACTS: dict[str, Make] = {
         _attempt(p), replace(LOOK, foreign_installation="other")
     ),
     "Withdrawn": lambda p: f.Withdrawn(_attempt(p), VOID),
+    "AttemptFound, approved": lambda p: found(p, Approved("ch_9", AMOUNT)),
+    "AttemptFound, declined": lambda p: found(p, SOFT),
+    "AttemptFound, accepted": lambda p: found(p, Accepted("ch_9")),
+    "AttemptFound, it is not there": lambda p: found(p, NOT_SENT),
+    "AttemptFound, it cannot be asked for": lambda p: found(p, NO_ANSWER),
+    "AttemptFound, in another currency": lambda p: found(
+        p, Approved("ch_9", DOLLARS), amount=DOLLARS
+    ),
+    "AttemptFound that is known": lambda _: found(new_payment(), APPROVED),
     "FailedLate": lambda p: f.FailedLate(_attempt(p), "nsf", ""),
     "FailedLate, the first attempt": lambda _: f.FailedLate("att_1", "nsf", ""),
     "FailedLate for good": lambda p: f.FailedLate(

@@ -7,6 +7,7 @@ import typer
 
 from twintill.cli import duties, inbox, keys, payments, sandbox
 from twintill.cli.brakes import brakes, pause, resume
+from twintill.cli.recover import recover
 from twintill.cli.resolve import resolve
 from twintill.cli.unpark import unpark
 from twintill.cli.verify import verify
@@ -37,6 +38,7 @@ app.command()(unpark)
 app.command()(brakes)
 app.command()(pause)
 app.command()(resume)
+app.command()(recover)
 
 Port = Annotated[int | None, typer.Option(min=0, max=65535, help="Instead of TWINTILL_PORT.")]
 

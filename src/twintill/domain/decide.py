@@ -25,6 +25,7 @@ from twintill.domain.decision import (
 )
 from twintill.domain.doubt import overdue
 from twintill.domain.facts import Fact
+from twintill.domain.found import attempt_found
 from twintill.domain.late_failure import failed_late
 from twintill.domain.look import Chargeable, NeedsPerson, judge_charge
 from twintill.domain.payment import (
@@ -66,6 +67,8 @@ def decide(  # noqa: C901, PLR0912 -- one flat table, a case per fact
             return _replay_started(payment, fact, policy, now)
         case facts.Withdrawn():
             return withdrawn(payment, fact, now)
+        case facts.AttemptFound():
+            return attempt_found(payment, fact, policy, now)
         case facts.FailedLate():
             return failed_late(payment, fact, policy, now)
         case (

@@ -142,6 +142,25 @@ class Withdrawn:
 
 
 @dataclass(frozen=True, slots=True)
+class AttemptFound:
+    """A charge under our own name that this database has no attempt for (a backup was restored).
+
+    NoAnswer: it was begun, and its processor cannot be asked. NotSent: it is not there, and a later
+    number was begun after it. `amount` of what was not approved is what the invoice asked for.
+    """
+
+    attempt_id: str
+    n: int
+    reference: str
+    idempotency_key: str
+    method_id: str
+    processor: str
+    processor_account_id: str
+    amount: Money
+    outcome: ChargeOutcome
+
+
+@dataclass(frozen=True, slots=True)
 class FailedLate:
     """Collected money failed by itself after it was approved (bank debits)."""
 
@@ -297,6 +316,7 @@ Fact = (
     | NotFoundThere
     | ReplayStarted
     | Withdrawn
+    | AttemptFound
     | FailedLate
     | RefundStarted
     | RefundReplayStarted

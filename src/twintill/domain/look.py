@@ -31,6 +31,7 @@ class NeedsPerson:
     why: str
 
 
+RUN_RECOVER = "Run `twintill recover`: it asks the processors what that attempt came to"
 Verdict = Chargeable | Wait | Closed | NeedsPerson
 
 
@@ -53,8 +54,7 @@ def judge_charge(
     if look.highest_n > n:
         return NeedsPerson(
             f"attempt {look.highest_n} of this invoice was made by a database that this one does "
-            f"not know of (here the next is {n}): was a backup restored? Compare with the "
-            "processor, take that number out of the invoice's metadata, then unpark"
+            f"not know of (here the next is {n}): was a backup restored? {RUN_RECOVER}"
         )
     if look.currency != payment.currency:
         return NeedsPerson(f"the invoice is in {look.currency}, not in {payment.currency}")

@@ -15,6 +15,7 @@ class Pay:
     """Call `pay(paid_out_of_band)` now: the invoice wants no more than what was collected."""
 
 
+MARKED_BY_OTHERS = "the invoice was marked paid by somebody else (perhaps because of our charge)"
 ReportVerdict = Pay | InvoiceReported | ReportRefused | ReportFailed
 
 
@@ -73,7 +74,7 @@ def judge_paid(
         # This is our first look at it with money in hand, so it was not our `pay` that did it:
         # somebody marked it by hand, perhaps because of our charge.
         return ReportFailed(
-            "the invoice was marked paid by somebody else (perhaps because of our charge)",
+            MARKED_BY_OTHERS,
             needs_person=True,
         )
     if look.amount_paid_minor > payment.unapplied_minor:

@@ -34,7 +34,8 @@ async def resolve(looking: Looking, attempt: Attempt) -> None:
         if not isinstance(found, NotFound):
             await looking.learn_answer(attempt, _seen(found), Via.RECORD)
             return
-    if may_replay(attempt, window, looking.policy, looking.now):
+    known = bool(attempt.sealed_body)  # else it was found after a restore: nothing to send again
+    if known and may_replay(attempt, window, looking.policy, looking.now):
         await _replay(looking, attempt)
         return
     conclusive = nothing_can_appear(attempt, window, looking.now)

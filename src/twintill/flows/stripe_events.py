@@ -62,7 +62,7 @@ async def saw_invoice(
         return ignored("not a customer of ours")
     if status is None:
         return parked(f"an invoice status that this version does not know: {invoice.status}")
-    await mirror.saw_invoice(db, scope, _mirrored(invoice, customer_id, status))
+    await mirror.saw_invoice(db, scope, mirrored(invoice, customer_id, status))
     existing = await mirror.payment_of_invoice(db, scope, invoice.id)
     if existing is not None:
         # It has a payment: tell it that there may be something to see.
@@ -157,7 +157,8 @@ async def _thin(db: AsyncConnection, means: Means, scope: Scope, event: StripeEv
     return DONE
 
 
-def _mirrored(invoice: InvoiceShape, customer_id: str, status: InvoiceStatus) -> dict[str, object]:
+def mirrored(invoice: InvoiceShape, customer_id: str, status: InvoiceStatus) -> dict[str, object]:
+    """The row of the mirror."""
     return {
         "invoice_id": invoice.id,
         "customer_id": customer_id,

@@ -2,7 +2,8 @@
 
 from collections.abc import Awaitable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
 
 import stripe
 
@@ -10,14 +11,25 @@ from twintill.domain.invoice import InvoiceLook, InvoiceStatus, StripePayment
 from twintill.domain.pace import Urgency
 from twintill.errors import StripeRefused, StripeUnreadable
 from twintill.stripe_billing import marks
-from twintill.stripe_billing.connection import Connection
+from twintill.stripe_billing.connection import PAGE, Connection
 from twintill.stripe_billing.shapes import Currency, Id, InvoiceShape, Shape, Text
+
+if TYPE_CHECKING:
+    from stripe.params import InvoiceListParams
 
 RESOURCE_MISSING = "resource_missing"
 _NO_CURRENCY = "XXX"  # ISO 4217 for "no currency": a deleted invoice shows none
 
 # The deepest that Stripe expands. Since basil an invoice lists its payments only when asked.
 _WITH_PAYMENTS = ["payments.data.payment.payment_intent"]
+
+
+@dataclass(frozen=True, slots=True)
+class MarkedInvoice:
+    """An invoice as a list shows it, and what its metadata says about us."""
+
+    invoice: InvoiceShape
+    marks: marks.Marks
 
 
 @dataclass(frozen=True)
@@ -58,6 +70,27 @@ class Invoices(Connection):
             self.client.v1.invoices.retrieve_async(invoice_id, {"expand": _WITH_PAYMENTS}),
             urgency,
         )
+
+    async def list_marked(
+        self, created_gte: datetime, *, starting_after: str | None = None, limit: int = PAGE
+    ) -> list[MarkedInvoice]:
+        """One page of the `send_invoice` invoices created since then, newest first.
+
+        Without their payments, which a list does not expand: read one before acting on it.
+        """
+        params: InvoiceListParams = {
+            "created": {"gte": int(created_gte.timestamp())},
+            "collection_method": "send_invoice",
+            "limit": limit,
+        }
+        if starting_after is not None:
+            params["starting_after"] = starting_after
+        page = await self.page(self.client.v1.invoices.list_async(params), Urgency.OTHER)
+        seen = [self.read(InvoiceShape, raw) for raw in page]
+        return [
+            MarkedInvoice(shape, marks.read_marks(shape.metadata, self.installation_id))
+            for shape in seen
+        ]
 
     async def finalize(self, invoice_id: str, key: str) -> InvoiceLook:
         """Without waiting for the hour; whether Stripe advances it later stays as it was."""

@@ -40,6 +40,8 @@ class Marks:
     highest_n: int  # of this installation; 0: it never meant to charge
     foreign_installation: str | None  # another copy of Twintill meant to charge it
     our_reference: str | None
+    processor: str | None = None  # who collected it, written with the reference
+    processor_payment_id: str | None = None
 
 
 def new_installation_id() -> str:
@@ -72,4 +74,10 @@ def read_marks(metadata: Mapping[str, str], installation_id: str) -> Marks:
             highest_n = max(highest_n, int(value))
         else:
             foreign = min(foreign or match[1], match[1])
-    return Marks(highest_n, foreign, metadata.get(REFERENCE) or None)
+    return Marks(
+        highest_n,
+        foreign,
+        metadata.get(REFERENCE) or None,
+        metadata.get(PROCESSOR) or None,
+        metadata.get(PROCESSOR_PAYMENT_ID) or None,
+    )
