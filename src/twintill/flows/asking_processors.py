@@ -96,8 +96,8 @@ async def ask_for_lost(
     asked = Asked(scope, payment, stored)
     highest = seen.marks.highest_n
     out = payment.unresolved_attempt
-    if out is not None and out.n < highest:
-        asked.answers.append(await _end_of(means, out, asked))
+    if out is not None:
+        asked.answers += await _end_of(means, out, asked, ended=out.n < highest)
     known = {a.n for a in payment.attempts}
     for n in range(1, highest + 1):
         if n not in known:
@@ -105,16 +105,19 @@ async def ask_for_lost(
     return asked
 
 
-async def _end_of(means: Means, attempt: Attempt, asked: Asked) -> Fact:
-    """A later number was begun, so this one ended in a no; perhaps in the processor's own words."""
+async def _end_of(means: Means, attempt: Attempt, asked: Asked, *, ended: bool) -> list[Fact]:
+    """The end of one that was out when the backup was made.
+
+    `ended`: a later number was begun, so that it came to a definite no.
+    """
     processor = means.processor(attempt.processor, attempt.processor_account_id)
     if processor.capabilities.look_up is LookUpBy.REFERENCE:
         found = await processor.find_charge(attempt.reference)
         if _unreadable(found):
             asked.unreadable.append(f"{processor.name} could not be asked: {found}")
         elif not isinstance(found, NotFound):
-            return Answered(attempt.id, found, Via.RECORD)
-    return NotFoundThere(attempt.id, conclusive=True)
+            return [Answered(attempt.id, found, Via.RECORD)]
+    return [NotFoundThere(attempt.id, conclusive=True)] if ended else []
 
 
 async def _ask_all(means: Means, asked: Asked, seen: MarkedInvoice, n: int) -> None:

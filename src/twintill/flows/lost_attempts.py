@@ -45,7 +45,7 @@ def differs(known: Payment | None, seen: MarkedInvoice) -> bool:
         return False
     if known is None:
         return True
-    numbers = {a.n for a in known.attempts if not a.unresolved or a.n == marks.highest_n}
+    numbers = {a.n for a in known.attempts if not a.unresolved}
     paid = seen.invoice.known_status is InvoiceStatus.PAID
     return (
         not numbers.issuperset(range(1, marks.highest_n + 1))
