@@ -192,3 +192,17 @@ def test_a_processor_that_nobody_uses_cannot_be_paused_by_a_slip(env: dict[str, 
     assert twintill("resume", "sandbox", "--why", "it is not paused", env=env).returncode == 1
     listed = twintill("brakes", env=env)
     assert (listed.returncode, listed.stdout) == (0, "")
+
+
+def test_recovering_without_stripe_ends_with_a_sentence_and_charging_paused(
+    env: dict[str, str],
+) -> None:
+    env |= {
+        "TWINTILL_SANDBOX_PROCESSOR_URL": "http://127.0.0.1:9",
+        "TWINTILL_SANDBOX_PROCESSOR_API_KEY": "sandbox_key_1",
+        "TWINTILL_SANDBOX_PROCESSOR_WEBHOOK_SECRETS": "whsec_1",
+    }
+    told = twintill("recover", env=env)
+    assert (told.returncode, told.stdout) == (1, "Charging is paused: sandbox.\n")
+    assert "Traceback" not in told.stderr
+    assert twintill("brakes", env=env).stdout.startswith("paused\tsandbox\t")

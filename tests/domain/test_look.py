@@ -101,7 +101,9 @@ def test_uncollectible_is_not_closed() -> None:
 
 
 def test_who_parks_a_payment_says_what_makes_unparking_it_work() -> None:
-    """The marks stay in the invoice's metadata: without taking them out it parks again."""
-    for verdict in (judged(foreign_installation="zzzzzzz2"), judged(highest_n=9)):
-        assert isinstance(verdict, NeedsPerson)
-        assert "metadata, then unpark" in verdict.why
+    """The marks stay in the invoice's metadata: with nothing else done it parks again."""
+    two_copies, restored = judged(foreign_installation="zzzzzzz2"), judged(highest_n=9)
+    assert isinstance(two_copies, NeedsPerson)
+    assert "metadata, then unpark" in two_copies.why
+    assert isinstance(restored, NeedsPerson)
+    assert "Run `twintill recover`" in restored.why
