@@ -71,13 +71,9 @@ def decide(  # noqa: C901, PLR0912 -- one flat table, a case per fact
             return attempt_found(payment, fact, policy, now)
         case facts.FailedLate():
             return failed_late(payment, fact, policy, now)
-        case (
-            facts.RefundStarted()
-            | facts.RefundReplayStarted()
-            | facts.RefundAnswered()
-            | facts.RefundNotFoundThere()
-            | facts.RefundSeenThere()
-        ):
+        case facts.RefundStarted() | facts.RefundReplayStarted() | facts.RefundAnswered():
+            return refunds.refund_told(payment, fact, policy, now)
+        case facts.RefundNotFoundThere() | facts.RefundSeenThere():
             return refunds.refund_told(payment, fact, policy, now)
         case facts.InvoiceReported():
             return reporting.invoice_reported(payment, fact, policy, now)
