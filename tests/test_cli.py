@@ -160,6 +160,15 @@ def test_the_books_of_an_empty_database_break_no_rule(env: dict[str, str]) -> No
     assert {check["broken"] for check in told["checks"]} == {0}
 
 
+def test_what_cannot_be_compared_to_the_end_says_so(env: dict[str, str]) -> None:
+    told = twintill("verify", "--remote", "--since", "7d", "--json", env=env)
+    assert told.returncode == 2, told.stderr
+    remote = json.loads(told.stdout)["remote"]
+    assert (remote["complete"], remote["stopped"].startswith("Stripe: ")) == (False, True)
+    wrong = twintill("verify", "--remote", "--since", "yesterday", env=env)
+    assert (wrong.returncode, "neither a day nor an age" in wrong.stderr) == (2, True)
+
+
 def test_what_is_not_there_cannot_be_put_back_to_work(env: dict[str, str]) -> None:
     told = twintill("unpark", "pay_unknown", "--why", "seen to", env=env)
     assert told.returncode == 1

@@ -11,7 +11,7 @@ from tests.simulation.processor import Bank
 from tests.simulation.stripe import Invoice
 from twintill.domain.invoice import InvoiceStatus
 from twintill.sandbox.processor.objects import Charge
-from twintill.store.checks import CHECKS
+from twintill.store.verifying import CHECKS
 
 if TYPE_CHECKING:
     from tests.simulation.world import World
@@ -247,9 +247,18 @@ def _check_guards(world: World) -> None:
 
 
 def _check_by_verify(world: World) -> None:
-    """What `twintill verify` asks of every database."""
+    """What `twintill verify` asks of every database: here of all payments in one page."""
+    asked = {
+        "account": "acct_simulated",
+        "live": False,
+        "after": "",
+        "upto": "zzzz",
+        "doubt_s": 3.0 * 86400,
+        "pending_s": 21.0 * 86400,
+    }
     for check in CHECKS:
-        query = text(check.query).bindparams(account="acct_simulated", live=False)
+        query = text(check.query)
+        query = query.bindparams(**{name: asked[name] for name in query.compile().params})
         sql = query.compile(dialect=_POSTGRESQL, compile_kwargs={"literal_binds": True})
         for row in world.database.fetch(str(sql)):
             world.trace.blame(f"verify {check.name}: {row['object_id']} {row['detail']}")
