@@ -17,7 +17,7 @@ from twintill.store import outgoing, verifying
 from twintill.store.verifying import CHECKS, Finding, Report
 
 _EVERY = timedelta(hours=1)
-_PAGES_A_RUN = 10
+_PAGES_A_RUN = 5
 _EXAMPLES = 3
 
 
