@@ -47,6 +47,8 @@ class Weather:
     stalls: float  # per answer: the process stands still, longer than its lease
     lost_bells: float
     lost_webhooks: float  # per delivery: the request, or our answer to it
+    deaf_s: float  # from the start: no webhook arrives
+    forgeries: float  # per invoice
     storm_s: float  # after that everybody behaves
 
 
@@ -65,6 +67,8 @@ def weather(rng: random.Random) -> Weather:
         stalls=often(0.0, 0.05, 0.4),
         lost_bells=often(0.0, 0.2),
         lost_webhooks=often(0.0, 0.1, 0.4),
+        deaf_s=often(0.0, 0.0, 0.0, 3600.0),
+        forgeries=often(0.0, 0.3),
         storm_s=often(0.2, 1.0, 4.0) * 86_400,
     )
 

@@ -4,21 +4,24 @@ import asyncio
 import contextvars
 from collections.abc import Coroutine
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Any, cast
 
 import httpx
 from sqlalchemy.exc import SQLAlchemyError
+from starlette.requests import Request
 
 from tests.simulation.database import SimDatabase
 from tests.simulation.loop import CURRENT, Process, SimLoop
 from tests.simulation.trace import Trace
 from twintill.domain.policy import Policy
+from twintill.errors import SignatureRefused
 from twintill.flows import arrivals
 from twintill.flows.means import Means
 from twintill.ids import Scope
 from twintill.processors import Processor
 from twintill.store.doorbell import Bell
-from twintill.store.inbox import Delivery, Receiver
+from twintill.store.inbox import Receiver
 from twintill.store.vault import Vault
 from twintill.store.waker import Waker
 from twintill.stripe_billing.gateway import Gateway
@@ -29,6 +32,7 @@ from twintill.worker import Worker
 
 SCOPE = Scope("acct_simulated", False)
 INSTALLATION = "abcdefg2"
+SECRET = "whsec_1"
 VAULT = Vault([b"s" * 32])
 LOST = (OSError, SQLAlchemyError, TimeoutError)
 
@@ -99,49 +103,71 @@ class WorkerHouse(House):
             self.outside.trace.say(self.process.name, f"look lost: {type(error).__name__}")
 
 
-class WebHouse(House):
-    """Takes webhooks with the doors' own code, behind the signature."""
+@dataclass(frozen=True)
+class MachineClock:
+    """The clock of one machine, which may be wrong until somebody sets it right."""
 
-    def __init__(self, outside: Outside, name: str) -> None:
+    loop: SimLoop
+    skew_s: float
+    until_s: float
+
+    async def now(self) -> datetime:
+        now_s = self.loop.time()
+        return datetime.fromtimestamp(now_s + (self.skew_s if now_s < self.until_s else 0), UTC)
+
+    async def moved(self) -> bool:
+        return False
+
+
+class WebHouse(House):
+    """Takes webhooks with the doors' own code."""
+
+    def __init__(self, outside: Outside, name: str, clock: "MachineClock") -> None:
         super().__init__(outside, name, pool_size=3)
         self.doors = Doors(
             means=self.means,
-            stripe_webhook_secrets=(),
-            clock=BusinessClock(self.means.database, livemode=False),
+            stripe_webhook_secrets=(SECRET,),
+            clock=cast(BusinessClock, clock),
             receiver=Receiver(self.means.database, flushers=1),
             waker=Waker(self.means.database),
             revisions=(),
         )
         outside.start(self.process, self._receive_for_ever())
 
-    async def take(self, source: str, body: bytes) -> bool:
-        """Whether the sender heard 2xx."""
+    async def take(self, source: str, body: bytes, headers: dict[str, str]) -> int:
+        """The status that the sender heard; 503 also for no answer at all."""
         if not self.process.alive:
-            return False
-        task = self.outside.start(self.process, self._take(source, body))
+            return 503
+        task = self.outside.start(self.process, self._take(source, body, headers))
         await asyncio.wait([task])
         self.process.tasks.remove(task)
-        return not task.cancelled() and task.exception() is None and bool(task.result())
+        heard = not task.cancelled() and task.exception() is None
+        return int(task.result()) if heard else 503
 
-    async def _take(self, source: str, body: bytes) -> bool:
+    async def _take(self, source: str, body: bytes, headers: dict[str, str]) -> int:
         try:
-            return await self._answer(source, body) < 300
+            return await self._answer(source, _request(body, headers))
+        except SignatureRefused:
+            return 400
         except LOST as error:
             self.outside.trace.say(self.process.name, f"503: {type(error).__name__}")
-            return False
+            return 503
 
-    async def _answer(self, source: str, body: bytes) -> int:
+    async def _answer(self, source: str, request: Request) -> int:
         if source == arrivals.STRIPE:
-            verdict, event = arrivals.read_stripe(body, SCOPE)
-            events, name, hears = (event,), source, webhooks._STRIPE_HEARS
+            answer = await webhooks.take_from_stripe(request, self.doors)
         else:
-            sender = self.means.processors[source]
-            verdict, events = arrivals.read_processor(sender, body)  # type: ignore[assignment]
-            name, hears = f"{sender.name}:{sender.account_id}", sender.acknowledgement
-        delivery = Delivery(SCOPE, name, {}, body, verdict, events)
-        answer = await webhooks._receive(self.doors, source, delivery, hears)
+            answer = await webhooks.take_from_processor(source, request, self.doors)
         return answer.status_code
 
     async def _receive_for_ever(self) -> None:
         async with self.doors.receiver.running():
             await asyncio.Event().wait()
+
+
+def _request(body: bytes, headers: dict[str, str]) -> Request:
+    async def receive() -> dict[str, Any]:
+        return {"type": "http.request", "body": body, "more_body": False}
+
+    raw = [(name.encode(), value.encode()) for name, value in headers.items()]
+    return Request({"type": "http", "method": "POST", "path": "/", "headers": raw}, receive)

@@ -29,6 +29,8 @@ def in_the_life_of(world: World, invoice: Invoice) -> None:
         world.deed(_after(after_s, _change(world, invoice)))
     if world.rng.random() < 0.3:
         world.deed(_after(world.rng.uniform(0, 3 * _DAY_S), _bank_reconsiders(world, invoice)))
+    if world.rng.random() < world.weather.forgeries:
+        world.deed(_after(world.rng.uniform(0, 2 * _DAY_S), _forge(world, invoice)))
     if world.rng.random() < 0.3:
         world.deed(_after(world.rng.uniform(0, 3 * _DAY_S), _give_back_by_hand(world, invoice)))
 
@@ -226,6 +228,17 @@ def _give_back_by_hand(world: World, invoice: Invoice) -> Callable[[], Awaitable
                 minor = world.rng.choice((left, max(1, left // 3)))
                 world.trace.say("operator", f"gives {minor} of {charge.id} back by hand")
                 bank.give_back(charge.id, minor, None)
+
+    return do
+
+
+def _forge(world: World, invoice: Invoice) -> Callable[[], Awaitable[None]]:
+    async def do() -> None:
+        charges = world.rules.of(invoice.id)
+        if charges and world.rng.random() < 0.5:
+            await world.letters.tell_what_is_not_so(*world.rng.choice(charges))
+        else:
+            await world.letters.forge()
 
     return do
 

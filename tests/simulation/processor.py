@@ -17,6 +17,7 @@ from urllib.parse import parse_qs
 import httpx
 
 from tests.simulation.faults import Answer, Hit, Network
+from tests.simulation.houses import SECRET
 from tests.simulation.loop import must_be_alive
 from twintill.domain.outcomes import ChargeOutcome
 from twintill.processors import Capabilities, LookUpBy, PreparedCharge, PreparedRefund
@@ -73,6 +74,7 @@ class Bank(httpx.AsyncBaseTransport):
     emit: Callable[[str, str], None]
     keys: dict[str, tuple[float, int, Any]] = field(default_factory=dict)
     late: set[str] = field(default_factory=set)  # declines that became approvals
+    unanswered: list[float] = field(default_factory=list)  # when a request was not answered well
     _told: int = 0
 
     def __post_init__(self) -> None:
@@ -90,7 +92,10 @@ class Bank(httpx.AsyncBaseTransport):
             return status, answer
 
         share = self.network.weather.processor_faults
-        return _as_http(request, await self.network.carry(what, share, arrive))
+        answer = await self.network.carry(what, share, arrive)
+        if answer.hit is not Hit.NONE:
+            self.unanswered.append(asyncio.get_running_loop().time())
+        return _as_http(request, answer)
 
     def method(self, magic: str) -> Method:
         return setups.create_method(self.book, self.book.new_id("pcus"), magic, self.now())
@@ -209,7 +214,7 @@ class SimProcessor(SandboxProcessor):
 
     def __init__(self, bank: Bank) -> None:
         client = httpx.AsyncClient(transport=bank, trust_env=False)
-        super().__init__("http://processor", "k", ("whsec_1",), f"acct_{bank.kind.name}", client)
+        super().__init__("http://processor", "k", (SECRET,), f"acct_{bank.kind.name}", client)
         self.name = bank.kind.name
         self.capabilities = bank.kind.capabilities()
         self.bank = bank

@@ -62,6 +62,7 @@ class SimStripe:
         self.ended_customers: set[str] = set()
         self._keys: dict[str, InvoiceLook | StripeError] = {}
         self._events = 0
+        self._being_called: dict[str, str] = {}  # by whom is alive: a call of the dead may arrive
 
     # What flows call.
 
@@ -215,11 +216,17 @@ class SimStripe:
             return done, None
 
         share = self.network.weather.stripe_faults
+        if object_id in self._being_called:
+            self.network.trace.blame(f"{object_id}: {what} beside {self._being_called[object_id]}")
+        if target is not None:
+            self._being_called[object_id] = what
         try:
             async with asyncio.timeout(PATIENCE_S):
                 answer = await self.network.carry(f"stripe {what} {object_id}", share, arrive)
         except TimeoutError:
             raise StripeUnreadable("no answer in time") from None
+        finally:
+            self._being_called.pop(object_id, None)
         if answer.hit is Hit.THROTTLED:
             raise StripeThrottled("too fast", code="lock_timeout")
         if answer.hit is Hit.FORBIDDEN:

@@ -14,7 +14,16 @@ from tests.simulation import checks, mischief, processor
 from tests.simulation.database import SimDatabase
 from tests.simulation.dispatcher import Dispatcher
 from tests.simulation.faults import Network, Weather, policy, weather
-from tests.simulation.houses import SCOPE, VAULT, House, Outside, WebHouse, WorkerHouse
+from tests.simulation.houses import (
+    SCOPE,
+    VAULT,
+    House,
+    MachineClock,
+    Outside,
+    WebHouse,
+    WorkerHouse,
+)
+from tests.simulation.letters import Post
 from tests.simulation.loop import SimLoop
 from tests.simulation.processor import KINDS, Bank, SimProcessor
 from tests.simulation.rules import Rules
@@ -114,7 +123,7 @@ class World:
             self.policy,
             self.trace,
         )
-        self.letters: set[asyncio.Task[Any]] = set()  # webhooks on their way
+        self.letters = Post(self)
         self.deeds: set[asyncio.Task[Any]] = set()  # what people are about to do
         self.left: set[str] = set()  # customers who took a method back
         self.houses: list[House] = []
@@ -122,7 +131,7 @@ class World:
     async def live(self) -> None:
         self.client = httpx.AsyncClient(verify=False)
         ticking = self.loop.create_task(self._tick())
-        self.web = self._open(WebHouse(self.outside, "web"))
+        self.web = self._open(WebHouse(self.outside, "web", self._clock()))
         self.office = self._open(House(self.outside, "office"))  # people at Twintill's doors
         self.dispatcher = Dispatcher(self.outside, self.network, self.rng)
         self.houses.append(self.dispatcher.house)
@@ -157,10 +166,12 @@ class World:
         task.add_done_callback(self.deeds.discard)
 
     def post(self, source: str, body: str) -> None:
-        """A webhook: sent until it was answered 2xx, in no order, and sometimes once more."""
-        letter = self.loop.create_task(self._deliver(source, body.encode()))
-        self.letters.add(letter)
-        letter.add_done_callback(self.letters.discard)
+        self.letters.send(source, body)
+
+    @property
+    def is_deaf(self) -> bool:
+        """No webhook arrives at all."""
+        return self.loop.time() < EPOCH_S + self.weather.deaf_s
 
     async def new_method(self, customer_id: str, magic: str) -> str:
         """The customer gave us a method, at one of the processors."""
@@ -185,11 +196,16 @@ class World:
     async def restart_web(self) -> None:
         await self.web.kill()
         await asyncio.sleep(1)
-        self.web = self._open(WebHouse(self.outside, "web"))
+        self.web = self._open(WebHouse(self.outside, "web", self._clock()))
 
     async def cut(self) -> None:
         self.trace.say("kill", "all database connections")
         self.loop.cut(list(self.loop.lines))
+
+    def _clock(self) -> MachineClock:
+        """A web process looks at its machine's clock; everything else asks the database."""
+        skew_s = self.rng.choice((0, 0, 0, 200, 600, -600))
+        return MachineClock(self.loop, skew_s, self.network.calm_from_s)
 
     def _bank(self, kind: processor.Kind, seed: int) -> Bank:
         rules = self.rules
@@ -241,21 +257,6 @@ class World:
         self.stripe.finalize(invoice)
         mischief.in_the_life_of(self, invoice)
 
-    async def _deliver(self, source: str, body: bytes) -> None:
-        await asyncio.sleep(self.rng.choice((0.05, 1.0, 1.0, 30.0)))
-        lost = self.weather.lost_webhooks
-        for tries in range(60):
-            copies = 2 if self.network.stormy(lost) else 1
-            heard = False
-            for _ in range(copies):
-                if self.network.stormy(lost):
-                    continue  # our door never saw it
-                heard = await self.web.take(source, body) and not self.network.stormy(lost)
-                self.dispatcher.stirred()
-            if heard:
-                return
-            await asyncio.sleep(min(10.0 * 2**tries, 6 * 3600) * self.rng.uniform(0.5, 1.5))
-
     async def _tick(self) -> None:
         """The processors' own time: debits end, actions expire."""
         while True:
@@ -274,7 +275,7 @@ class World:
 
     def _rests(self) -> bool:
         waiting = any(bank.book._agenda for bank in self.banks.values())
-        lively = self.letters or self.network.under_way or waiting
+        lively = self.letters.under_way or self.network.under_way or waiting
         busy_people = len(self.deeds) > self.size.workers
         return not lively and not busy_people and self.dispatcher.idle
 

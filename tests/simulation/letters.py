@@ -1,0 +1,108 @@
+"""Webhooks on their way: signed, sent until they are answered 2xx, in no order, some twice; and
+those that were never sent by whom they name, or that tell what is not so."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+from tests.simulation.houses import SECRET
+from twintill.flows.arrivals import STRIPE
+from twintill.processors.sandbox.webhooks import SIGNATURE_HEADER
+from twintill.stripe_billing import signature
+
+if TYPE_CHECKING:
+    from tests.simulation.processor import Bank
+    from tests.simulation.world import World
+    from twintill.sandbox.processor.objects import Charge
+
+FORGED = "forged"  # in the id of everything that no processor ever made
+_TRIES = 60
+
+
+class Post:
+    """`under_way`: letters that may still arrive."""
+
+    def __init__(self, world: World) -> None:
+        self._world = world
+        self.under_way: set[asyncio.Task[Any]] = set()
+        self._delivered: list[tuple[str, bytes, dict[str, str]]] = []
+
+    def send(self, source: str, body: str) -> None:
+        letter = self._world.loop.create_task(self._deliver(source, body.encode()))
+        self.under_way.add(letter)
+        letter.add_done_callback(self.under_way.discard)
+
+    async def _deliver(self, source: str, body: bytes) -> None:
+        world, lost = self._world, self._world.weather.lost_webhooks
+        await asyncio.sleep(world.rng.choice((0.05, 1.0, 1.0, 30.0)))
+        for tries in range(_TRIES):
+            copies = 2 if world.network.stormy(lost) else 1
+            heard = False
+            for _ in range(copies):
+                if world.is_deaf or world.network.stormy(lost):
+                    continue  # our door never saw it
+                headers = _signed(source, body, SECRET, self._now())
+                self._delivered.append((source, body, headers))
+                answered = await world.web.take(source, body, headers)
+                heard = answered < 300 and not world.network.stormy(lost)
+                world.dispatcher.stirred()
+            if heard:
+                return
+            await asyncio.sleep(min(10.0 * 2**tries, 6 * 3600) * world.rng.uniform(0.5, 1.5))
+
+    async def forge(self) -> None:
+        """Somebody who knows our address, and neither the secret nor the time."""
+        if not self._delivered:
+            return
+        source, body, headers = self._world.rng.choice(self._delivered)
+        if self._world.rng.random() < 0.5:
+            headers = _signed(source, body, "whsec_guessed", self._now())
+            await self._must_be_refused(source, body, headers, "signed with another secret")
+        else:
+            await asyncio.sleep(2 * signature.TOLERANCE_S + 300)
+            await self._must_be_refused(source, body, headers, "sent again long after")
+
+    async def tell_what_is_not_so(self, bank: Bank, charge: Charge) -> None:
+        """Correctly signed, of another amount, another reference, or by another processor."""
+        rng = self._world.rng
+        told = charge.to_json() | {"status": "succeeded", "finality": "final"}
+        told |= {"id": f"chg_{FORGED}_{rng.randrange(10**6)}", "decline": None}
+        sender = bank.kind.name
+        match rng.randrange(3):
+            case 0:
+                told["amount"] = charge.amount * 2 + 1
+            case 1:
+                told["reference"] = f"{charge.reference}-{FORGED}"
+            case _:
+                names = sorted(set(self._world.banks) - {sender})
+                sender = rng.choice(names)
+        event = {
+            "id": f"evt_{told['id']}",
+            "type": "charge.succeeded",
+            "created": self._now().isoformat(),
+            "data": {"object": told},
+        }
+        body = json.dumps({"events": [event]}).encode()
+        self._world.trace.say("forger", f"{sender} tells of {told['id']} {told['amount']}")
+        await self._world.web.take(sender, body, _signed(sender, body, SECRET, self._now()))
+        self._world.dispatcher.stirred()
+
+    async def _must_be_refused(
+        self, source: str, body: bytes, headers: dict[str, str], what: str
+    ) -> None:
+        answered = await self._world.web.take(source, body, headers)
+        self._world.trace.say("forger", f"{source} {what}: {answered}")
+        if answered < 300:
+            self._world.trace.blame(f"a webhook of {source} was believed, {what}")
+
+    def _now(self) -> datetime:
+        return datetime.fromtimestamp(self._world.loop.time(), UTC)
+
+
+def _signed(source: str, body: bytes, secret: str, now: datetime) -> dict[str, str]:
+    """Both senders sign alike; the header's name differs."""
+    name = "stripe-signature" if source == STRIPE else SIGNATURE_HEADER
+    return {name: signature.sign(body, secret, now)}
