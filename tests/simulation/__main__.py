@@ -8,6 +8,7 @@ import time
 
 from tests.simulation import core
 from tests.simulation.database import own_database
+from tests.simulation.doubt import SOON_S
 from tests.simulation.world import SIZES, Result, simulate
 
 _CORE = "core"
@@ -26,11 +27,13 @@ def _run_worlds(options: argparse.Namespace) -> int:
     began = time.monotonic()
     failed: list[Result] = []
     payments = charges = 0
+    doubts_s: list[float] = []
     with own_database() as database:
         for seed in range(options.seed, options.seed + options.seeds):
             result = simulate(database, seed, options.world)
             payments += result.payments
             charges += result.charges
+            doubts_s += result.doubts_s
             if options.trace:
                 print("\n".join(result.lines))
             if result.wrongs:
@@ -43,6 +46,11 @@ def _run_worlds(options: argparse.Namespace) -> int:
     print(
         f"{count} {options.world} worlds, {payments} invoices, {charges} charges in {took_s:.0f} s "
         f"({count / took_s:.1f} a second): {len(failed)} failed"
+    )
+    soon = sum(seconds < SOON_S for seconds in doubts_s)
+    print(
+        f"{len(doubts_s)} charges were in doubt while the processor answered, "
+        f"{soon} closed within {SOON_S:.0f} s"
     )
     return 1 if failed else 0
 

@@ -50,8 +50,9 @@ def _check_invoice(world: World, invoice: Invoice, row: Any) -> None:
     taken = [(bank, charge) for bank, charge in charges if charge.status == "succeeded"]
     if row is None:
         _wrong_if(world, invoice, bool(taken), "money was taken, and there is no payment")
-        # Who has taken the only method back pays by wire: never touched.
-        owed = invoice.status is InvoiceStatus.OPEN and invoice.customer_id not in world.left
+        # Who has no method with us any more pays by wire: never touched.
+        wire = invoice.customer_id in world.left | world.stripe.ended_customers
+        owed = invoice.status is InvoiceStatus.OPEN and not wire
         _wrong_if(world, invoice, owed, "never taken in: its webhook was swallowed")
         return
     parked, ended = row["parked_at"] is not None, row["ended_at"] is not None

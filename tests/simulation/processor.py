@@ -92,7 +92,11 @@ class Bank(httpx.AsyncBaseTransport):
             return status, answer
 
         share = self.network.weather.processor_faults
-        answer = await self.network.carry(what, share, arrive)
+        try:
+            answer = await self.network.carry(what, share, arrive)
+        except BaseException:
+            self.unanswered.append(asyncio.get_running_loop().time())
+            raise
         if answer.hit is not Hit.NONE:
             self.unanswered.append(asyncio.get_running_loop().time())
         return _as_http(request, answer)

@@ -62,6 +62,7 @@ class SimStripe:
         self.ended_customers: set[str] = set()
         self._keys: dict[str, InvoiceLook | StripeError] = {}
         self._events = 0
+        self.unanswered: list[float] = []  # when a request was not answered well
         self._being_called: dict[str, str] = {}  # by whom is alive: a call of the dead may arrive
 
     # What flows call.
@@ -224,9 +225,12 @@ class SimStripe:
             async with asyncio.timeout(PATIENCE_S):
                 answer = await self.network.carry(f"stripe {what} {object_id}", share, arrive)
         except TimeoutError:
+            self.unanswered.append(asyncio.get_running_loop().time())
             raise StripeUnreadable("no answer in time") from None
         finally:
             self._being_called.pop(object_id, None)
+        if answer.hit is not Hit.NONE:
+            self.unanswered.append(asyncio.get_running_loop().time())
         if answer.hit is Hit.THROTTLED:
             raise StripeThrottled("too fast", code="lock_timeout")
         if answer.hit is Hit.FORBIDDEN:

@@ -10,7 +10,7 @@ from typing import Any
 
 import httpx
 
-from tests.simulation import checks, mischief, processor
+from tests.simulation import checks, doubt, mischief, processor
 from tests.simulation.database import SimDatabase
 from tests.simulation.dispatcher import Dispatcher
 from tests.simulation.faults import Network, Weather, policy, weather
@@ -72,6 +72,7 @@ class Result:
     queries: int
     payments: int
     charges: int
+    doubts_s: list[float]  # how long charges were in doubt: see `doubt`
 
 
 def simulate(database: SimDatabase, seed: int, size: str = "small") -> Result:
@@ -97,6 +98,7 @@ def simulate(database: SimDatabase, seed: int, size: str = "small") -> Result:
             loop.steps,
             len(world.stripe.invoices),
             sum(len(bank.book.charges) for bank in world.banks.values()),
+            doubt.closed_after_s(world),
         )
 
 
@@ -205,7 +207,8 @@ class World:
     def _clock(self) -> MachineClock:
         """A web process looks at its machine's clock; everything else asks the database."""
         skew_s = self.rng.choice((0, 0, 0, 200, 600, -600))
-        return MachineClock(self.loop, skew_s, self.network.calm_from_s)
+        until_s = min(self.loop.time() + DAY_S / 4, self.network.calm_from_s)
+        return MachineClock(self.loop, skew_s, until_s)
 
     def _bank(self, kind: processor.Kind, seed: int) -> Bank:
         rules = self.rules

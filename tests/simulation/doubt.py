@@ -1,0 +1,48 @@
+"""How long charges were in doubt: from the first missing answer to the first definite one."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from tests.simulation.world import World
+
+SOON_S = 120.0
+_UNKNOWN = ("NoAnswer", "NotSent")
+
+
+def closed_after_s(world: World, processor: str = "exact") -> list[float]:
+    """Seconds in doubt, of every charge whose processor and Stripe answered each time after that.
+
+    Of the processor that gives definite answers: another one cannot say before it knows itself. A
+    charge that was never closed counts as endless.
+    """
+    attempts = world.database.fetch(
+        "SELECT attempt_id, payment_id, first_sent_at FROM attempts "
+        "WHERE kind = 'charge' AND processor = $1",
+        processor,
+    )
+    found = [_of(world, processor, attempt) for attempt in attempts]
+    return [seconds for seconds in found if seconds is not None]
+
+
+def _of(world: World, processor: str, attempt: Any) -> float | None:
+    facts = world.database.fetch(
+        "SELECT at, detail FROM payment_history WHERE payment_id = $1 AND fact = 'Answered' "
+        "ORDER BY seq",
+        attempt["payment_id"],
+    )
+    told = [(f["at"].timestamp(), json.loads(f["detail"])) for f in facts]
+    told = [(at, fact) for at, fact in told if fact["attempt_id"] == attempt["attempt_id"]]
+    definite = [(at, fact) for at, fact in told if fact["outcome"]["is"] not in _UNKNOWN]
+    first = told[0][1] if told else None
+    if first is not None and first["via"] == "first" and first["outcome"]["is"] != "NoAnswer":
+        return None
+    unknown = [at for at, fact in told if fact["outcome"]["is"] == "NoAnswer"]
+    since = min(unknown, default=attempt["first_sent_at"].timestamp())
+    until = definite[0][0] if definite else world.loop.time()
+    silent = (*world.banks[processor].unanswered, *world.stripe.unanswered)
+    if any(since < at <= until for at in silent):
+        return None
+    return until - since if definite else float("inf")
