@@ -19,7 +19,7 @@ def closed_after_s(world: World, processor: str = "exact") -> list[float]:
     charge that was never closed counts as endless.
     """
     attempts = world.database.fetch(
-        "SELECT attempt_id, payment_id, first_sent_at FROM attempts "
+        "SELECT attempt_id, payment_id, reference, first_sent_at FROM attempts "
         "WHERE kind = 'charge' AND processor = $1",
         processor,
     )
@@ -41,6 +41,9 @@ def _of(world: World, processor: str, attempt: Any) -> float | None:
         return None
     unknown = [at for at, fact in told if fact["outcome"]["is"] == "NoAnswer"]
     since = min(unknown, default=attempt["first_sent_at"].timestamp())
+    # Before the request arrives there the processor has nothing to tell.
+    there = world.banks[processor].book.by_reference.get(attempt["reference"], ())
+    since = max([since, *(charge.created.timestamp() for charge in there[:1])])
     until = definite[0][0] if definite else world.loop.time()
     silent = (*world.banks[processor].unanswered, *world.stripe.unanswered)
     if any(since < at <= until for at in silent):
