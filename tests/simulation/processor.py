@@ -70,6 +70,7 @@ class Bank(httpx.AsyncBaseTransport):
     network: Network
     may_charge: Callable[[dict[str, Any], float, "Bank"], None]  # the rules that a charge breaks
     may_give_back: Callable[["Bank", Charge, dict[str, Any]], None]
+    may_drop: Callable[["Bank", Method], None]
     seed: int
     emit: Callable[[str, str], None]
     keys: dict[str, tuple[float, int, Any]] = field(default_factory=dict)
@@ -147,7 +148,11 @@ class Bank(httpx.AsyncBaseTransport):
                 return self._charge(key, json.loads(body), sent_s)
             if path == "/v1/charges":
                 return 200, self._find(parse_qs(request.url.query.decode())["reference"][0])
+            if path.endswith("/cancel") and path.startswith("/v1/charges/"):
+                charge = charging.cancel_charge(self.book, path.split("/")[3], self.now())
+                return 200, charge.to_json()
             if path.startswith("/v1/methods/"):
+                self.may_drop(self, self.book.methods[path.rsplit("/", 1)[1]])
                 setups.revoke_method(self.book, path.rsplit("/", 1)[1], "merchant", self.now())
                 return 204, {}
             if path.endswith("/refunds") and request.method == "POST":

@@ -7,7 +7,7 @@ from tests.simulation.processor import ALIVE, Bank
 from tests.simulation.stripe import SimStripe
 from tests.simulation.trace import Trace
 from twintill.domain.policy import Policy
-from twintill.sandbox.processor.objects import Charge
+from twintill.sandbox.processor.objects import Charge, Method
 
 _FRESH_S = 90.0
 
@@ -63,6 +63,18 @@ class Rules:
         told = self._stripe.invoices[invoice_id].paid_by_us_minor
         if charge.status == "succeeded" and rest < told:
             self._trace.blame(f"{invoice_id}: {rest} would be left, and Stripe was told {told}")
+
+    def may_drop(self, bank: Bank, method: Method) -> None:
+        """Called before a method is revoked for us: whatever was sent with it has an answer."""
+        out = self._database.fetch(
+            "SELECT a.reference FROM attempts a JOIN payment_methods m USING (payment_method_id) "
+            "WHERE a.kind = 'charge' AND m.processor_customer_id = $1 AND m.processor = $2 "
+            "AND a.outcome IN ('started', 'accepted', 'no_answer', 'needs_customer')",
+            method.customer,
+            bank.kind.name,
+        )
+        if out:
+            self._trace.blame(f"a method is dropped, and {out[0]['reference']} is out with it")
 
     def _intent(self, invoice_id: str, reference: str) -> None:
         known = "SELECT 1 FROM attempts WHERE reference = $1"

@@ -212,7 +212,15 @@ class World:
 
     def _bank(self, kind: processor.Kind, seed: int) -> Bank:
         rules = self.rules
-        return Bank(kind, self.network, rules.may_charge, rules.may_give_back, seed, self.post)
+        return Bank(
+            kind,
+            self.network,
+            rules.may_charge,
+            rules.may_give_back,
+            rules.may_drop,
+            seed,
+            self.post,
+        )
 
     def _open(self, house: Any) -> Any:
         self.houses.append(house)
