@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from twintill.cli import duties, inbox, keys, payments, sandbox
+from twintill.cli import customers, duties, inbox, keys, payments, sandbox
 from twintill.cli.brakes import brakes, pause, resume
 from twintill.cli.recover import recover
 from twintill.cli.resolve import resolve
@@ -32,6 +32,7 @@ app.add_typer(keys.app, name="keys")
 app.add_typer(inbox.app, name="inbox")
 app.add_typer(duties.app, name="duties")
 app.add_typer(payments.app, name="payments")
+app.add_typer(customers.app, name="customers")
 app.command()(verify)
 app.command()(resolve)
 app.command()(unpark)

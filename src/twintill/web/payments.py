@@ -4,9 +4,14 @@ from itertools import groupby
 from typing import Annotated, Any
 
 from fastapi import Depends, Query
+from sqlalchemy.ext.asyncio import AsyncConnection
 from starlette.requests import Request
 
+from twintill.domain.overrides import overlay
 from twintill.domain.payment import State
+from twintill.flows.means import Means
+from twintill.ids import Scope
+from twintill.store import clock, payments
 from twintill.store.payment_pages import (
     Amounts,
     PaymentFilter,
@@ -17,9 +22,11 @@ from twintill.store.payment_pages import (
 )
 from twintill.web.api import Reader, api_router
 from twintill.web.doors import TheMeans
+from twintill.web.dunning import dunning_shape
 from twintill.web.pagination import CreatedRange, ListShape, ThePage, as_list, seconds
 from twintill.web.shapes import (
     AttemptShape,
+    DunningShape,
     HistoryShape,
     LedgerTransactionShape,
     PaymentShape,
@@ -61,19 +68,32 @@ async def list_all(
 
 @router.get("/v1/payments/{payment}", summary="One payment with its whole history")
 async def get_one(payment: str, means: TheMeans, caller: Reader) -> WholePaymentShape:
-    """Its attempts at the processor, the money that came, each fact, each ledger posting."""
+    """Its attempts at the processor, the money that came, each fact, each ledger posting.
+
+    `dunning`: when it is tried next, with which method, why, and how many tries are left.
+    """
     async with means.database.connect() as db:
-        return show_whole(await read_whole(db, caller.scope, payment))
+        return await show_whole(db, means, caller.scope, payment)
 
 
-def show_whole(whole: WholePayment) -> WholePaymentShape:
-    """All of it, in the words of the API."""
+async def show_whole(
+    db: AsyncConnection, means: Means, scope: Scope, payment_id: str
+) -> WholePaymentShape:
+    """All of it, in the words of the API. Raises NotFoundError."""
+    whole = await read_whole(db, scope, payment_id)
+    payment, now = await payments.read(db, scope, payment_id), await clock.now(db)
+    policy = overlay(means.policy, payment.overrides)
+    return _whole(whole, dunning_shape(payment, policy, now))
+
+
+def _whole(whole: WholePayment, dunning: DunningShape) -> WholePaymentShape:
     return WholePaymentShape(
         **_payment(whole.payment, whole.amounts).model_dump(),
         attempts=[_attempt(row) for row in whole.attempts],
         receipts=[_receipt(row) for row in whole.receipts],
         history=[_fact(row) for row in whole.history],
         ledger=_ledger(whole.postings),
+        dunning=dunning,
     )
 
 

@@ -7,7 +7,6 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 from twintill.domain.facts import Evidence
 from twintill.flows import person
 from twintill.flows.person import Word
-from twintill.store.payment_pages import read_whole
 from twintill.web.api import Collector, api_router
 from twintill.web.doors import TheDoors
 from twintill.web.payments import show_whole
@@ -71,4 +70,4 @@ async def resolve(
     await person.resolve(means, caller.scope, payment, word)
     doors.waker.ring()
     async with means.database.connect() as db:
-        return show_whole(await read_whole(db, caller.scope, payment))
+        return await show_whole(db, means, caller.scope, payment)

@@ -148,6 +148,30 @@ class LedgerTransactionShape(BaseModel):
     postings: list[PostingShape]
 
 
+class MethodTriesShape(BaseModel):
+    """One payment method, as far as this payment is concerned."""
+
+    payment_method: str
+    tries: int = Field(description="Declined tries of this payment.")
+    tries_allowed: int
+    may_be_charged_at: Seconds | None = Field(description="None: never again, for this payment.")
+    reason: str = Field(description="Why then, or why never; for people.")
+
+
+class DunningShape(BaseModel):
+    """What dunning's rules say at this moment."""
+
+    next_try_at: Seconds | None = Field(description="When it is charged next, if Stripe agrees.")
+    next_payment_method: str | None
+    reason: str | None = Field(description="Why it waits until then, or why nothing follows.")
+    last_try_before: Seconds | None = Field(
+        description="Nothing is tried again after it: the invoice is nearly due, or Stripe about "
+        "to end the subscription."
+    )
+    when_exhausted: str
+    methods: list[MethodTriesShape] = Field(description="In the order in which they are tried.")
+
+
 class WholePaymentShape(PaymentShape):
     """A payment with everything that happened to it, oldest first."""
 
@@ -155,3 +179,4 @@ class WholePaymentShape(PaymentShape):
     receipts: list[ReceiptShape]
     history: list[HistoryShape]
     ledger: list[LedgerTransactionShape]
+    dunning: DunningShape

@@ -1,0 +1,57 @@
+"""`twintill customers`: what one customer has otherwise than the account."""
+
+import json
+from typing import Annotated, Any
+
+import typer
+
+app = typer.Typer(no_args_is_help=True, help="Customers, and what they have otherwise.")
+
+Given = Annotated[
+    list[str] | None,
+    typer.Option("--set", help="field=value, e.g. retry_pauses=P1D,P3D or exhausted=leave_open."),
+]
+
+
+@app.command()
+def policy(
+    customer_id: Annotated[str, typer.Argument(help="cus_..., as Stripe calls it.")],
+    *,
+    given: Given = None,
+    clear: Annotated[bool, typer.Option("--clear", help="As the account has it again.")] = False,
+) -> None:
+    """Show a customer's dunning policy, or change some of it; the rest stays as it was.
+
+    Example: `twintill customers policy cus_Nffrf --set due_margin=P2D --set exhausted=leave_open`
+    """
+    from twintill.cli.asking import ask
+    from twintill.cli.tables import show
+    from twintill.domain.overrides import overlay, shown
+    from twintill.flows import customer_policy as flow
+    from twintill.settings import read_settings
+    from twintill.store import customer_pages as pages
+
+    account = read_settings().policy
+    changes = dict(_field(one) for one in given or ())
+
+    async def do(db: Any, scope: Any) -> dict[str, Any]:
+        row = await pages.read_customer(db, scope, customer_id)
+        overrides = {**({} if clear else row.policy or {}), **changes}
+        if clear or changes:
+            await flow.change(db, scope, account, customer_id, overrides)
+        return overrides
+
+    overrides = ask(do)
+    holds = shown(overlay(account, overrides))
+    rows = [(f, json.dumps(v), "own" if f in overrides else "") for f, v in holds.items()]
+    show(("field", "holds", "whose"), rows)
+
+
+def _field(text: str) -> tuple[str, Any]:
+    """Durations are separated by commas; true and false are what they say."""
+    name, is_there, value = text.partition("=")
+    if not is_there:
+        raise typer.BadParameter(f"{text}: field=value is wanted")
+    if name == "retry_pauses":
+        return name, [pause for pause in value.split(",") if pause]
+    return name, {"true": True, "false": False}.get(value, value)
