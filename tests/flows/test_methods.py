@@ -207,6 +207,16 @@ async def test_a_method_that_subscriptions_need_is_removed_only_by_force(world: 
     assert (gone.status, gone.sealed_token) == ("removed", None)
 
 
+async def test_one_of_two_stored_methods_may_go(world: World) -> None:
+    customer_id, _ = await subscriber(world)
+    (method,) = await methods_of(world, customer_id)
+    await world.add_method(customer_id, "card_ok")
+    await methods.remove(world.means, SCOPE, customer_id, method.id, force=False)
+    await work(world)
+    invoice_id = await world.collect(customer_id)
+    assert await world.status(invoice_id) == "paid"
+
+
 async def test_no_charge_begins_with_a_method_that_is_being_removed(world: World) -> None:
     customer_id, _ = await subscriber(world)
     (method,) = await methods_of(world, customer_id)

@@ -7,6 +7,8 @@ payments that wait are tried with it at once, and the former ones go.
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from sqlalchemy.ext.asyncio import AsyncConnection
+
 from twintill import ids
 from twintill.domain.signup import Step
 from twintill.errors import BadRequest, ConflictError, NotFoundError, SettingsError
@@ -77,7 +79,7 @@ async def remove(
         if method.customer_id != customer_id:
             raise NotFoundError(f"No such payment method: {method_id}", param="payment_method")
         live = await mirror.live_subscriptions(db, scope, customer_id)
-        if method.is_default and live and not force:
+        if live and not force and await _is_the_last(db, scope, method):
             raise ConflictError(
                 f"{len(live)} subscription(s) of this customer are collected with it. Replace it "
                 "first, or remove it all the same with ?force=true: then nothing can be "
@@ -88,6 +90,12 @@ async def remove(
         await methods.mark_removing(db, scope, method_id)
         await removing.ask(db, scope, customer_id, method_id)
         return await methods.read(db, scope, method_id)
+
+
+async def _is_the_last(db: AsyncConnection, scope: Scope, method: MethodRow) -> bool:
+    """Another stored one takes its place: it is tried when this one is not there."""
+    stored = await methods.list_of_customer(db, scope, method.customer_id)
+    return {m.id for m in stored if m.status == "active"} == {method.id}
 
 
 def _page(

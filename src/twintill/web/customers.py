@@ -96,7 +96,7 @@ async def remove(
 ) -> PaymentMethodShape:
     """No charge begins with it from now on; it is `removed` when it is gone at the processor too.
 
-    Refused (409, `payment_method_needed`) while it is the default of a customer with live
+    Refused (409, `payment_method_needed`) while it is the only one of a customer with live
     subscriptions, unless forced.
     """
     means = doors.means
