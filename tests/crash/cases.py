@@ -71,10 +71,11 @@ async def _customer(stage: Stage) -> str:
 async def _finalize(stage: Stage, customer_id: str) -> None:
     """Stripe sends its event until the door says 2xx."""
     await stage.world.invoice(customer_id)
-    await _all_delivered(stage)
+    await all_delivered(stage)
 
 
-async def _all_delivered(stage: Stage) -> None:
+async def all_delivered(stage: Stage) -> None:
+    """The door has said 2xx to every event that Stripe sends."""
     while True:
         told = (await stage.world.stripe.get("/_sandbox/deliveries")).json()["data"]
         ours = [d for d in told if d["type"] == "invoice.finalized"]

@@ -3,10 +3,11 @@
 import asyncio
 import base64
 import contextlib
+import re
 import socket
 from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass, field, replace
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -19,7 +20,6 @@ from tests.flows.world import PROCESSOR_KEY, PROCESSOR_SECRET, SCOPE, World
 from tests.postgres import Database
 from twintill import app
 from twintill.demo.app import UsersApp, running_app
-from twintill.sandbox.clock import SharedClock
 from twintill.sandbox.processor import ProcessorSandboxSettings
 from twintill.sandbox.processor.app import create_app as create_processor
 from twintill.sandbox.serve import running
@@ -39,6 +39,17 @@ WORK = {
 _RETRY_REAL_S = 0.1
 
 
+class ShiftedClock:
+    """Of both sandboxes: ahead of the machine's time, as the database's business time is. Unlike a
+    clock in the database it goes on while that is down."""
+
+    def __init__(self) -> None:
+        self.shift = timedelta(0)
+
+    async def now(self) -> datetime:
+        return datetime.now(UTC) + self.shift
+
+
 @dataclass(slots=True)
 class Stage:
     """Everything outside the processes, and the processes by role."""
@@ -51,6 +62,7 @@ class Stage:
     crew: Crew
     parties: Mapping[int, str]
     web_url: str
+    clock: ShiftedClock
     blind: bool = False
     logs: list[Path] = field(default_factory=list)
     processes: list[Process] = field(default_factory=list)
@@ -96,6 +108,7 @@ class Stage:
                 )
         finally:
             await owner.close()
+        self.clock.shift += by
         for sandbox in (self.world.stripe, self.world.processor):
             (await sandbox.post("/_sandbox/tick")).raise_for_status()
 
@@ -137,7 +150,7 @@ async def set_stage(
     """From nothing; after the block nothing of it runs."""
     folder.mkdir(parents=True, exist_ok=True)
     web_url = f"http://127.0.0.1:{free_port()}"
-    clock = SharedClock(database.url)
+    clock = ShiftedClock()
     told = ProcessorSandboxSettings(api_key=PROCESSOR_KEY, seed=1)
     if webhooks:
         told = replace(
@@ -164,19 +177,19 @@ async def set_stage(
         async with app.open_means(settings_of(environment), pool_size=3) as means:
             world = World(means, database.owner_url, stripe_admin, processor_admin)
             parties = {
-                _port(database.url): POSTGRES,
+                **{int(port): POSTGRES for port in re.findall(r":(\d+)[,/]", database.url)},
                 _port(stripe_url): "Stripe",
                 _port(processor_url): "processor",
                 _port(users_app.url): "user's app",
             }
             stage = Stage(
-                world, database, users_app, environment, folder, crew, parties, web_url, blind
+                *(world, database, users_app, environment, folder, crew, parties, web_url),
+                *(clock, blind),
             )
             try:
                 yield stage
             finally:
                 await stage.dismiss()
-    await clock.aclose()
 
 
 def settings_of(environment: Mapping[str, str]) -> Settings:
