@@ -9,7 +9,7 @@ import os
 from typing import Any
 
 from alembic import context
-from sqlalchemy import Connection, make_url, pool, text
+from sqlalchemy import Connection, pool, text
 from sqlalchemy.ext.asyncio import create_async_engine
 
 from twintill.errors import SettingsError
@@ -29,7 +29,7 @@ def run() -> None:
 
 async def _migrate_online(url: str) -> None:
     engine = create_async_engine(
-        make_url(url).set(drivername="postgresql+asyncpg"), poolclass=pool.NullPool
+        "postgresql+asyncpg://", connect_args={"dsn": url}, poolclass=pool.NullPool
     )
     try:
         async with engine.connect() as connection:

@@ -30,7 +30,13 @@ _log = structlog.get_logger(__name__)
 SWEEP_S = 2.0
 POLL = timedelta(seconds=1)
 RECONNECT_S = 1.0
-LOST = (OSError, asyncpg.PostgresError, asyncpg.InterfaceError, SQLAlchemyError)
+LOST = (
+    OSError,
+    asyncpg.PostgresError,
+    asyncpg.InterfaceError,
+    asyncpg.InternalClientError,  # of several hosts none takes writes yet
+    SQLAlchemyError,
+)
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,7 +2,7 @@
 
 make crash                      every point that differs, crashes of PostgreSQL, a failover
 make crash ALL=1                also those points that differ for nobody
-make crash ONLY=collect         one case
+make crash ONLY=collect         one case; ONLY=postgres, ONLY=failover: one of the others
 """
 
 # ruff: noqa: T201 -- speaks to a terminal
@@ -12,17 +12,20 @@ import contextlib
 import sys
 import time
 from collections import Counter
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 
-from tests.crash import choice, points
+from tests.crash import choice, points, storm
 from tests.crash.cases import CASES, Case
 from tests.crash.crew import Crew, hired
 from tests.crash.points import Verdict
+from tests.crash.storm import Weather
 from tests.crash.victim import Point
 from tests.postgres import Databases, new_folder
 from twintill.sandbox import postgres
 
-_LOGS = Path(".twintill/crash")
+_LOGS = Path(".twintill/crash").absolute()
+Play = Callable[[Crew, Path], Awaitable[Weather]]
 
 
 def main() -> int:
@@ -34,8 +37,34 @@ def main() -> int:
 async def _main(options: argparse.Namespace) -> int:
     began_s = time.monotonic()
     sound = await _points(options)
+    async with hired() as crew:
+        for name, play in _storms(options).items():
+            if options.only in name and not options.at:
+                sound &= _tell(name, await play(crew, _LOGS / name))
     print(f"{time.monotonic() - began_s:.0f} s in all; {'sound' if sound else 'NOT SOUND'}")
     return 0 if sound else 1
+
+
+def _storms(options: argparse.Namespace) -> dict[str, Play]:
+    n = options.invoices
+    return {
+        "postgres": lambda crew, folder: storm.crashes(
+            crew, folder, invoices=n, count=options.crashes, every_s=2
+        ),
+        "failover": lambda crew, folder: storm.failover(crew, folder, invoices=n, after_s=2),
+    }
+
+
+def _tell(name: str, weather: Weather) -> bool:
+    outages = ", ".join(f"{outage_s:.2f}" for outage_s in weather.outages_s)
+    print(
+        f"{name}: {weather.invoices} invoices, 2 workers and web under deliveries, "
+        f"{len(weather.outages_s)} outages ({outages} s), all done after {weather.took_s:.0f} s: "
+        f"{'WRONG' if weather.wrong else 'each charged once and reported once, none lost'}"
+    )
+    for line in weather.wrong:
+        print(f"    {line}")
+    return not weather.wrong
 
 
 async def _points(options: argparse.Namespace) -> bool:
@@ -50,7 +79,7 @@ async def _points(options: argparse.Namespace) -> bool:
             async with hired() as crew:
                 _print_row("case", "dies", "points", "played", "there", "wrong", "s")
                 told = [await _case(databases, crew, case, options) for case in chosen]
-    print(f"{sum(n for n, _ in told)} deaths at points that differ")
+    print(f"{sum(n for n, _ in told)} deaths")
     return all(sound for _, sound in told)
 
 
@@ -114,6 +143,8 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--at", default="", help="points with this in their name")
     parser.add_argument("--all", action="store_true", help="also points that differ for nobody")
     parser.add_argument("--step", type=int, default=1, help="every so-manieth point")
+    parser.add_argument("--invoices", type=int, default=60, help="while the database goes away")
+    parser.add_argument("--crashes", type=int, default=6, help="of PostgreSQL, two seconds apart")
     parser.add_argument("--lanes", type=int, default=3, help="so many at a time")
     parser.add_argument("--list", action="store_true", help="print every point")
     return parser.parse_args()

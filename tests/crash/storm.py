@@ -35,7 +35,9 @@ class Weather:
     took_s: float
 
 
-async def crashes(crew: Crew, folder: Path, *, invoices: int, count: int, every_s: float) -> Weather:
+async def crashes(
+    crew: Crew, folder: Path, *, invoices: int, count: int, every_s: float
+) -> Weather:
     """An immediate stop of PostgreSQL every few seconds: no checkpoint, connections torn."""
     home = new_folder()
     with postgres.stopped_at_the_end(home, discard=True):
@@ -143,9 +145,7 @@ def _one_database(cluster: postgres.Cluster) -> Database:
 
 
 def _seen_from_both(pair: Pair, database: Database) -> Database:
-    return replace(
-        database, url=pair.both(database.url), owner_url=pair.both(database.owner_url)
-    )
+    return replace(database, url=pair.both(database.url), owner_url=pair.both(database.owner_url))
 
 
 async def _wait_for_both(pair: Pair) -> None:

@@ -4,8 +4,13 @@ from collections.abc import Mapping
 from typing import Any
 
 from sqlalchemy import event
-from sqlalchemy.engine import URL, make_url
-from sqlalchemy.exc import DBAPIError, DisconnectionError, InterfaceError, OperationalError
+from sqlalchemy.exc import (
+    DBAPIError,
+    DisconnectionError,
+    InterfaceError,
+    InternalError,
+    OperationalError,
+)
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
@@ -23,7 +28,8 @@ _PASSING = frozenset(("08", "40", "53", "55", "57"))
 
 
 def open_database(url: str, *, pool_size: int = 10, pgbouncer: bool = False) -> AsyncEngine:
-    """An engine for `postgresql://...`.
+    """An engine for `postgresql://...`, as libpq writes it: several hosts, with commas between, and
+    `target_session_attrs=read-write` lead to whichever of them is the primary.
 
     `pgbouncer`: a pooler in transaction mode stands between, where neither prepared statements nor
     session settings survive; both statement caches are switched off.
@@ -32,12 +38,14 @@ def open_database(url: str, *, pool_size: int = 10, pgbouncer: bool = False) -> 
     if pgbouncer:
         options = {"statement_cache_size": 0, "prepared_statement_cache_size": 0}
     engine = create_async_engine(
-        driver_url(url),
+        "postgresql+asyncpg://",
         pool_size=pool_size,
         max_overflow=0,
         pool_timeout=10,
         hide_parameters=True,  # errors are logged; what was to be stored is not for logs
-        connect_args=options,
+        # The driver reads the address itself, as for the dispatcher's own connection: SQLAlchemy
+        # knows another form for several hosts, and none for libpq's other words (sslmode).
+        connect_args={"dsn": url, **options},
     )
     event.listen(engine.sync_engine, "checkout", _refuse_closed)
     return engine
@@ -61,15 +69,12 @@ def is_away(error: BaseException) -> bool:
     if isinstance(error, DBAPIError):
         state = str(getattr(error.orig, "sqlstate", None) or "")
         lost = isinstance(error, InterfaceError | OperationalError) or error.connection_invalidated
-        return lost or state[:2] in _PASSING
+        # The driver's own words, without a state: of several hosts none takes writes yet.
+        nowhere = isinstance(error, InternalError) and not state
+        return lost or nowhere or state[:2] in _PASSING
     return isinstance(error, OSError | PoolTimeout)
-
-
-def driver_url(url: str) -> URL:
-    """The same address, through our one driver."""
-    return make_url(url).set(drivername="postgresql+asyncpg")
 
 
 Row = Mapping[str, Any]
 
-__all__ = ["AsyncConnection", "AsyncEngine", "Row", "driver_url", "is_away", "open_database"]
+__all__ = ["AsyncConnection", "AsyncEngine", "Row", "is_away", "open_database"]

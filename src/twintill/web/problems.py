@@ -13,11 +13,11 @@ import asyncpg
 import structlog
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
-from sqlalchemy import exc as sql
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 
 from twintill import errors
+from twintill.store.database import is_away
 
 MEDIA_TYPE = "application/problem+json"
 _log = structlog.get_logger(__name__)
@@ -90,11 +90,10 @@ def problem_of(error: Exception) -> Problem:
 
 def is_database_down(error: BaseException) -> bool:
     """No connection, a lost one, or none free: to be tried again, unlike a bug of ours."""
-    if isinstance(error, sql.DBAPIError):
-        return error.connection_invalidated or isinstance(error, sql.OperationalError)
-    lost = (OSError, asyncpg.PostgresConnectionError, asyncpg.CannotConnectNowError)
-    full = (sql.TimeoutError, asyncpg.TooManyConnectionsError)
-    return isinstance(error, (sql.InterfaceError, asyncpg.InterfaceError, *lost, *full))
+    lost = (asyncpg.PostgresConnectionError, asyncpg.CannotConnectNowError)
+    full = (asyncpg.TooManyConnectionsError,)
+    drivers = (asyncpg.InterfaceError, asyncpg.InternalClientError)
+    return is_away(error) or isinstance(error, (*drivers, *lost, *full))
 
 
 def _bad_request_status(error: errors.BadRequest) -> int:
