@@ -33,6 +33,7 @@ class Case:
     until: str = ""  # ... and before the first one that holds this
     charges: int = 1
     reported: int = 1
+    refunded: int = 0
 
 
 async def _finalized(stage: Stage) -> None:
@@ -62,6 +63,20 @@ async def _in_doubt(stage: Stage, fault: str) -> None:
     await world.break_processor("^/v1/charges$", fault)
     await world.collect(await world.customer())
     await stage.passes(10)
+
+
+async def _stranded(stage: Stage) -> None:
+    """Collected; the report did not get through, then the invoice was voided: it is given back."""
+    world = stage.world
+    customer_id = await world.customer()
+    invoice_id = await world.invoice(customer_id)
+    await world.open_payment(invoice_id, customer_id)
+    await world.break_stripe(f"/v1/invoices/{invoice_id}/pay$", "status", code=500, times=3)
+    await world.work()
+    await world.means.stripe.void(invoice_id, key=f"void-{invoice_id}")
+    await stage.passes(60)
+    await world.work()
+    await stage.passes(world.means.policy.refund_pause.total_seconds() + 1)
 
 
 async def _customer(stage: Stage) -> str:
@@ -183,6 +198,26 @@ CASES = (
         _lost_on_its_way,
         since="UPDATE payments lease_until",
         until="user's app",
+    ),
+    Case(
+        "refund",
+        "worker",
+        "money of an invoice that was voided meanwhile goes back by itself",
+        _stranded,
+        since="UPDATE payments lease_until",
+        reported=0,
+        refunded=1,
+    ),
+    Case(
+        "refund-blind",
+        "worker",
+        "the same at a processor that offers no look-up",
+        _stranded,
+        since="processor: POST /v1/charges",
+        until="user's app",
+        blind=True,
+        reported=0,
+        refunded=1,
     ),
     Case(
         "stripe-webhook",

@@ -49,6 +49,10 @@ async def _the_processor(stage: Stage, case: Case) -> list[str]:
     amounts = [charge["amount"] for charge in made]
     if amounts != [AMOUNT_MINOR] * case.charges:
         return [f"the processor charged {amounts}, and not {case.charges} x {AMOUNT_MINOR}"]
+    state = (await stage.world.processor.get("/_sandbox/state")).json()
+    returned = [refund["amount"] for refund in state["refunds"] if refund["status"] != "failed"]
+    if returned != [AMOUNT_MINOR] * case.refunded:
+        return [f"the processor gave back {returned}, and not {case.refunded} x {AMOUNT_MINOR}"]
     return []
 
 
@@ -72,9 +76,10 @@ async def _stripe(stage: Stage, case: Case) -> list[str]:
 async def _our_books(stage: Stage, case: Case) -> list[str]:
     states = [row[0] for row in await stage.ask("SELECT state FROM payments")]
     reported = case.reported * AMOUNT_MINOR
-    collected = case.charges * AMOUNT_MINOR
+    collected = (case.charges - case.refunded) * AMOUNT_MINOR
     wrong = []
-    if states.count("reported") != case.reported:
+    ends = (states.count("reported"), states.count("refunded"))
+    if ends != (case.reported, case.refunded):
         wrong.append(f"the payments are {states}")
     balances = {k: v for k, v in (await stage.world.balances()).items() if v}
     expected = {"processor:acct_sandbox:clearing": collected, "stripe:reported": -reported}
