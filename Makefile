@@ -53,9 +53,10 @@ prove: $(READY)  ## plant each bug of tests/mutants in a copy: worlds must notic
 	@$(BIN)/python -m tests.simulation.prove --only "$(ONLY)"
 
 ONLY ?=
+AT ?=
 .PHONY: crash
 crash: $(READY)  ## kill -9 web and worker at every I/O point, crash PostgreSQL, fail over (ALL=1, ONLY=case)
-	@$(BIN)/python -m tests.crash --only "$(ONLY)" $(if $(ALL),--all)
+	@$(BIN)/python -m tests.crash --only "$(ONLY)" --at "$(AT)" $(if $(ALL),--all)
 
 .PHONY: bench
 bench: $(READY)  ## what it costs: webhook intake and collecting, as ratios

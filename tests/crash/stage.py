@@ -124,6 +124,10 @@ class Stage:
         ]
         return [row[0] for row in await self.ask(" UNION ALL ".join(queries))]
 
+    async def is_busy(self) -> bool:
+        """Whether a worker has something left to do; what is parked waits for a person."""
+        return any(" parked: " not in row for row in await self.unfinished())
+
     async def ask(self, sql: str) -> list[asyncpg.Record]:
         async with self.world.means.database.connect() as db:
             found = await db.exec_driver_sql(sql)
@@ -170,8 +174,8 @@ async def set_stage(
         running(stripe) as stripe_url,
         running(create_processor(clock, told)) as processor_url,
         running_app(_APP_SECRET) as users_app,
-        httpx.AsyncClient(base_url=stripe_url, trust_env=False) as stripe_admin,
-        httpx.AsyncClient(base_url=processor_url, trust_env=False) as processor_admin,
+        _client(stripe_url) as stripe_admin,
+        _client(processor_url) as processor_admin,
     ):
         secret = await _register(stripe_admin, web_url) if webhooks else "whsec_nobody"
         environment = _environment(database, stripe_url, processor_url, users_app, web_url, secret)
@@ -201,6 +205,12 @@ async def _duties_have_run(stage: Stage) -> None:
         later = "UPDATE duties SET next_look_at = twintill_now() + interval '30 days'"
         await db.exec_driver_sql(later)
         await db.exec_driver_sql("DELETE FROM pgqueuer")
+
+
+def _client(base_url: str) -> httpx.AsyncClient:
+    """A connection for each request: the server closes idle ones, and a busy machine is idle."""
+    limits = httpx.Limits(max_keepalive_connections=0)
+    return httpx.AsyncClient(base_url=base_url, trust_env=False, limits=limits, timeout=30)
 
 
 def settings_of(environment: Mapping[str, str]) -> Settings:

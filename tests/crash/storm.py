@@ -125,7 +125,8 @@ async def _serving(stage: Stage) -> AsyncIterator[list[Process]]:
 async def _settled(stage: Stage) -> None:
     """Nothing is left to do. What lost its database in the middle keeps its lease: time passes."""
     before, since_s = [""], time.monotonic()
-    while left := await stage.unfinished():
+    while await stage.is_busy():
+        left = await stage.unfinished()
         if left != before:
             before, since_s = left, time.monotonic()
         elif time.monotonic() - since_s > _STILL_S:
