@@ -38,15 +38,26 @@ class SimDatabase:
         self.execute(f"ALTER DATABASE {database.name} SET deadlock_timeout = '1ms'")
         self.execute(_CLOCK)
         tables = self.fetch("SELECT tablename FROM pg_tables WHERE schemaname = 'public'")
-        names = ", ".join(t["tablename"] for t in tables if t["tablename"] != "alembic_version")
-        self._empty = (
-            "SET session_replication_role = replica; "
-            f"TRUNCATE {names} RESTART IDENTITY CASCADE; "
-            "SET session_replication_role = origin;"
-        )
+        self._tables = [t["tablename"] for t in tables if t["tablename"] != "alembic_version"]
+        truncate = f"TRUNCATE {', '.join(self._tables)} RESTART IDENTITY CASCADE"
+        self._empty = f"DROP SCHEMA IF EXISTS backup CASCADE; {_unguarded(truncate)}"
+        self._truncate = truncate.replace("RESTART IDENTITY ", "")
 
     def empty(self) -> None:
         self.execute(self._empty)
+
+    def back_up(self) -> None:
+        copies = [f"CREATE TABLE backup.{name} AS TABLE public.{name}" for name in self._tables]
+        steps = "; ".join(["CREATE SCHEMA backup", *copies])
+        self.execute(f"BEGIN ISOLATION LEVEL REPEATABLE READ; {steps}; COMMIT")
+
+    def restore(self) -> None:
+        """Everything since `back_up` is gone. Nobody may be connected."""
+        copies = [
+            f"INSERT INTO public.{name} OVERRIDING SYSTEM VALUE TABLE backup.{name}"
+            for name in self._tables
+        ]
+        self.execute(_unguarded("; ".join([self._truncate, *copies])))
 
     def set_clock(self, microseconds: int) -> None:
         self._run(self._connection.fetchval, "SELECT setval('sim_clock', $1)", microseconds)
@@ -112,6 +123,10 @@ class SimDatabase:
             return self._loop.run_until_complete(function(*args))
         finally:
             asyncio._set_running_loop(running)
+
+
+def _unguarded(sql: str) -> str:
+    return f"SET session_replication_role = replica; {sql}; SET session_replication_role = origin;"
 
 
 async def _greet(engine: AsyncEngine) -> None:

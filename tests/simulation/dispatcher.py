@@ -49,6 +49,11 @@ class Dispatcher:
     def stirred(self) -> None:
         self._stirred.set()
 
+    def forget(self) -> None:
+        """What was rung in a database that is gone."""
+        self._bells.clear()
+        self._known.clear()
+
     async def next(self) -> Bell:
         while not self._bells:
             self._bell_is_there.clear()

@@ -14,6 +14,7 @@ from tests.simulation.trace import Trace
 from twintill.domain.policy import Policy
 
 T = TypeVar("T")
+GIVES_UP_S = 72 * 3600.0  # after that nobody sends a webhook again
 _FOR_EVER_S = 10_000.0
 
 
@@ -48,6 +49,7 @@ class Weather:
     lost_bells: float
     lost_webhooks: float  # per delivery: the request, or our answer to it
     deaf_s: float  # from the start: no webhook arrives
+    lost_day: bool  # the database of some time ago is all that is left
     forgeries: float  # per invoice
     storm_s: float  # after that everybody behaves
 
@@ -67,8 +69,9 @@ def weather(rng: random.Random) -> Weather:
         stalls=often(0.0, 0.05, 0.4),
         lost_bells=often(0.0, 0.2),
         lost_webhooks=often(0.0, 0.1, 0.4),
-        deaf_s=often(0.0, 0.0, 0.0, 3600.0),
-        forgeries=often(0.0, 0.3),
+        deaf_s=often(*(0.0,) * 8, 3600.0, GIVES_UP_S),
+        lost_day=rng.random() < 0.1,
+        forgeries=often(0.0, 0.3, 0.9),
         storm_s=often(0.2, 1.0, 4.0) * 86_400,
     )
 

@@ -8,6 +8,7 @@ import json
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
+from tests.simulation.faults import GIVES_UP_S
 from tests.simulation.houses import SECRET
 from twintill.flows.arrivals import STRIPE
 from twintill.processors.sandbox.webhooks import SIGNATURE_HEADER
@@ -50,6 +51,10 @@ class Post:
                 heard = answered < 300 and not world.network.stormy(lost)
                 world.dispatcher.stirred()
             if heard:
+                if source == STRIPE:
+                    world.stripe.undelivered.discard(json.loads(body)["id"])
+                return
+            if world.is_deaf and world.weather.deaf_s == GIVES_UP_S:
                 return
             await asyncio.sleep(min(10.0 * 2**tries, 6 * 3600) * world.rng.uniform(0.5, 1.5))
 

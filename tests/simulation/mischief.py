@@ -30,7 +30,8 @@ def in_the_life_of(world: World, invoice: Invoice) -> None:
     if world.rng.random() < 0.3:
         world.deed(_after(world.rng.uniform(0, 3 * _DAY_S), _bank_reconsiders(world, invoice)))
     if world.rng.random() < world.weather.forgeries:
-        world.deed(_after(world.rng.uniform(0, 2 * _DAY_S), _forge(world, invoice)))
+        after_s = world.rng.choice((60.0, 3600.0, 2 * _DAY_S)) * world.rng.random()
+        world.deed(_after(after_s, _forge(world, invoice)))
     if world.rng.random() < 0.3:
         world.deed(_after(world.rng.uniform(0, 3 * _DAY_S), _give_back_by_hand(world, invoice)))
 
@@ -236,7 +237,8 @@ def _forge(world: World, invoice: Invoice) -> Callable[[], Awaitable[None]]:
     async def do() -> None:
         charges = world.rules.of(invoice.id)
         if charges and world.rng.random() < 0.5:
-            await world.letters.tell_what_is_not_so(*world.rng.choice(charges))
+            waiting = [found for found in charges if found[1].status == "pending"]
+            await world.letters.tell_what_is_not_so(*world.rng.choice(waiting or charges))
         else:
             await world.letters.forge()
 
@@ -245,7 +247,8 @@ def _forge(world: World, invoice: Invoice) -> Callable[[], Awaitable[None]]:
 
 def _restart_web(world: World) -> Callable[[], Awaitable[None]]:
     async def do() -> None:
-        await world.restart_web()
+        if world.in_operation.is_set():
+            await world.restart_web()
 
     return do
 

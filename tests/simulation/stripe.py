@@ -2,7 +2,7 @@
 
 import asyncio
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any, TypeVar
@@ -18,7 +18,10 @@ from twintill.errors import (
     StripeUnreadable,
 )
 from twintill.stripe_billing import marks
+from twintill.stripe_billing.connection import PAGE
 from twintill.stripe_billing.customers import CustomerLook
+from twintill.stripe_billing.invoices import MarkedInvoice
+from twintill.stripe_billing.shapes import InvoiceShape
 
 T = TypeVar("T")
 PATIENCE_S = 15.0
@@ -40,6 +43,7 @@ class Invoice:
     paid_by_us_minor: int = 0
     paid_by_stripe_minor: int = 0
     paid_by_hand_minor: int = 0
+    created_s: float = 0.0
     stripe_debit: bool = False  # begun on Stripe's hosted page, and not finished
     looks: list[tuple[float, InvoiceLook]] = field(default_factory=list)  # ours, when answered
     pay_calls: int = 0  # begun by us, whether or not they arrived
@@ -62,6 +66,8 @@ class SimStripe:
         self.ended_customers: set[str] = set()
         self._keys: dict[str, InvoiceLook | StripeError] = {}
         self._events = 0
+        self.events: list[dict[str, Any]] = []
+        self.undelivered: set[str] = set()  # ids of events
         self.unanswered: list[float] = []  # when a request was not answered well
         self._being_called: dict[str, str] = {}  # by whom is alive: a call of the dead may arrive
 
@@ -97,9 +103,54 @@ class SimStripe:
     async def list_live_subscriptions(self, customer_id: str) -> list[Any]:
         return await self._call("subscriptions", customer_id, lambda _: list[Any]())
 
+    async def list_marked(
+        self, created_gte: datetime, *, starting_after: str | None = None
+    ) -> list[MarkedInvoice]:
+        def listed(_: Any) -> list[MarkedInvoice]:
+            since_s = created_gte.timestamp()
+            found = [i for i in self.invoices.values() if i.created_s >= since_s]
+            return [self._marked(i) for i in _behind(found, starting_after)]
+
+        return await self._call("list", "invoices", listed)
+
+    async def list_open_invoices(
+        self, created_lte: datetime, *, starting_after: str | None = None, limit: int = PAGE
+    ) -> list[dict[str, Any]]:
+        def listed(_: Any) -> list[dict[str, Any]]:
+            is_open = [i for i in self.invoices.values() if i.status is InvoiceStatus.OPEN]
+            found = [i for i in is_open if i.created_s <= created_lte.timestamp()]
+            return [_shape(i) for i in _behind(found, starting_after)[:limit]]
+
+        return await self._call("list", "open invoices", listed)
+
+    async def list_events(
+        self,
+        created_gte: datetime,
+        types: Sequence[str],
+        *,
+        delivery_success: bool | None = None,
+        starting_after: str | None = None,
+        limit: int = PAGE,
+    ) -> list[dict[str, Any]]:
+        def listed(_: Any) -> list[dict[str, Any]]:
+            since_s = int(created_gte.timestamp())
+            ids = [e["id"] for e in reversed(self.events)]
+            behind = 1 + ids.index(starting_after) if starting_after else 0
+            found = [
+                event
+                for event in [*reversed(self.events)][behind:]
+                if event["created"] >= since_s
+                and event["type"] in types
+                and (delivery_success is not False or event["id"] in self.undelivered)
+            ]
+            return found[:limit]
+
+        return await self._call("list", "events", listed)
+
     # What the merchant and the customer do there.
 
     def finalize(self, invoice: Invoice) -> None:
+        invoice.created_s = float(int(asyncio.get_running_loop().time()))
         self.invoices[invoice.id] = invoice
         self._tell(invoice, "invoice.finalized")
 
@@ -244,7 +295,7 @@ class SimStripe:
 
     def _tell(self, invoice: Invoice, event_type: str) -> None:
         self.network.trace.say("stripe", f"{event_type} {invoice.id} {invoice.remaining_minor}")
-        self._event(event_type, _shape(invoice) | {"customer": invoice.customer_id})
+        self._event(event_type, _shape(invoice))
 
     def _event(self, event_type: str, thing: dict[str, Any]) -> None:
         self._events += 1
@@ -256,7 +307,20 @@ class SimStripe:
             "livemode": False,
             "data": {"object": thing},
         }
+        self.events.append(event)
+        self.undelivered.add(str(event["id"]))
         self._emit(json.dumps(event))
+
+    def _marked(self, invoice: Invoice) -> MarkedInvoice:
+        read = marks.read_marks(invoice.metadata, self._installation_id)
+        return MarkedInvoice(InvoiceShape.model_validate(_shape(invoice)), read)
+
+
+def _behind(invoices: list[Invoice], last: str | None) -> list[Invoice]:
+    """Newest first, after the one that the last page ended with."""
+    newest = sorted(invoices, key=lambda i: (i.created_s, i.id), reverse=True)
+    ids = [invoice.id for invoice in newest]
+    return newest[1 + ids.index(last) :] if last is not None else newest
 
 
 def _shown(answer: object) -> str:
@@ -269,6 +333,8 @@ def _shape(invoice: Invoice) -> dict[str, Any]:
     return {
         "object": "invoice",
         "id": invoice.id,
+        "customer": invoice.customer_id,
+        "created": int(invoice.created_s),
         "livemode": False,
         "status": invoice.status.value,
         "currency": invoice.currency.lower(),

@@ -10,10 +10,10 @@ from typing import Any
 
 import httpx
 
-from tests.simulation import checks, doubt, mischief, processor
+from tests.simulation import checks, doubt, mischief, processor, restore
 from tests.simulation.database import SimDatabase
 from tests.simulation.dispatcher import Dispatcher
-from tests.simulation.faults import Network, Weather, policy, weather
+from tests.simulation.faults import GIVES_UP_S, Network, Weather, policy, weather
 from tests.simulation.houses import (
     SCOPE,
     VAULT,
@@ -129,12 +129,16 @@ class World:
         self.deeds: set[asyncio.Task[Any]] = set()  # what people are about to do
         self.left: set[str] = set()  # customers who took a method back
         self.houses: list[House] = []
+        self.workers: list[WorkerHouse] = []
+        self.in_operation = asyncio.Event()  # not while a backup is restored
+        self.in_operation.set()
+        self.restored = False
 
     async def live(self) -> None:
         self.client = httpx.AsyncClient(verify=False)
         ticking = self.loop.create_task(self._tick())
         self.web = self._open(WebHouse(self.outside, "web", self._clock()))
-        self.office = self._open(House(self.outside, "office"))  # people at Twintill's doors
+        self.open_office()
         self.dispatcher = Dispatcher(self.outside, self.network, self.rng)
         self.houses.append(self.dispatcher.house)
         self.trace.say("world", f"{self.weather}")
@@ -143,6 +147,12 @@ class World:
             await self._found_customer(n)
         for n in range(1, self.size.workers + 1):
             self._employ(f"worker-{n}", lives=1)
+        if self.weather.lost_day:
+            since_s = self.rng.uniform(0, 7200)
+            until_s = since_s + self.rng.choice((600.0, 3600.0, DAY_S))
+            self.deed(restore.lose_a_day(self, since_s, until_s))
+        elif self.weather.deaf_s == GIVES_UP_S:
+            self.deed(restore.look_for_what_was_not_delivered(self))
         resuming = self.loop.create_task(mischief.see_to_what_is_paused(self))
         await self._wait_for_rest()
         ticking.cancel()
@@ -195,6 +205,10 @@ class World:
         self.trace.say("customer", f"{customer_id} gives {magic} at {bank.kind.name}")
         return method_id
 
+    def open_office(self) -> None:
+        """People at Twintill's doors and commands."""
+        self.office: House = self._open(House(self.outside, "office"))
+
     async def restart_web(self) -> None:
         await self.web.kill()
         await asyncio.sleep(1)
@@ -228,6 +242,7 @@ class World:
 
     def _employ(self, name: str, lives: int) -> None:
         house = self._open(WorkerHouse(self.outside, f"{name}.{lives}", self.client))
+        self.workers = [w for w in self.workers if w.process.alive] + [house]
         for _ in range(2):
             self.outside.start(house.process, self._work(house))
         self.deed(self._replace_when_dead(house, name, lives))
@@ -248,6 +263,7 @@ class World:
         await asyncio.wait(house.process.tasks[:1])
         if not house.process.alive:
             await asyncio.sleep(self.rng.choice((0.1, 5.0, 120.0)))
+            await self.in_operation.wait()
             self._employ(name, lives + 1)
 
     async def _found_customer(self, n: int) -> None:

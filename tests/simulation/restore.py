@@ -1,0 +1,91 @@
+"""Yesterday's database again: what `twintill recover` and the sweeps are for; and webhooks that
+nobody ever delivers, so that only what Stripe lists can tell of them."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any
+
+from tests.simulation.houses import LOST, SCOPE
+from twintill.errors import StripeError
+from twintill.flows import catch_up, recover, sweep_invoices
+from twintill.flows.duty import Duty
+
+if TYPE_CHECKING:
+    from tests.simulation.world import World
+
+_HALF_HOUR_S = 1800.0
+_WITHIN = timedelta(days=400)
+
+
+async def lose_a_day(world: World, since_s: float, until_s: float) -> None:
+    """At one moment a backup is made; at a later one it is all that is left."""
+    await asyncio.sleep(since_s)
+    world.trace.say("operator", "makes a backup")
+    world.database.back_up()
+    await asyncio.sleep(until_s - since_s)
+    world.trace.say("operator", "restores the backup, and recovers")
+    world.restored = True
+    world.in_operation.clear()
+    for house in (*world.workers, world.web, world.office):
+        await house.kill()
+    world.loop.cut(list(world.loop.lines))
+    world.database.restore()
+    world.dispatcher.forget()
+    world.open_office()
+    await _recover(world)
+    await world.restart_web()
+    world.in_operation.set()
+    await _until_it_ends(world, catch_up.compare_events)
+    await _until_it_ends(world, sweep_invoices.sweep_invoices)
+
+
+async def _recover(world: World) -> None:
+    """As the command does it; people repeat it until both sides could be read."""
+    means = world.office.means
+    while True:
+        incomplete = False
+        try:
+            await recover.hold(means, SCOPE)
+            async for page in recover.pages(means, SCOPE, _WITHIN):
+                for found in page.findings:
+                    world.trace.say("recover", f"{found.invoice_id} {found.said}")
+                incomplete = incomplete or any(f.incomplete for f in page.findings)
+            if not incomplete:
+                await recover.let_go(means, SCOPE)
+                return
+        except (StripeError, *LOST) as error:
+            world.trace.say("recover", f"{type(error).__name__}: again")
+        await asyncio.sleep(600)
+
+
+async def look_for_what_was_not_delivered(world: World) -> None:
+    """The duties, in the rhythm of a worker that found something undelivered."""
+    cursor: Mapping[str, Any] = {}
+    for half_hours in range(4 * 48):
+        await asyncio.sleep(_HALF_HOUR_S)
+        cursor = await _run(world, catch_up.catch_up, cursor)
+        if half_hours % 48 == 47:
+            await _until_it_ends(world, sweep_invoices.sweep_invoices)
+
+
+async def _until_it_ends(world: World, duty: Duty) -> None:
+    cursor: Mapping[str, Any] = {}
+    for _ in range(20):
+        before, cursor = cursor, await _run(world, duty, cursor)
+        if (before and cursor.get("ended_at")) or cursor == before:
+            return
+        await asyncio.sleep(60)
+
+
+async def _run(world: World, duty: Duty, cursor: Mapping[str, Any]) -> Mapping[str, Any]:
+    try:
+        ran = await duty(world.office.means, SCOPE, cursor)
+    except (StripeError, *LOST) as error:
+        world.trace.say("duty", f"{type(error).__name__}: later")
+        return cursor
+    finally:
+        world.dispatcher.stirred()
+    return ran.cursor
