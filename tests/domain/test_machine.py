@@ -4,6 +4,7 @@ import os
 from datetime import timedelta
 from enum import StrEnum
 
+import pytest
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
@@ -233,4 +234,5 @@ class OnePayment(RuleBasedStateMachine):
 OnePayment.TestCase.settings = settings(
     max_examples=_EXAMPLES, stateful_step_count=30, deadline=None
 )
-TestOnePayment = OnePayment.TestCase
+# One test, many histories: a busy machine needs longer than other tests may.
+TestOnePayment = pytest.mark.timeout(900)(OnePayment.TestCase)

@@ -158,6 +158,13 @@ def test_whoever_may_send_keeps_the_lease() -> None:
     assert not learned(STRANDED, give_back(STRANDED, over_cap="a cap")).goes_on
 
 
+def test_when_one_of_two_stranded_debits_fails_the_other_still_goes_back() -> None:
+    both = learned(SITUATIONS["collected-twice"], f.ReportRefused(VOID)).payment
+    one = learned(both, f.FailedLate("att_1", "nsf", "")).payment
+    assert (one.state, one.ended) == (State.STRANDED, False)
+    assert learned(one, give_back(one)).give_back is not None
+
+
 def test_two_stranded_receipts_go_back_one_after_the_other() -> None:
     both = learned(SITUATIONS["collected-twice"], f.ReportRefused(VOID)).payment
     sent = learned(both, give_back(both)).payment

@@ -20,7 +20,15 @@ from twintill.domain.decide import decide
 from twintill.domain.facts import Answered, Fact, Via
 from twintill.domain.outcomes import Approved, NotSent, NotSentReason
 from twintill.domain.payment import Payment
-from twintill.domain.tripwires import Charged, Figures, Trip, Tripwire, at_once, judge
+from twintill.domain.tripwires import (
+    Charged,
+    Figures,
+    Trip,
+    Tripwire,
+    asks_for_history,
+    at_once,
+    judge,
+)
 
 CALM = Figures("pay", 0, 0, approved=0, declined=0, approved_before=0, declined_before=0)
 TOOK = Charged("EUR", charges=10, charged_minor=1000, due_minor=1000, processors=("a", "b"))
@@ -131,3 +139,11 @@ def test_a_processor_is_paused_for_one_reason() -> None:
     bad = replace(CALM, processor="a", in_doubt=99)
     trips = judge([bad], [replace(TOOK, charged_minor=9000)], POLICY)
     assert [t.processor for t in trips] == ["a", "b"]
+
+
+def test_the_week_is_read_only_when_the_hour_looks_bad_enough() -> None:
+    enough = POLICY.brake_declines_min
+    bad = replace(CALM, approved=enough // 2, declined=enough)
+    assert asks_for_history(bad, POLICY)
+    assert not asks_for_history(replace(bad, approved=0, declined=enough - 1), POLICY)
+    assert not asks_for_history(replace(bad, approved=10 * enough, declined=enough), POLICY)
