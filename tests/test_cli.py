@@ -1,5 +1,6 @@
 """The command line, as a person or a script uses it."""
 
+import asyncio
 import json
 import os
 import signal
@@ -9,6 +10,7 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
+import asyncpg
 import httpx
 import pytest
 
@@ -53,6 +55,7 @@ def env(database: Database) -> dict[str, str]:
         ("keys", "create"),
         ("sandbox", "clock"),
         ("payments", "show"),
+        ("customers", "policy"),
         ("resolve",),
         ("verify",),
     ],
@@ -215,3 +218,25 @@ def test_recovering_without_stripe_ends_with_a_sentence_and_charging_paused(
     assert (told.returncode, told.stdout) == (1, "Charging is paused: sandbox.\n")
     assert "Traceback" not in told.stderr
     assert twintill("brakes", env=env).stdout.startswith("paused\tsandbox\t")
+
+
+def test_a_customers_own_policy_is_set_shown_and_cleared(
+    env: dict[str, str], database: Database
+) -> None:
+    policy = ("customers", "policy", "cus_1")
+    asyncio.run(_add_customer(database.url, "cus_1"))
+    own = ("--set", "retry_pauses=P2D,P4D", "--set", "exhausted=mark_uncollectible")
+    assert 'retry_pauses\t["P2D", "P4D"]\town' in twintill(*policy, *own, env=env).stdout
+    refused = twintill(*policy, "--set", "retry_gap_min=PT1H", env=env)
+    assert (refused.returncode, "at least a day apart" in refused.stderr) == (1, True)
+    assert "own" not in twintill(*policy, "--clear", env=env).stdout
+
+
+async def _add_customer(url: str, customer_id: str) -> None:
+    connection = await asyncpg.connect(url)
+    await connection.execute(
+        "INSERT INTO customers (stripe_account_id, livemode, customer_id, created_at) "
+        "VALUES ('acct_1Cli', false, $1, now())",
+        customer_id,
+    )
+    await connection.close()
