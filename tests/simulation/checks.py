@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy import text
 from sqlalchemy.dialects.postgresql.asyncpg import dialect
 
+from tests.simulation import twin
 from tests.simulation.processor import Bank
 from tests.simulation.stripe import Invoice
 from twintill.domain.invoice import InvoiceStatus
@@ -25,8 +26,11 @@ def check(world: World) -> None:
     """Adds to the trace what was done, by Twintill's own history, and every rule that broke."""
     _tell_history(world)
     rows = {row["invoice_id"]: row for row in world.database.fetch("SELECT * FROM payments")}
-    for invoice in world.stripe.invoices.values():
-        _check_invoice(world, invoice, rows.get(invoice.id))
+    if world.twin is not None:
+        twin.check(world, world.twin)
+    else:
+        for invoice in world.stripe.invoices.values():
+            _check_invoice(world, invoice, rows.get(invoice.id))
     _check_ledger(world, rows)
     _check_inbox(world)
     _check_guards(world)

@@ -29,7 +29,9 @@ $$ SELECT 'epoch'::timestamptz + last_value * interval '1 microsecond' FROM sim_
 class SimDatabase:
     """One connection of its own, on its own loop: it answers while the world stands still."""
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Database, another: Callable[[], Database]) -> None:
+        self._another = another
+        self._twin: SimDatabase | None = None
         self._url = f"{database.url}?ssl=disable"
         self._loop = asyncio.new_event_loop()
         self._engines: dict[int, AsyncEngine] = {}
@@ -46,6 +48,13 @@ class SimDatabase:
     def empty(self) -> None:
         self.execute(self._empty)
 
+    def twin(self) -> "SimDatabase":
+        """Another one, empty, at the same time of the same world."""
+        if self._twin is None:
+            self._twin = SimDatabase(self._another(), self._another)
+        self._twin.empty()
+        return self._twin
+
     def back_up(self) -> None:
         copies = [f"CREATE TABLE backup.{name} AS TABLE public.{name}" for name in self._tables]
         steps = "; ".join(["CREATE SCHEMA backup", *copies])
@@ -61,6 +70,8 @@ class SimDatabase:
 
     def set_clock(self, microseconds: int) -> None:
         self._run(self._connection.fetchval, "SELECT setval('sim_clock', $1)", microseconds)
+        if self._twin is not None:
+            self._twin.set_clock(microseconds)
 
     def blocked(self, ports: Collection[int]) -> set[int]:
         """Those whose backend waits for a lock that another transaction holds."""
@@ -106,6 +117,8 @@ class SimDatabase:
         return AsyncEngine(engine)
 
     def close(self) -> None:
+        if self._twin is not None:
+            self._twin.close()
         self._run(self._connection.close)
         self._loop.close()
 
@@ -138,7 +151,7 @@ async def _greet(engine: AsyncEngine) -> None:
 @contextlib.contextmanager
 def sim_database(databases: Databases) -> Iterator[SimDatabase]:
     database = databases.create()
-    with contextlib.closing(SimDatabase(database)) as sim:
+    with contextlib.closing(SimDatabase(database, databases.create)) as sim:
         yield sim
     databases.drop(database)
 

@@ -51,6 +51,7 @@ class Weather:
     deaf_s: float  # from the start: no webhook arrives
     lost_day: bool  # the database of some time ago is all that is left
     forgeries: float  # per invoice
+    two_copies: bool  # another installation runs with the same keys
     storm_s: float  # after that everybody behaves
 
 
@@ -72,6 +73,7 @@ def weather(rng: random.Random) -> Weather:
         deaf_s=often(*(0.0,) * 8, 3600.0, GIVES_UP_S),
         lost_day=rng.random() < 0.1,
         forgeries=often(0.0, 0.3, 0.9),
+        two_copies=rng.random() < 0.08,
         storm_s=often(0.2, 1.0, 4.0) * 86_400,
     )
 

@@ -47,11 +47,12 @@ class Outside:
     processors: dict[str, Processor]
     policy: Policy
     trace: Trace
+    installation_id: str = INSTALLATION
 
     def means(self, pool_size: int) -> Means:
         return Means(
             scope=SCOPE,
-            installation_id=INSTALLATION,
+            installation_id=self.installation_id,
             database=self.database.engine(pool_size),
             stripe=cast(Gateway, self.stripe),
             processors=self.processors,

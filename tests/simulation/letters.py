@@ -51,6 +51,8 @@ class Post:
                 heard = answered < 300 and not world.network.stormy(lost)
                 world.dispatcher.stirred()
             if heard:
+                if world.twin is not None:
+                    world.deed(world.twin.take(source, body, headers))
                 if source == STRIPE:
                     world.stripe.undelivered.discard(json.loads(body)["id"])
                 return

@@ -1,6 +1,7 @@
 """The simulated Stripe: invoices with their rules, a gateway-shaped door, and a book of its own."""
 
 import asyncio
+import copy
 import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -65,11 +66,16 @@ class SimStripe:
         self.invoices: dict[str, Invoice] = {}
         self.ended_customers: set[str] = set()
         self._keys: dict[str, InvoiceLook | StripeError] = {}
-        self._events = 0
         self.events: list[dict[str, Any]] = []
         self.undelivered: set[str] = set()  # ids of events
         self.unanswered: list[float] = []  # when a request was not answered well
         self._being_called: dict[str, str] = {}  # by whom is alive: a call of the dead may arrive
+
+    def seen_by(self, installation_id: str) -> "SimStripe":
+        """The same Stripe, called by another installation."""
+        view = copy.copy(self)
+        view._installation_id, view._being_called = installation_id, {}
+        return view
 
     # What flows call.
 
@@ -298,10 +304,9 @@ class SimStripe:
         self._event(event_type, _shape(invoice))
 
     def _event(self, event_type: str, thing: dict[str, Any]) -> None:
-        self._events += 1
         event = {
             "object": "event",
-            "id": f"evt_{self._events:05}",
+            "id": f"evt_{len(self.events) + 1:05}",
             "type": event_type,
             "created": int(asyncio.get_running_loop().time()),
             "livemode": False,

@@ -29,6 +29,7 @@ from tests.simulation.processor import KINDS, Bank, SimProcessor
 from tests.simulation.rules import Rules
 from tests.simulation.stripe import Invoice, SimStripe
 from tests.simulation.trace import Trace
+from tests.simulation.twin import Twin
 from twintill.store import methods, mirror
 from twintill.store.doorbell import Kind
 
@@ -133,6 +134,7 @@ class World:
         self.in_operation = asyncio.Event()  # not while a backup is restored
         self.in_operation.set()
         self.restored = False
+        self.twin: Twin | None = None
 
     async def live(self) -> None:
         self.client = httpx.AsyncClient(verify=False)
@@ -143,6 +145,10 @@ class World:
         self.houses.append(self.dispatcher.house)
         self.trace.say("world", f"{self.weather}")
         self.trace.say("world", f"{self.policy}")
+        if self.weather.two_copies and not self.weather.lost_day:
+            self.twin = Twin(self)
+            self.houses += self.twin.houses
+            self.rules.databases.append(self.twin.database)
         for n in range(1, self.size.customers + 1):
             await self._found_customer(n)
         for n in range(1, self.size.workers + 1):
@@ -202,6 +208,8 @@ class World:
         async with self.office.means.database.begin() as db:
             await mirror.add_customer(db, SCOPE, customer_id)
             method_id = await methods.add(db, VAULT, SCOPE, new)
+        if self.twin is not None:
+            await self.twin.add_method(new)
         self.trace.say("customer", f"{customer_id} gives {magic} at {bank.kind.name}")
         return method_id
 
