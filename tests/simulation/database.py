@@ -32,7 +32,7 @@ class SimDatabase:
     def __init__(self, database: Database, another: Callable[[], Database]) -> None:
         self._another = another
         self._twin: SimDatabase | None = None
-        self._url = f"{database.url}?ssl=disable"
+        self._url = f"{database.url}?sslmode=disable"
         self._loop = asyncio.new_event_loop()
         self._engines: dict[int, AsyncEngine] = {}
         self._connection = self._run(asyncpg.connect, database.admin_url)
