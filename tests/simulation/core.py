@@ -9,12 +9,14 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import timedelta
 
+from tests.domain.situations import LOOK
 from tests.domain.world import Does, Line, World
 from twintill.domain import facts as f
 from twintill.domain.decision import Decision
 from twintill.domain.facts import Answered, Fact, Via
 from twintill.domain.invoice import InvoiceStatus, StripePayment
 from twintill.domain.outcomes import Accepted, NeedsCustomer, NoAnswer
+from twintill.domain.policy import Exhausted
 
 _METHODS = ("pm_a", "pm_b")
 _DOES = tuple(Does)
@@ -31,6 +33,9 @@ _TOLD: tuple[Fact, ...] = (
     f.InvoiceTouched("invoice.updated"),
     f.InvoiceOpened(None),
     f.MethodAdded("pm_b"),
+    f.MethodLost("pm_c"),
+    f.ConclusionStarted(LOOK),
+    f.Concluded(Exhausted.MARK_UNCOLLECTIBLE, "uncollectible"),
     f.AmountAgreed(5000),
     f.CheckoutExpired(),
     f.NoMethodFound(),
@@ -89,6 +94,7 @@ def live(seed: int, lines: list[str] | None = None) -> History:
 
 def _come_to_an_end(world: World) -> None:
     """From anywhere: with everybody healthy, it ends, or a person has been called."""
+    world.braked = False
     for _ in range(_STEPS_TO_AN_END):
         if world.payment.ended or world.payment.parked_why is not None:
             return
@@ -98,6 +104,9 @@ def _come_to_an_end(world: World) -> None:
         for charge in world.there.values():
             if isinstance(charge.now, Accepted | NeedsCustomer):
                 world.settle(charge, kindly=True)
+            world.make_final(charge)
+        for given in world.back.there.values():
+            world.back.settle(given, kindly=True)
         world.look(Does.APPROVE, Line.FINE, "pm_a")
     raise AssertionError(f"wedged: {world.payment}")
 
@@ -147,6 +156,27 @@ def _a_debit_comes_back(world: World, rng: random.Random) -> None:
         world.fail_late(rng.choice(list(world.there.values())))
 
 
+def _a_debit_becomes_final(world: World, rng: random.Random) -> None:
+    if world.there:
+        world.make_final(rng.choice(list(world.there.values())))
+
+
+def _somebody_gives_it_back_by_hand(world: World, rng: random.Random) -> None:
+    if world.payment.receipt_to_give_back:
+        world.back.by_hand(rng.randrange(1, 5000))
+
+
+def _a_refund_ends_and_is_told(world: World, rng: random.Random) -> None:
+    if world.back.there:
+        given = rng.choice(list(world.back.there.values()))
+        world.back.settle(given, kindly=rng.random() < 0.5)
+        world.back.tell(given, rng.randrange(20))
+
+
+def _the_processor_is_paused_or_resumed(world: World, rng: random.Random) -> None:
+    world.braked = rng.random() < 0.3
+
+
 def _somebody_else_closes_the_invoice(world: World, rng: random.Random) -> None:
     if world.payment.attempts:
         world.closed_by_others(*rng.choice(_CLOSED))
@@ -183,6 +213,8 @@ _DEEDS: tuple[Callable[[World, random.Random], None], ...] = (
     *(_a_person_puts_it_back_to_work,) * 2,
     _an_answer_without_worth_comes,
     _a_debit_comes_back,
+    *(_a_debit_becomes_final, _somebody_gives_it_back_by_hand, _a_refund_ends_and_is_told),
+    _the_processor_is_paused_or_resumed,
     _somebody_else_closes_the_invoice,
     _the_merchant_credits_some_of_it,
     _something_else_is_told,
