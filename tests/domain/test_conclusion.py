@@ -5,12 +5,25 @@ from datetime import timedelta
 
 import pytest
 
-from tests.domain.situations import HARD, LOOK, NOW, POLICY, VOID, after, answer, new_payment, start
+from tests.domain.situations import (
+    HARD,
+    LOOK,
+    NOW,
+    PAID,
+    POLICY,
+    PROVISIONAL,
+    VOID,
+    after,
+    answer,
+    new_payment,
+    start,
+)
 from twintill.domain import facts as f
 from twintill.domain.decide import decide
 from twintill.domain.decision import Decision, Notice
 from twintill.domain.facts import ConclusionStarted
 from twintill.domain.invoice import InvoiceLook, InvoiceStatus, StripePayment
+from twintill.domain.outcomes import DeclineKind
 from twintill.domain.payment import Payment, Reason, State
 from twintill.domain.policy import Exhausted
 from twintill.domain.steps import Conclude, Rest, next_step
@@ -90,3 +103,30 @@ def test_what_cannot_be_done_is_for_a_person_in_the_end() -> None:
         payment = decide(payment, f.LookFailed("401: wrong key"), _WRITE_OFF, NOW).payment
     assert payment.parked_why is not None
     assert "wrong key" in payment.parked_why
+
+
+def debit_failed_during_its_report() -> Payment:
+    """The answer to `pay` was lost, then the mandate was withdrawn: nothing is left to try."""
+    told = (answer(PROVISIONAL), f.ReportFailed("timed out"))
+    failed = f.FailedLate("att_1", "mandate_cancelled", "", DeclineKind.REVOKED)
+    return after(new_payment(), start(), *told, failed)
+
+
+def test_who_gave_up_on_a_debit_that_failed_during_its_report_looks_whether_stripe_counts_it() -> (
+    None
+):
+    payment = debit_failed_during_its_report()
+    assert (payment.state, payment.ended) == (State.EXHAUSTED, False)
+    assert isinstance(next_step(payment), Conclude)
+    counted = decide(payment, ConclusionStarted(PAID), POLICY, NOW)
+    assert counted.notices == (Notice.NEEDS_PERSON,)
+    assert "perhaps by our report" in str(counted.payment.parked_why)
+    assert decide(payment, ConclusionStarted(LOOK), POLICY, NOW).payment.ended
+    assert decide(payment, ConclusionStarted(VOID), POLICY, NOW).payment.state is State.CANCELED
+
+
+def test_so_it_does_when_the_method_of_its_next_try_is_revoked_later() -> None:
+    told = (answer(PROVISIONAL), f.ReportFailed("timed out"), f.FailedLate("att_1", "nsf", ""))
+    waits = replace(after(new_payment(), start(), *told), methods=())
+    payment = decide(waits, f.MethodLost("pm_a"), POLICY, NOW).payment
+    assert (payment.state, payment.ended) == (State.EXHAUSTED, False)

@@ -101,3 +101,27 @@ def test_an_invoice_that_stays_open_after_our_pay_proves_nothing() -> None:
     verdict = judge_answer(COLLECTED, LOOK, LOOK)
     assert isinstance(verdict, ReportFailed)
     assert not verdict.needs_person
+
+
+def test_what_stripe_took_during_the_charge_does_not_strand_what_our_lost_pay_reported() -> None:
+    """The answer to `pay` was lost; the next look shows both, and Stripe counts ours as paid."""
+    both = replace(PAID, stripe_payment=StripePayment.PAID, stripe_paid_minor=900)
+    assert judged(2, both) == InvoiceReported(4100)
+    assert for_a_person(judged(1, both))
+    assert isinstance(judged(2, both, stripe_paid_minor=5000), ReportRefused)
+
+
+@pytest.mark.parametrize(("share_minor", "verdict"), [(900, InvoiceReported(4100)), (5000, None)])
+def test_what_stripe_took_between_our_two_calls_is_its_own_share(
+    share_minor: int, verdict: InvoiceReported | None
+) -> None:
+    after = replace(PAID, stripe_payment=StripePayment.PAID, stripe_paid_minor=share_minor)
+    judged = judge_answer(COLLECTED, replace(LOOK, stripe_paid_minor=0), after)
+    assert judged == (verdict or ReportRefused(after))
+
+
+def test_what_stripe_took_long_before_is_not_of_our_pay() -> None:
+    paid = StripePayment.PAID
+    before = replace(LOOK, amount_paid_minor=900, stripe_payment=paid, stripe_paid_minor=900)
+    after = replace(PAID, stripe_payment=paid, stripe_paid_minor=900)
+    assert judge_answer(COLLECTED, before, after) == InvoiceReported(4100)

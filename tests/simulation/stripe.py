@@ -249,6 +249,7 @@ class SimStripe:
             livemode=False,
             due_at=datetime.fromtimestamp(invoice.due_s, UTC),
             stripe_payment=StripePayment.PAID if invoice.paid_by_stripe_minor else processing,
+            stripe_paid_minor=invoice.paid_by_stripe_minor,
             highest_n=ours.highest_n,
             foreign_installation=ours.foreign_installation,
             our_reference=ours.our_reference,

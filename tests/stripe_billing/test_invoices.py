@@ -38,6 +38,7 @@ async def test_a_draft_becomes_open_with_its_amounts_and_due_date(
         livemode=False,
         due_at=datetime(2026, 12, 15, 9, 0, tzinfo=UTC),
         stripe_payment=StripePayment.NONE,
+        stripe_paid_minor=0,
     )
 
 

@@ -50,3 +50,21 @@ async def test_what_stripe_collects(
     for status, expected in (("open", on_open), ("paid", on_paid)):
         look = await read(shown(status=status, payments=listed))
         assert look.stripe_payment is StripePayment(expected)
+
+
+@pytest.mark.parametrize(
+    ("payments", "share_minor"),
+    [
+        ([], 0),
+        ([WAITING, {**STRIPE_PAID, "amount_paid": 900}], 900),
+        ([{**STRIPE_PAID, "amount_paid": 900}, {**STRIPE_PAID, "amount_paid": 100}], 1000),
+        ([{**payment("paid", "payment_record", "pr_1"), "amount_paid": 900}], 0),
+        ([{**STRIPE_PAID, "amount_paid": None}], None),
+    ],
+)
+async def test_how_much_of_it_stripe_took_itself(
+    payments: list[dict[str, Any]], share_minor: int | None
+) -> None:
+    listed = {"object": "list", "data": payments, "has_more": False}
+    look = await read(shown(status="paid", payments=listed))
+    assert look.stripe_paid_minor == share_minor

@@ -9,6 +9,7 @@ from typing import assert_never
 
 from twintill.domain import facts
 from twintill.domain.braked import charge_braked
+from twintill.domain.conclusion import PERHAPS_OURS
 from twintill.domain.decision import Decision, Notice, Send, ended, parked, waiting, with_attempt
 from twintill.domain.dunning import (
     GiveUp,
@@ -133,8 +134,7 @@ def _not_chargeable(payment: Payment, verdict: Wait | Closed | NeedsPerson) -> D
         case Closed(Reason.UNCOLLECTIBLE as reason):
             return Decision(ended(payment, State.EXHAUSTED, reason), notices=(Notice.EXHAUSTED,))
         case Closed(Reason.PAID_ELSEWHERE) if payment.reports and payment.receipts:
-            why = "paid in Stripe, perhaps by our report of a debit that failed: compare by hand"
-            return Decision(parked(payment, why), notices=(Notice.NEEDS_PERSON,))
+            return Decision(parked(payment, PERHAPS_OURS), notices=(Notice.NEEDS_PERSON,))
         case Closed(reason):
             return Decision(ended(payment, State.CANCELED, reason), notices=(Notice.CANCELED,))
         case NeedsPerson(why):

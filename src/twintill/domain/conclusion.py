@@ -9,13 +9,14 @@ before the start wins; a crash between start and end repeats the call, which is 
 from dataclasses import replace
 from datetime import datetime, timedelta
 
-from twintill.domain.decision import Decision, Notice
+from twintill.domain.decision import Decision, Notice, parked
 from twintill.domain.facts import Concluded, ConclusionStarted
 from twintill.domain.invoice import InvoiceLook, InvoiceStatus, StripePayment
 from twintill.domain.payment import Payment, Reason, State
 from twintill.domain.policy import Exhausted, Policy
 
 _PAUSE = timedelta(hours=1)
+PERHAPS_OURS = "paid in Stripe, perhaps by our report of a debit that failed: compare by hand"
 
 
 def conclusion_started(
@@ -58,6 +59,8 @@ def _nothing_to_do(look: InvoiceLook, policy: Policy) -> bool:
 
 
 def _closed_meanwhile(payment: Payment, look: InvoiceLook) -> Decision:
+    if look.status is InvoiceStatus.PAID and payment.reports and payment.receipts:
+        return Decision(parked(payment, PERHAPS_OURS), notices=(Notice.NEEDS_PERSON,))
     payment = replace(_end(payment), state=State.CANCELED, reason=_CLOSED[look.status])
     return Decision(payment, notices=(Notice.CANCELED,))
 

@@ -111,8 +111,13 @@ def wait_or_give_up(
 
 
 def exhausted(payment: Payment, reason: Reason, policy: Policy, now: datetime) -> Payment:
-    """Ended, unless the setting wants something done in Stripe first."""
-    nothing_to_do = policy.exhausted is Exhausted.LEAVE_OPEN
+    """Ended, unless the setting wants something done in Stripe first.
+
+    Or a debit failed before its report was known to have arrived: a look tells whether Stripe has
+    counted it.
+    """
+    failed_late = any(receipt.failed for receipt in payment.receipts)
+    nothing_to_do = policy.exhausted is Exhausted.LEAVE_OPEN and not failed_late
     return replace(
         payment,
         state=State.EXHAUSTED,

@@ -54,6 +54,7 @@ class InvoiceLook:
     livemode: bool
     due_at: datetime | None
     stripe_payment: StripePayment = StripePayment.NONE
+    stripe_paid_minor: int | None = None  # Stripe's own share of it; None: not shown
     # From the invoice's metadata, see `stripe_billing.marks`.
     highest_n: int = 0  # of this installation
     foreign_installation: str | None = None

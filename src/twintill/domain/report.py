@@ -50,12 +50,13 @@ def judge_answer(
     """
     if after.status is not InvoiceStatus.PAID:
         return ReportFailed(f"after `pay` the invoice is {after.status}")
-    paid_before = before.stripe_payment is StripePayment.PAID
-    ours = replace(
-        after,
-        amount_paid_minor=after.amount_paid_minor - before.amount_paid_minor,
-        stripe_payment=StripePayment.NONE if paid_before else after.stripe_payment,
-    )
+    ours = replace(after, amount_paid_minor=after.amount_paid_minor - before.amount_paid_minor)
+    if after.stripe_paid_minor is not None:
+        share_minor = after.stripe_paid_minor - (before.stripe_paid_minor or 0)
+        by_stripe = StripePayment.PAID if share_minor else StripePayment.NONE
+        ours = replace(ours, stripe_payment=by_stripe, stripe_paid_minor=share_minor)
+    elif before.stripe_payment is StripePayment.PAID:
+        ours = replace(ours, stripe_payment=StripePayment.NONE)
     return judge_paid(payment, ours, told_by_us=True)
 
 
@@ -66,6 +67,7 @@ def judge_paid(
 
     `told_by_us`: this is the answer to our own `pay` call.
     """
+    look = _without_stripes_share(look)
     if look.stripe_payment is StripePayment.PAID:
         return ReportRefused(look)
     if look.amount_paid_minor == 0:
@@ -84,3 +86,12 @@ def judge_paid(
             needs_person=True,
         )
     return InvoiceReported(look.amount_paid_minor)
+
+
+def _without_stripes_share(look: InvoiceLook) -> InvoiceLook:
+    """Stripe took a part while our charge was out: the rest was marked by a report, maybe ours."""
+    share_minor = look.stripe_paid_minor
+    if share_minor is None or share_minor >= look.amount_paid_minor:
+        return look
+    rest_minor = look.amount_paid_minor - share_minor
+    return replace(look, amount_paid_minor=rest_minor, stripe_payment=StripePayment.NONE)

@@ -6,13 +6,14 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 import stripe
+from pydantic import Field
 
 from twintill.domain.invoice import InvoiceLook, InvoiceStatus, StripePayment
 from twintill.domain.pace import Urgency
 from twintill.errors import StripeRefused, StripeUnreadable
 from twintill.stripe_billing import marks
 from twintill.stripe_billing.connection import PAGE, Connection
-from twintill.stripe_billing.shapes import Currency, Id, InvoiceShape, Shape, Text
+from twintill.stripe_billing.shapes import Currency, Id, InvoiceShape, Minor, Shape, Text
 
 if TYPE_CHECKING:
     from stripe.params import InvoiceListParams
@@ -181,6 +182,7 @@ def look_at(connection: Connection, raw: dict[str, Any]) -> InvoiceLook:
         livemode=seen.livemode,
         due_at=seen.due_at,
         stripe_payment=_stripe_payment(seen.payments.data, status),
+        stripe_paid_minor=_stripes_share(seen.payments.data),
         highest_n=ours.highest_n,
         foreign_installation=ours.foreign_installation,
         our_reference=ours.our_reference,
@@ -196,6 +198,7 @@ class _PaymentOf(Shape):
 class _InvoicePayment(Shape):
     status: Text
     payment: _PaymentOf
+    amount_paid_minor: Minor | None = Field(alias="amount_paid", default=None)
 
 
 class _Payments(Shape):
@@ -236,6 +239,13 @@ def _stripe_payment(payments: list[_InvoicePayment], status: InvoiceStatus) -> S
     if any(p.status == "open" and _under_way(p.payment) for p in payments):
         return StripePayment.PROCESSING
     return StripePayment.PAID if paid else StripePayment.NONE
+
+
+def _stripes_share(payments: list[_InvoicePayment]) -> int | None:
+    """What Stripe's own payments brought; None where one of them does not say."""
+    paid = [p for p in payments if p.status == "paid" and p.payment.type in STRIPES_OWN]
+    known = [p.amount_paid_minor for p in paid if p.amount_paid_minor is not None]
+    return sum(known) if len(known) == len(paid) else None
 
 
 # A payment_record is money that somebody reported from elsewhere: Stripe did not collect it.
