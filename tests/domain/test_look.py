@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from tests.domain.situations import DUE, LOOK, NOW, POLICY, new_payment
+from tests.domain.situations import DUE, LOOK, NOW, PAID, POLICY, new_payment
 from twintill.domain.invoice import InvoiceStatus, StripePayment, rank
 from twintill.domain.look import Chargeable, Closed, NeedsPerson, Verdict, Wait, judge_charge
 from twintill.domain.payment import Reason
@@ -107,3 +107,23 @@ def test_who_parks_a_payment_says_what_makes_unparking_it_work() -> None:
     assert "metadata, then unpark" in two_copies.why
     assert isinstance(restored, NeedsPerson)
     assert "Run `twintill recover`" in restored.why
+
+
+@pytest.mark.parametrize(
+    ("changes", "surely"),
+    [
+        ({"status": InvoiceStatus.OPEN}, False),
+        ({"status": InvoiceStatus.VOID}, True),
+        ({"status": InvoiceStatus.DELETED}, True),
+        ({"stripe_payment": StripePayment.PAID}, True),
+        ({"stripe_payment": StripePayment.PAID, "stripe_paid_minor": 5000}, True),
+        ({"stripe_payment": StripePayment.PAID, "stripe_paid_minor": 900}, False),
+        ({"stripe_paid_minor": 0}, False),
+        ({"amount_paid_minor": 0}, True),
+    ],
+)
+def test_paid_by_hand_is_not_surely_closed_by_others(
+    changes: dict[str, Any],
+    surely: bool,
+) -> None:
+    assert replace(PAID, **changes).closed_by_others is surely

@@ -18,8 +18,11 @@ from tests.domain.situations import (
     SITUATIONS,
     SOFT,
     TOO_MUCH,
+    after,
 )
+from twintill.domain.decide import decide
 from twintill.domain.doubt import Window
+from twintill.domain.facts import InvoiceTouched, MethodAdded, PersonSaid, Unparked
 from twintill.domain.outcomes import (
     Approved,
     Finality,
@@ -28,6 +31,7 @@ from twintill.domain.outcomes import (
     NotSent,
     NotSentReason,
 )
+from twintill.domain.payment import Reason
 from twintill.domain.person import Learned, Refused, Taken, judge_charged, judge_not_charged
 
 ATTEMPT = replace(SITUATIONS["charging-in-doubt"].attempts[0], first_sent_at=NOW)
@@ -158,3 +162,18 @@ def test_another_amount_counts_as_not_charged_once_it_was_given_back() -> None:
     taken = not_charged(TOO_MUCH, even_though=True)
     assert isinstance(taken, Taken)
     assert taken.heard == "the processor took 60.00 EUR"
+
+
+def test_while_it_may_still_arrive_nothing_brings_the_next_charge_forward() -> None:
+    taken = not_charged(NotFound(), hours=23, even_though=True)
+    assert isinstance(taken, Taken)
+    said = PersonSaid("att_1", taken.outcome, "seen nowhere", taken.heard)
+    waits = after(SITUATIONS["charging-in-doubt"], said, at=NOW)
+    assert waits.next_look_at == NOW + timedelta(hours=2)
+    parked = replace(waits, parked_why="something else")
+    for fact in (MethodAdded("pm_b"), InvoiceTouched("invoice.updated"), Unparked("go on")):
+        payment = decide(parked, fact, POLICY, NOW).payment
+        assert payment.next_look_at == waits.next_look_at
+        assert payment.reason is Reason.NOT_SENT
+    later = decide(waits, MethodAdded("pm_b"), POLICY, NOW + timedelta(hours=2)).payment
+    assert later.reason is Reason.READY

@@ -41,3 +41,19 @@ async def test_what_only_the_event_says_cancels_nothing(world: World) -> None:
     await deliver(world, [{**told, "id": "evt_liar", "type": "invoice.voided"}])
     await world.work()
     assert (await world.payment(invoice_id)).state is State.PENDING
+
+
+async def test_marked_as_paid_by_hand_it_is_not_cancelled_and_a_person_compares(
+    world: World,
+) -> None:
+    """Somebody saw the debit and took it for money that had come: cancelled, none would come."""
+    invoice_id = await world.collect(await world.customer("debit_ok"))
+    await world.means.stripe.pay_out_of_band(invoice_id, key="by hand, in the Dashboard")
+    await deliver(world, await stripe_events(world, "invoice.paid"))
+    await world.work()
+    assert (await world.payment(invoice_id)).state is State.PENDING
+    await world.advance(timedelta(days=8))
+    await world.work()
+    payment = await world.payment(invoice_id)
+    assert (payment.state, payment.unapplied_minor) == (State.COLLECTED, 4900)
+    assert "marked paid by somebody else" in str(payment.parked_why)

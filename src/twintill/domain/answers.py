@@ -11,7 +11,7 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import assert_never
 
-from twintill.domain.approvals import approved
+from twintill.domain.approvals import approved, not_final_yet
 from twintill.domain.decision import (
     Decision,
     Notice,
@@ -90,7 +90,7 @@ def _accepted(
     payment: Payment, attempt: Attempt, outcome: Accepted, policy: Policy, now: datetime
 ) -> Decision:
     if not attempt.unresolved:
-        return Decision(payment, attempt_id=attempt.id, note="resolved already")
+        return _pending_again(payment, attempt, policy, now)
     news = attempt.outcome is not Outcome.ACCEPTED
     attempt = replace(
         attempt,
@@ -108,7 +108,7 @@ def _needs_customer(
 ) -> Decision:
     """Stays unresolved until it is cancelled or has expired at the processor."""
     if not attempt.unresolved:
-        return Decision(payment, attempt_id=attempt.id, note="resolved already")
+        return _pending_again(payment, attempt, policy, now)
     news = attempt.outcome is not Outcome.NEEDS_CUSTOMER
     attempt = replace(
         attempt,
@@ -120,6 +120,13 @@ def _needs_customer(
     )
     later = now + timedelta(hours=1)
     return _pending(payment, attempt, Reason.NEEDS_CUSTOMER, later, policy, now, news=news)
+
+
+def _pending_again(payment: Payment, attempt: Attempt, policy: Policy, now: datetime) -> Decision:
+    """Old news; but who asks whether provisional money is final by now must not ask at once."""
+    if attempt.finality is Finality.PROVISIONAL and attempt.outcome is Outcome.APPROVED:
+        return not_final_yet(payment, attempt, policy, now)
+    return Decision(payment, attempt_id=attempt.id, note="resolved already")
 
 
 def _pending(

@@ -56,6 +56,18 @@ def approved(
     return _collected(with_attempt(payment, attempt), attempt, policy, now)
 
 
+def not_final_yet(payment: Payment, attempt: Attempt, policy: Policy, now: datetime) -> Decision:
+    """Where it waits to be given back, ask again later; in the end a person."""
+    receipt = payment.receipt_to_give_back
+    if receipt is None or receipt.attempt_id != attempt.id or payment.unapplied_minor:
+        return Decision(payment, attempt_id=attempt.id, note="told before")
+    if now > receipt.collected_at + policy.provisional_deadline:
+        why = f"stranded, and not final after {policy.provisional_deadline.days} days: decide"
+        return Decision(parked(payment, why), attempt_id=attempt.id, notices=(Notice.NEEDS_PERSON,))
+    payment = at_rest(payment, now + policy.pending_pause)
+    return Decision(payment, attempt_id=attempt.id, note="not final yet")
+
+
 def _collected(payment: Payment, attempt: Attempt, policy: Policy, now: datetime) -> Decision:
     assert attempt.finality is not None, "set with the approval"
     receipt = Receipt(
@@ -133,7 +145,7 @@ def _told_again(
     if attempt.finality is Finality.FINAL:
         return Decision(payment, attempt_id=attempt.id, note="told before")
     if outcome.finality is Finality.PROVISIONAL:
-        return _not_final_yet(payment, attempt, policy, now)
+        return not_final_yet(payment, attempt, policy, now)
     payment = with_attempt(payment, replace(attempt, finality=Finality.FINAL))
     receipts = tuple(
         replace(r, finality=Finality.FINAL) if r.attempt_id == attempt.id else r
@@ -142,15 +154,3 @@ def _told_again(
     payment = replace(payment, receipts=receipts)
     waited_for = payment.receipt_to_give_back is not None and not payment.unapplied_minor
     return Decision(at_rest(payment, now) if waited_for else payment, attempt_id=attempt.id)
-
-
-def _not_final_yet(payment: Payment, attempt: Attempt, policy: Policy, now: datetime) -> Decision:
-    """Where it waits to be given back, ask again later; in the end a person."""
-    receipt = payment.receipt_to_give_back
-    if receipt is None or receipt.attempt_id != attempt.id or payment.unapplied_minor:
-        return Decision(payment, attempt_id=attempt.id, note="told before")
-    if now > receipt.collected_at + policy.provisional_deadline:
-        why = f"stranded, and not final after {policy.provisional_deadline.days} days: decide"
-        return Decision(parked(payment, why), attempt_id=attempt.id, notices=(Notice.NEEDS_PERSON,))
-    payment = at_rest(payment, now + policy.pending_pause)
-    return Decision(payment, attempt_id=attempt.id, note="not final yet")

@@ -18,7 +18,6 @@ from twintill.domain.decision import (
     Notice,
     Send,
     ended,
-    look_again,
     parked,
     waiting,
     with_attempt,
@@ -28,6 +27,7 @@ from twintill.domain.facts import Fact
 from twintill.domain.found import attempt_found
 from twintill.domain.late_failure import failed_late
 from twintill.domain.look import Chargeable, NeedsPerson, judge_charge
+from twintill.domain.outcomes import NotSentReason
 from twintill.domain.payment import (
     TIMED,
     Outcome,
@@ -129,7 +129,8 @@ def _look_failed(
     if payment.ended or payment.parked_why is not None:
         return Decision(payment, note=fact.detail)
     later = now + pause_after(policy.stripe_pauses, payment.unreadable)
-    payment = replace(look_again(payment, later), unreadable=payment.unreadable + 1)
+    # Also with money to report: tried again at once, it would fail ten times in a second.
+    payment = replace(payment, next_look_at=later, unreadable=payment.unreadable + 1)
     if payment.state is State.WAITING:
         payment = replace(payment, reason=Reason.STRIPE_UNREADABLE)
     out = payment.unresolved_attempt
@@ -183,6 +184,8 @@ def _method_added(payment: Payment, now: datetime) -> Decision:
     uncollectible = payment.reason is Reason.UNCOLLECTIBLE
     if payment.state not in (State.WAITING, State.EXHAUSTED) or held or uncollectible:
         return Decision(payment, note="no charge waits for a method")
+    if _may_still_arrive(payment, now):
+        return Decision(payment, note="the request before it may still arrive")
     return Decision(waiting(payment, Reason.READY, now))
 
 
@@ -205,7 +208,16 @@ def _unparked(payment: Payment, now: datetime) -> Decision:
     if isinstance(next_step(payment), Rest):
         return Decision(replace(payment, ended=True, next_look_at=None))
     scheduled = payment.state is State.WAITING and payment.reason in _SCHEDULED
+    scheduled = scheduled or _may_still_arrive(payment, now)
     return Decision(payment if scheduled else replace(payment, next_look_at=now))
 
 
 _SCHEDULED = frozenset((Reason.RETRY, Reason.NETWORK_LIMIT))
+
+
+def _may_still_arrive(payment: Payment, now: datetime) -> bool:
+    """A person said "not charged" of a request that may: nothing brings the next one forward."""
+    if payment.reason is not Reason.NOT_SENT or payment.next_look_at is None:
+        return False
+    said = bool(payment.attempts) and payment.attempts[-1].code == NotSentReason.PERSON
+    return said and payment.next_look_at > now

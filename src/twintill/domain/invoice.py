@@ -66,3 +66,13 @@ class InvoiceLook:
     def closed(self) -> bool:
         """Void, deleted, or paid. Uncollectible is not closed: Stripe still takes the report."""
         return self.status in (InvoiceStatus.VOID, InvoiceStatus.DELETED, InvoiceStatus.PAID)
+
+    @property
+    def closed_by_others(self) -> bool:
+        """Surely so. Who marked it as paid by hand may have done it because of our charge."""
+        if self.status is not InvoiceStatus.PAID:
+            return self.closed
+        share_minor = self.stripe_paid_minor
+        all_stripes = share_minor is None or share_minor >= self.amount_paid_minor
+        by_stripe = self.stripe_payment is StripePayment.PAID and all_stripes
+        return by_stripe or self.amount_paid_minor == 0

@@ -62,14 +62,18 @@ async def ask(looking: Looking, attempt: Attempt) -> None:
 
 
 async def _closed_meanwhile(looking: Looking) -> InvoiceLook | None:
-    """An event said that the invoice is closed: what Stripe itself says, when it is so."""
+    """An event said that the invoice is closed: what Stripe itself says, when it is so.
+
+    Not when it was marked as paid by hand: a debit may have been taken for money that had come.
+    """
     scope, invoice_id = looking.lease.scope, looking.payment.invoice_id
     async with looking.means.database.connect() as db:
         seen = await mirror.invoice_seen(db, scope, invoice_id)
     if seen is None or seen.status not in _CLOSED:
         return None
     look = await looking.means.stripe.read_invoice(invoice_id)
-    return look if look.closed else None
+    reported = look.closed and looking.payment.reported_minor > 0
+    return look if look.closed_by_others or reported else None
 
 
 async def _withdraw(
