@@ -37,6 +37,34 @@ async def test_those_of_others_are_left_alone(world: World) -> None:
     assert await world.work() == 0
 
 
+async def test_what_was_sent_out_before_the_customer_gave_a_method_is_paid_by_wire(
+    world: World,
+) -> None:
+    customer_id = await world.customer(None)
+    by_wire = await world.invoice(customer_id)
+    await world.advance(timedelta(days=2))
+    await world.add_method(customer_id, "card_ok")
+    ours = await world.invoice(customer_id)
+    assert (await sweep(world))["opened"] == 1
+    await world.work()
+    assert [await world.status(i) for i in (by_wire, ours)] == ["open", "paid"]
+
+
+async def test_the_method_may_be_another_one_by_now(world: World) -> None:
+    customer_id = await world.customer()
+    invoice_id = await world.invoice(customer_id)
+    await world.advance(timedelta(days=2))
+    async with world.db() as db:
+        removed = "UPDATE payment_methods SET status = 'removed', removed_at = twintill_now(), "
+        await db.execute(text(removed + "is_default = false, sealed_token = NULL"))
+    assert (await sweep(world))["opened"] == 0
+    await world.add_method(customer_id, "card_ok")
+    await world.advance(timedelta(days=1))
+    assert (await sweep(world))["opened"] == 1
+    await world.work()
+    assert await world.status(invoice_id) == "paid"
+
+
 async def test_a_payment_whose_invoice_is_not_open_any_more_gets_a_look(world: World) -> None:
     customer_id = await world.customer(None)
     invoice_id = await world.invoice(customer_id)

@@ -5,7 +5,7 @@ through the same endpoint: recorded, and never touched.
 """
 
 from dataclasses import replace
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -21,6 +21,8 @@ from twintill.store import checkouts, clock, methods, mirror, operations, paymen
 from twintill.store.work import NO_LANE
 from twintill.stripe_billing.events import StripeEvent
 from twintill.stripe_billing.shapes import InvoiceShape
+
+_CLOCKS_DIFFER = timedelta(minutes=5)
 
 
 async def take_in(db: AsyncConnection, means: Means, scope: Scope, event: StripeEvent) -> Verdict:
@@ -89,6 +91,11 @@ async def _perhaps_ours(
         return Verdict("done", f"nothing to collect: {status}")
     if not await mirror.collects_from(db, scope, customer_id):
         return ignored("the customer has no payment method with us (pays by wire)")
+    if invoice.finalized_at is not None:
+        # An older one may be on its way by wire already, and nobody agreed that we collect it.
+        by_then = invoice.finalized_at + _CLOCKS_DIFFER
+        if not await mirror.collected_from_at(db, scope, customer_id, by_then):
+            return ignored("the customer had no payment method with us when it was sent out")
     method = await methods.active_default(db, scope, customer_id)
     now = await clock.now(db)
     opened = Payment(

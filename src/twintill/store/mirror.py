@@ -4,9 +4,10 @@ Events move a status up a rank and mark what disagrees as stale; amounts come on
 answers of Stripe. Nothing about money is decided from the mirror.
 """
 
+from datetime import datetime
 from typing import Any, NamedTuple
 
-from sqlalchemy import bindparam, case, exists, func, select, update
+from sqlalchemy import bindparam, case, exists, func, or_, select, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -39,6 +40,22 @@ async def collects_from(db: AsyncConnection, scope: Scope, customer_id: str) -> 
             mine(payment_methods, scope),
             c.customer_id == customer_id,
             c.status.in_(("active", "removing", "revoked")),
+        )
+    )
+    return bool((await db.execute(query)).scalar_one())
+
+
+async def collected_from_at(
+    db: AsyncConnection, scope: Scope, customer_id: str, moment: datetime
+) -> bool:
+    """Whether the customer had a method of ours then, maybe another one than now."""
+    c = payment_methods.c
+    query = select(
+        exists().where(
+            mine(payment_methods, scope),
+            c.customer_id == customer_id,
+            c.created_at <= moment,
+            or_(c.removed_at.is_(None), c.removed_at > moment),
         )
     )
     return bool((await db.execute(query)).scalar_one())

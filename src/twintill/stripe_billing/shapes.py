@@ -69,6 +69,9 @@ class InvoiceShape(Shape):
     billing_reason: Text | None = None
     number: Text | None = None
     created_at: Time | None = Field(alias="created", default=None)
+    finalized_at: Time | None = Field(
+        validation_alias=AliasPath("status_transitions", "finalized_at"), default=None
+    )
     due_at: Time | None = Field(alias="due_date", default=None)
     auto_advance: bool | None = None
     customer_id: Ref | None = Field(alias="customer", default=None)
