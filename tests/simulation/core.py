@@ -43,7 +43,7 @@ _TOLD: tuple[Fact, ...] = (
     f.ReportFailed("timed out"),
 )
 _STEPS = (5, 40)
-_STEPS_TO_AN_END = 60
+_STEPS_TO_AN_END = 90  # provisional money may stay so for 60 days, and is asked for daily
 
 
 @dataclass(frozen=True)

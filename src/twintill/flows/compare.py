@@ -22,6 +22,7 @@ from twintill.domain.outcomes import LookUp, NoAnswer, NotSent
 from twintill.domain.payment import Attempt, Payment
 from twintill.errors import SettingsError, StripeRefused
 from twintill.flows.means import Means
+from twintill.flows.stripe_events import CLOCKS_DIFFER
 from twintill.ids import Scope
 from twintill.processors import LookUpBy, Processor
 from twintill.store import clock, comparing, invoice_pages, mirror, pace, payments
@@ -139,6 +140,10 @@ async def _compare(
         return []
     async with means.database.connect() as db:
         ours = await mirror.collects_from(db, scope, listed.customer_id)
+        if ours and listed.created_at is not None:  # else it is paid by wire
+            ours = await mirror.collected_from_at(
+                db, scope, listed.customer_id, listed.created_at + CLOCKS_DIFFER
+            )
     return rules.compare_unknown(listed, ours=ours)
 
 

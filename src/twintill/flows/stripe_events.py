@@ -22,7 +22,7 @@ from twintill.store.work import NO_LANE
 from twintill.stripe_billing.events import StripeEvent
 from twintill.stripe_billing.shapes import InvoiceShape
 
-_CLOCKS_DIFFER = timedelta(minutes=5)
+CLOCKS_DIFFER = timedelta(minutes=5)
 
 
 async def take_in(db: AsyncConnection, means: Means, scope: Scope, event: StripeEvent) -> Verdict:
@@ -93,7 +93,7 @@ async def _perhaps_ours(
         return ignored("the customer has no payment method with us (pays by wire)")
     if invoice.finalized_at is not None:
         # An older one may be on its way by wire already, and nobody agreed that we collect it.
-        by_then = invoice.finalized_at + _CLOCKS_DIFFER
+        by_then = invoice.finalized_at + CLOCKS_DIFFER
         if not await mirror.collected_from_at(db, scope, customer_id, by_then):
             return ignored("the customer had no payment method with us when it was sent out")
     method = await methods.active_default(db, scope, customer_id)
