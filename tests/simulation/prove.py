@@ -50,23 +50,17 @@ def _judge(patch: Path | None, seeds: int) -> Verdict:
         copy = Path(name)
         for part in _COPIED:
             _copy(REPOSITORY / part, copy / part)
-        applied = subprocess.run(
-            ["git", "apply", "-C1", str(patch)],
-            cwd=copy,
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-        if applied.returncode:
-            return Verdict(caught=False, said=f"does not apply: {applied.stderr.strip()}")
+        refused = apply(patch, copy) if patch is not None else ""
+        if refused:
+            return Verdict(caught=False, said=f"does not apply: {refused}")
         return _simulate(copy, seeds)
 
 
-def _refused(copy: Path, patch: Path) -> str:
-    """Why the patch does not apply; empty when it did."""
-    apply = ["git", "apply", "-C1", str(patch)]
-    applied = subprocess.run(apply, cwd=copy, capture_output=True, text=True, check=False)
-    return applied.stderr.strip()
+def apply(patch: Path, copy: Path, *flags: str) -> str:
+    """Why the patch does not apply there; empty when it did."""
+    command = ["git", "apply", "-C1", *flags, str(patch)]
+    applied = subprocess.run(command, cwd=copy, capture_output=True, text=True, check=False)
+    return applied.stderr.strip() if applied.returncode else ""
 
 
 def _simulate(copy: Path, seeds: int) -> Verdict:
