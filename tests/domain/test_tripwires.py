@@ -56,7 +56,7 @@ def test_what_a_person_says_trips_nothing() -> None:
     assert told(SITUATIONS["charging-started"], answer(refused, Via.PERSON)) is None
 
 
-@pytest.mark.parametrize("reason", set(NotSentReason) - {NotSentReason.CREDENTIALS})
+@pytest.mark.parametrize("reason", sorted(set(NotSentReason) - {NotSentReason.CREDENTIALS}))
 def test_one_charge_that_did_not_leave_for_another_reason_trips_nothing(
     reason: NotSentReason,
 ) -> None:
