@@ -1,5 +1,6 @@
 """What happens between two statements: lost leases, old news, wrong accounts, twins of a token."""
 
+import asyncio
 from dataclasses import replace
 from datetime import timedelta
 
@@ -8,7 +9,7 @@ from sqlalchemy import select, update
 from tests.flows.events import deliver, stripe_events
 from tests.flows.signing_up import ask, finish, its_checkout, price, work
 from tests.flows.world import PROCESSOR_KEY, SCOPE, World
-from twintill.domain.facts import Answered, Via
+from twintill.domain.facts import Answered, NoMethodFound, Via
 from twintill.domain.outcomes import Approved, Finality
 from twintill.domain.payment import Outcome, Reason, State
 from twintill.flows import charge, removing, report, signup
@@ -200,3 +201,22 @@ async def test_removing_one_of_two_methods_with_one_token_leaves_the_token_alive
         assert sorted(statuses.scalars()) == ["active", "removed"]
     invoice_id = await world.collect(customer_id)
     assert (await world.payment(invoice_id)).state is State.REPORTED
+
+
+async def test_a_decision_that_waited_for_the_row_knows_a_method_given_meanwhile(
+    world: World,
+) -> None:
+    """Else the payment waits six hours for the method that it has."""
+    customer_id = await world.customer()
+    invoice_id = await world.invoice(customer_id)
+    opened = await world.open_payment(invoice_id, customer_id)
+    async with world.db() as db:
+        await db.execute(update(payment_methods).values(status="revoked"))
+    async with world.db() as db:
+        await payments.lock(db, SCOPE, opened.id)
+        decision = asyncio.create_task(learn(world.means, SCOPE, opened.id, NoMethodFound()))
+        await asyncio.sleep(0.5)
+        assert not decision.done()
+        await db.execute(update(payment_methods).values(status="active"))
+        await db.execute(update(payments_table).values(unreadable=0))
+    assert (await decision).payment.reason is Reason.READY

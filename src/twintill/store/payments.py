@@ -75,7 +75,10 @@ async def lock(db: AsyncConnection, scope: Scope, payment_id: str) -> Locked:
 
     Raises NotFoundError.
     """
-    row = (await db.execute(_LOCK, {**of(scope), "id": payment_id})).one_or_none()
+    of_this = {**of(scope), "id": payment_id}
+    # On its own: a statement that waits for the row reads all other rows as before the wait.
+    await db.execute(_LOCK, of_this)
+    row = (await db.execute(_READ_LOCKED, of_this)).one_or_none()
     if row is None:
         raise NotFoundError(f"No such payment: {payment_id}", param="payment")
     payment = await _with_money(db, scope, row)
@@ -182,7 +185,12 @@ _READ = (
     .join_from(payments, customers, ITS_CUSTOMER)
     .where(whose(payments), payments.c.payment_id == bindparam("id"))
 )
-_LOCK = _READ.add_columns(NOW.label("now")).with_for_update(of=payments)
+_READ_LOCKED = _READ.add_columns(NOW.label("now"))
+_LOCK = (
+    select(payments.c.payment_id)
+    .where(whose(payments), payments.c.payment_id == bindparam("id"))
+    .with_for_update()
+)
 _WRITE = (
     update(payments)
     .where(whose(payments), payments.c.payment_id == bindparam("id"))

@@ -1,6 +1,6 @@
 """What a payment's read brings of its customer: his active methods, and his own policy.
 
-Part of the very statement that locks the payment, so that the decision sees one moment. What was
+Part of the statement that reads the payment under its lock, so that the decision sees one moment. What was
 tried is counted per token, over all payments and all method rows that hold the same token: card
 networks count that way.
 """
