@@ -1,8 +1,8 @@
 """What a payment's read brings of its customer: his active methods, and his own policy.
 
-Part of the statement that reads the payment under its lock, so that the decision sees one moment. What was
-tried is counted per token, over all payments and all method rows that hold the same token: card
-networks count that way.
+Part of the statement that reads the payment under its lock, so that the decision sees one moment.
+What was tried is counted per token, over all payments and all method rows that hold the same
+token: card networks count that way.
 """
 
 from datetime import datetime
