@@ -24,7 +24,7 @@ from twintill.domain.decision import Decision, Notice
 from twintill.domain.facts import ConclusionStarted
 from twintill.domain.invoice import InvoiceLook, InvoiceStatus, StripePayment
 from twintill.domain.outcomes import DeclineKind
-from twintill.domain.payment import Payment, Reason, State
+from twintill.domain.payment import Payment, Reason, State, Usable
 from twintill.domain.policy import Exhausted
 from twintill.domain.steps import Conclude, Rest, next_step
 
@@ -71,6 +71,19 @@ def test_a_new_method_that_comes_before_it_wins() -> None:
     told = f.Concluded(Exhausted.MARK_UNCOLLECTIBLE, "uncollectible")
     late = decide(payment, told, _WRITE_OFF, NOW)
     assert (late.payment, late.payment.state) == (payment, State.WAITING)
+
+
+def test_a_method_that_crossed_the_last_decline_wins() -> None:
+    late = Usable("pm_new", NOW, frozenset(("pm_new",)))
+    payment = replace(given_up(), methods=(*given_up().methods, late))
+    decision = started(payment=payment)
+    assert decision.conclude is None
+    assert (decision.payment.state, decision.payment.next_look_at) == (State.WAITING, NOW)
+
+
+def test_what_was_written_off_by_hand_cancels_no_subscription() -> None:
+    by_hand = replace(given_up(), reason=Reason.UNCOLLECTIBLE)
+    assert decide(by_hand, ConclusionStarted(LOOK), _CANCEL, NOW).payment.ended
 
 
 def test_a_closed_invoice_is_left_alone() -> None:

@@ -6,7 +6,7 @@ from datetime import timedelta
 import pytest
 from sqlalchemy import select
 
-from tests.flows.world import SCOPE, World
+from tests.flows.world import PROCESSOR_KEY, SCOPE, World
 from twintill.domain.facts import Evidence, LookGaveUp
 from twintill.domain.payment import Outcome, Payment, Reason, State
 from twintill.errors import ConflictError, NotFoundError
@@ -128,6 +128,41 @@ async def test_even_though_it_may_arrive_the_next_charge_waits_for_the_end_of_th
         Outcome.NOT_SENT,
         Outcome.APPROVED,
     ]
+
+
+async def test_what_arrived_after_all_is_found_before_a_new_charge(world: World) -> None:
+    """Its webhook was lost: nothing else would have told."""
+    invoice_id = await in_doubt(world, "timeout_before")
+    first = (await say(world, invoice_id, even_though_it_may_arrive=True)).payment.attempts[0]
+    vault = world.means.vault
+    late = await world.processor.post(
+        "/v1/charges",
+        content=vault.open(first.sealed_body, SCOPE, "attempts", first.id),
+        headers={
+            "authorization": f"Bearer {PROCESSOR_KEY}",
+            "idempotency-key": first.idempotency_key,
+            "content-type": "application/json",
+        },
+    )
+    assert late.status_code == 201
+    await world.advance(timedelta(hours=25))
+    await world.work()
+    assert len(await world.charges()) == 1
+    payment = await world.payment(invoice_id)
+    assert [a.outcome for a in payment.attempts] == [Outcome.APPROVED]
+    assert payment.state is State.REPORTED
+
+
+async def test_before_a_new_charge_the_processor_must_be_readable(world: World) -> None:
+    invoice_id = await in_doubt(world, "timeout_before")
+    await say(world, invoice_id, even_though_it_may_arrive=True)
+    await world.break_processor("/v1/charges$", "status", method="GET", code=503)
+    await world.advance(timedelta(hours=25))
+    await world.work()
+    assert len((await world.payment(invoice_id)).attempts) == 1
+    await world.advance(timedelta(minutes=1))
+    await world.work()
+    assert await world.status(invoice_id) == "paid"
 
 
 async def test_not_charged_learns_the_charge_that_the_processor_shows(world: World) -> None:

@@ -10,6 +10,7 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 
 from twintill.domain.decision import Decision, Notice, parked
+from twintill.domain.dunning import TryAt, next_move, wait_or_give_up
 from twintill.domain.facts import Concluded, ConclusionStarted
 from twintill.domain.invoice import InvoiceLook, InvoiceStatus, StripePayment
 from twintill.domain.payment import Payment, Reason, State
@@ -25,12 +26,15 @@ def conclusion_started(
     """May it be done? Nothing may have been collected, and the invoice must still be ours."""
     if not _is_open(payment):
         return Decision(payment, note="not given up any more")
+    follows = next_move(payment, policy, now)
+    if isinstance(follows, TryAt) and payment.reason is not Reason.UNCOLLECTIBLE:
+        return Decision(wait_or_give_up(payment, follows, policy, now), note="a try is left")
     if fact.look.closed:
         return _closed_meanwhile(payment, fact.look)
     if fact.look.stripe_payment is StripePayment.PROCESSING:
         later = replace(payment, next_look_at=now + _PAUSE)
         return Decision(later, note="the customer pays through Stripe")
-    if _nothing_to_do(fact.look, policy):
+    if payment.reason is Reason.UNCOLLECTIBLE or _nothing_to_do(fact.look, policy):
         return Decision(_end(payment), note="nothing is to be done in Stripe")
     # Should this worker die now, another one repeats it when the lease is over.
     return Decision(replace(payment, next_look_at=now), conclude=policy.exhausted)

@@ -13,7 +13,7 @@ from twintill.domain.facts import ChargeBraked, ChargeStarted, Method, NoMethodF
 from twintill.domain.invoice import InvoiceLook, InvoiceStatus
 from twintill.domain.outcomes import NotSent, NotSentReason
 from twintill.domain.payment import Attempt, Payment, Reason
-from twintill.flows import report
+from twintill.flows import report, resolve
 from twintill.flows.looking import Looking
 from twintill.money import Money
 from twintill.processors import ChargeRequest, PreparedCharge, Processor, StoredMethod
@@ -40,6 +40,8 @@ class _Draft:
 async def charge(looking: Looking) -> None:
     """One charge of one invoice, if Stripe says a moment before that it is still due."""
     payment = looking.payment
+    if await resolve.came_after_all(looking):
+        return
     method, held = await _method(looking)
     if held is not None and not await _is_doubtful(looking):
         await looking.learn(held)

@@ -25,7 +25,8 @@ from twintill.domain.payment import Attempt, Receipt, Refund
 from twintill.flows.looking import Looking
 from twintill.money import Money
 from twintill.processors import PreparedRefund, Processor, RefundRequest, Refunds, SeenRefund
-from twintill.store import brakes, refunds
+from twintill.store import brakes, refunds, work
+from twintill.store.work import PAYMENTS
 
 _KIND = "refund"
 
@@ -44,6 +45,9 @@ async def give_back(looking: Looking, receipt: Receipt) -> None:
         return
     started, prepared = _draft(looking, receipt, attempt, processor)
     async with looking.means.database.begin() as db:
+        # The payment first: whoever trips a brake holds his payment already.
+        if not await work.keep(db, PAYMENTS, looking.lease):
+            return
         capped = await _within_caps(db, looking, started, receipt, attempt)
         decision = await looking.learn_refund_start(db, capped)
     if decision is None or decision.give_back is None or prepared is None:

@@ -10,13 +10,25 @@ from twintill.domain.doubt import Window, may_replay, nothing_can_appear
 from twintill.domain.facts import (
     ChargeBraked,
     LookFailed,
+    LookGaveUp,
     NotFoundThere,
     ReplayStarted,
     Via,
     Withdrawn,
 )
 from twintill.domain.invoice import InvoiceLook, InvoiceStatus
-from twintill.domain.outcomes import ChargeOutcome, Declined, LookUp, NoAnswer, NotFound, NotSent
+from twintill.domain.outcomes import (
+    Accepted,
+    Approved,
+    ChargeOutcome,
+    Declined,
+    LookUp,
+    NeedsCustomer,
+    NoAnswer,
+    NotFound,
+    NotSent,
+    NotSentReason,
+)
 from twintill.domain.payment import Attempt
 from twintill.flows.looking import Looking
 from twintill.processors import Capabilities, LookUpBy, PreparedCharge
@@ -59,6 +71,30 @@ async def ask(looking: Looking, attempt: Attempt) -> None:
         await looking.learn(LookFailed(seen.detail))  # asked whether it is final by now
         return
     await looking.learn_answer(attempt, seen, Via.RECORD)
+
+
+async def came_after_all(looking: Looking) -> bool:
+    """A person said that the last one was not charged; before a new charge it is asked for again.
+
+    Its webhook may have been lost; nothing else would notice that it arrived late.
+    """
+    last = looking.payment.attempts[-1] if looking.payment.attempts else None
+    if last is None or last.code != NotSentReason.PERSON:
+        return False
+    processor = looking.means.processor(last.processor, last.processor_account_id)
+    if processor.capabilities.look_up is not LookUpBy.REFERENCE:
+        return False
+    match await processor.find_charge(last.reference):
+        case NotFound() | Declined():
+            return False
+        case Approved() as approved:
+            await looking.learn_answer(last, approved, Via.RECORD)
+        case Accepted(there) | NeedsCustomer(there):
+            why = f"{there} is under way at {last.processor}, and a person said it was not charged"
+            await looking.learn(LookGaveUp(why))
+        case NoAnswer(detail) | NotSent(_, detail):
+            await looking.learn(LookFailed(f"could not ask for {last.reference}: {detail}"))
+    return True
 
 
 async def _closed_meanwhile(looking: Looking) -> InvoiceLook | None:

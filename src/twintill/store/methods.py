@@ -173,8 +173,12 @@ async def in_use(db: AsyncConnection, scope: Scope, payment_method_id: str) -> b
 
 
 async def payments_it_may_help(db: AsyncConnection, scope: Scope, customer_id: str) -> list[str]:
-    """Payments of the customer that a new method may bring forward, in the order of locking."""
-    return await _payments_in(db, scope, customer_id, "waiting", "exhausted")
+    """Payments of the customer that a new method may bring forward, in the order of locking.
+
+    Also those with an attempt out: its decline may be on its way, and was decided without it.
+    """
+    states = ("waiting", "exhausted", "charging", "pending")
+    return await _payments_in(db, scope, customer_id, *states)
 
 
 async def payments_that_wait(db: AsyncConnection, scope: Scope, customer_id: str) -> list[str]:
