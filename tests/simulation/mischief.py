@@ -206,6 +206,8 @@ def _bank_reconsiders(world: World, invoice: Invoice) -> Callable[[], Awaitable[
     """A decline becomes an approval after all; or the customer answers what was asked."""
 
     async def do() -> None:
+        # Only its webhook tells of it: no duty asks for what was declined.
+        await asyncio.sleep(max(0.0, world.deaf_until_s - world.loop.time()))
         for bank, charge in world.rules.of(invoice.id):
             if charge.status == "requires_action":
                 bank.resolve_action(charge, approved=world.rng.random() < 0.7)

@@ -189,7 +189,11 @@ class World:
     @property
     def is_deaf(self) -> bool:
         """No webhook arrives at all."""
-        return self.loop.time() < EPOCH_S + self.weather.deaf_s
+        return self.loop.time() < self.deaf_until_s
+
+    @property
+    def deaf_until_s(self) -> float:
+        return EPOCH_S + self.weather.deaf_s
 
     async def new_method(self, customer_id: str, magic: str) -> str:
         """The customer gave us a method, at one of the processors."""

@@ -51,7 +51,7 @@ def test_our_reference_is_read_back() -> None:
 @pytest.mark.parametrize(
     "metadata",
     [
-        {marks.PROCESSOR_PAYMENT_ID: "1", marks.OPERATION: "op_1", marks.PROCESSOR: "adyen"},
+        {marks.OPERATION: "op_1"},
         {"twintill_abcdefg2_1": "one", "twintill_abcdefg2_2": "-1", "twintill_zzzzzzz7_0": ""},
         {"twintill_abcdefg2_1": "\u0661", "twintill_abcdefg2_2": "9" * 40},
         {"twintill_ABCDEFG2_1": "1", "twintill_abcdefg2_4": "1", "twintill_abcdefg1_1": "1"},
