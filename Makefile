@@ -34,7 +34,7 @@ test: $(READY)  ## all tests that need no browser; the domain's coverage must be
 	@mkdir -p .twintill
 	$(BIN)/coverage run -m pytest -q tests/domain
 	$(BIN)/coverage report
-	$(BIN)/pytest -q -n $(JOBS) -m "not browser"
+	$(BIN)/pytest -q -n $(JOBS) -m "not browser" --ignore tests/domain
 
 .PHONY: test-browser
 test-browser: $(READY)  ## the pages' tests, in a real Chromium
