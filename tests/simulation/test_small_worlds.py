@@ -1,4 +1,4 @@
-"""Two hundred small worlds: no money is lost or taken twice; the same seed is the same world."""
+"""A hundred small worlds: no money is lost or taken twice; the same seed is the same world."""
 
 from collections.abc import Iterator
 
@@ -9,7 +9,7 @@ from tests.postgres import Databases
 from tests.simulation.database import SimDatabase, sim_database
 from tests.simulation.world import simulate
 
-WORLDS = 200
+WORLDS = 100
 AT_A_TIME = 4  # each test has a minute, on a machine that does other things too
 
 
