@@ -9,26 +9,17 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
-from tests.domain.situations import LOOK
-from tests.domain.world import Does, Line, World
+from tests.domain.world import CLOSED, TOLD, Does, Line, World
 from twintill.domain import facts as f
 from twintill.domain.facts import Answered, Via
 from twintill.domain.invoice import InvoiceStatus, StripePayment
 from twintill.domain.outcomes import Accepted, NeedsCustomer
-from twintill.domain.policy import Exhausted
 
 _METHODS = st.sampled_from(("pm_a", "pm_b"))
 _DOES = st.sampled_from(Does)
 _LINES = st.sampled_from((*Line, Line.FINE, Line.FINE))
 _PAUSES = st.sampled_from((5, 60, 3600, 6 * 3600, 86400, 4 * 86400, 25 * 86400))
 _NUMBERS = st.integers(min_value=0, max_value=20)
-_CLOSED = (
-    (InvoiceStatus.VOID, StripePayment.NONE),
-    (InvoiceStatus.DELETED, StripePayment.NONE),
-    (InvoiceStatus.UNCOLLECTIBLE, StripePayment.NONE),
-    (InvoiceStatus.PAID, StripePayment.PAID),
-    (InvoiceStatus.PAID, StripePayment.NONE),
-)
 _STEPS_TO_AN_END = 60
 _EXAMPLES = int(os.environ.get("TWINTILL_TEST_EXAMPLES", "300"))
 
@@ -157,7 +148,7 @@ class OnePayment(RuleBasedStateMachine):
         self.world.back.tell(given, age)
 
     @precondition(lambda self: self.world.payment.attempts)
-    @rule(how=st.sampled_from(_CLOSED))
+    @rule(how=st.sampled_from(CLOSED))
     def somebody_else_closes_the_invoice(self, how: tuple[InvoiceStatus, StripePayment]) -> None:
         self.world.closed_by_others(*how)
 
@@ -165,23 +156,7 @@ class OnePayment(RuleBasedStateMachine):
     def the_merchant_credits_some_of_it(self, minor: int) -> None:
         self.world.credited(minor)
 
-    @rule(
-        fact=st.sampled_from(
-            (
-                f.InvoiceTouched("invoice.updated"),
-                f.InvoiceOpened(None),
-                f.MethodAdded("pm_b"),
-                f.MethodLost("pm_c"),
-                f.ConclusionStarted(LOOK),
-                f.Concluded(Exhausted.MARK_UNCOLLECTIBLE, "uncollectible"),
-                f.AmountAgreed(5000),
-                f.CheckoutExpired(),
-                f.NoMethodFound(),
-                f.LookFailed("timed out"),
-                f.ReportFailed("timed out"),
-            )
-        )
-    )
+    @rule(fact=st.sampled_from(TOLD))
     def something_else_is_told(self, fact: f.Fact) -> None:
         self.world.learn(fact)
 

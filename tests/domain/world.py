@@ -36,6 +36,7 @@ from twintill.domain.outcomes import (
     NotSentReason,
 )
 from twintill.domain.payment import Attempt, Outcome, Payment, State, Usable
+from twintill.domain.policy import Exhausted
 from twintill.domain.report import Pay, judge_paid, judge_report
 from twintill.domain.steps import (
     Ask,
@@ -50,6 +51,29 @@ from twintill.domain.steps import (
 )
 
 _GIVEN = {"pm_a": NOW - timedelta(days=90), "pm_b": NOW - timedelta(days=80)}
+
+
+# How others close an invoice, and facts that may come at any moment.
+CLOSED = (
+    (InvoiceStatus.VOID, StripePayment.NONE),
+    (InvoiceStatus.DELETED, StripePayment.NONE),
+    (InvoiceStatus.UNCOLLECTIBLE, StripePayment.NONE),
+    (InvoiceStatus.PAID, StripePayment.PAID),
+    (InvoiceStatus.PAID, StripePayment.NONE),
+)
+TOLD: tuple[Fact, ...] = (
+    f.InvoiceTouched("invoice.updated"),
+    f.InvoiceOpened(None),
+    f.MethodAdded("pm_b"),
+    f.MethodLost("pm_c"),
+    f.ConclusionStarted(LOOK),
+    f.Concluded(Exhausted.MARK_UNCOLLECTIBLE, "uncollectible"),
+    f.AmountAgreed(5000),
+    f.CheckoutExpired(),
+    f.NoMethodFound(),
+    f.LookFailed("timed out"),
+    f.ReportFailed("timed out"),
+)
 
 
 class Does(StrEnum):

@@ -9,39 +9,16 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import timedelta
 
-from tests.domain.situations import LOOK
-from tests.domain.world import Does, Line, World
+from tests.domain.world import CLOSED, TOLD, Does, Line, World
 from twintill.domain import facts as f
 from twintill.domain.decision import Decision
 from twintill.domain.facts import Answered, Fact, Via
-from twintill.domain.invoice import InvoiceStatus, StripePayment
 from twintill.domain.outcomes import Accepted, NeedsCustomer, NoAnswer
-from twintill.domain.policy import Exhausted
 
 _METHODS = ("pm_a", "pm_b")
 _DOES = tuple(Does)
 _LINES = (*Line, Line.FINE, Line.FINE)
 _PAUSES_S = (5, 60, 3600, 6 * 3600, 86_400, 4 * 86_400, 25 * 86_400)
-_CLOSED = (
-    (InvoiceStatus.VOID, StripePayment.NONE),
-    (InvoiceStatus.DELETED, StripePayment.NONE),
-    (InvoiceStatus.UNCOLLECTIBLE, StripePayment.NONE),
-    (InvoiceStatus.PAID, StripePayment.PAID),
-    (InvoiceStatus.PAID, StripePayment.NONE),
-)
-_TOLD: tuple[Fact, ...] = (
-    f.InvoiceTouched("invoice.updated"),
-    f.InvoiceOpened(None),
-    f.MethodAdded("pm_b"),
-    f.MethodLost("pm_c"),
-    f.ConclusionStarted(LOOK),
-    f.Concluded(Exhausted.MARK_UNCOLLECTIBLE, "uncollectible"),
-    f.AmountAgreed(5000),
-    f.CheckoutExpired(),
-    f.NoMethodFound(),
-    f.LookFailed("timed out"),
-    f.ReportFailed("timed out"),
-)
 _STEPS = (5, 40)
 _STEPS_TO_AN_END = 90  # provisional money may stay so for 60 days, and is asked for daily
 
@@ -179,7 +156,7 @@ def _the_processor_is_paused_or_resumed(world: World, rng: random.Random) -> Non
 
 def _somebody_else_closes_the_invoice(world: World, rng: random.Random) -> None:
     if world.payment.attempts:
-        world.closed_by_others(*rng.choice(_CLOSED))
+        world.closed_by_others(*rng.choice(CLOSED))
 
 
 def _the_merchant_credits_some_of_it(world: World, rng: random.Random) -> None:
@@ -187,7 +164,7 @@ def _the_merchant_credits_some_of_it(world: World, rng: random.Random) -> None:
 
 
 def _something_else_is_told(world: World, rng: random.Random) -> None:
-    world.learn(rng.choice(_TOLD))
+    world.learn(rng.choice(TOLD))
 
 
 def _a_worker_gives_up(world: World, _: random.Random) -> None:

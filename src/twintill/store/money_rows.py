@@ -3,9 +3,11 @@
 Refunds are rows of `attempts` with a kind of their own: the same outcomes, the same guards.
 """
 
-from typing import Any
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from typing import Any, Generic, TypeVar
 
-from sqlalchemy import bindparam, insert, select, update
+from sqlalchemy import Insert, Update, bindparam, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from twintill.domain.outcomes import DeclineKind, Finality
@@ -35,48 +37,41 @@ async def read(
 async def write(db: AsyncConnection, scope: Scope, before: Payment, after: Payment) -> None:
     """What is new or has changed. Receipts follow their attempts, refunds their receipts."""
     # Those that are resolved now are written first: only one may be unresolved at any moment.
-    await _write_attempts(db, scope, before, after)
-    await _write_receipts(db, scope, before, after)
-    await _write_refunds(db, scope, before, after)
+    tried = sorted(after.attempts, key=lambda a: a.unresolved)
+    given_back = sorted(after.refunds, key=lambda r: r.unresolved)
+    await _write_each(db, scope, after, _ATTEMPTS, before.attempts, tried)
+    await _write_each(db, scope, after, _RECEIPTS, before.receipts, after.receipts)
+    await _write_each(db, scope, after, _REFUNDS, before.refunds, given_back)
 
 
-async def _write_attempts(
-    db: AsyncConnection, scope: Scope, before: Payment, after: Payment
+Hanging = TypeVar("Hanging", Attempt, Refund, Receipt)
+
+
+@dataclass(frozen=True, slots=True)
+class _Rows(Generic[Hanging]):
+    """How one kind is written: what never changes, and what may."""
+
+    new: Insert
+    change: Update
+    identity: Callable[[Payment, Hanging], dict[str, Any]]
+    columns: Callable[[Hanging], dict[str, Any]]
+
+
+async def _write_each(
+    db: AsyncConnection,
+    scope: Scope,
+    payment: Payment,
+    rows: _Rows[Hanging],
+    before: Iterable[Hanging],
+    after: Iterable[Hanging],
 ) -> None:
-    known = {a.id: a for a in before.attempts}
-    for attempt in sorted(after.attempts, key=lambda a: a.unresolved):
-        if attempt.id not in known:
-            row = {**key(scope), **_attempt_identity(after, attempt), **_attempt_columns(attempt)}
-            await db.execute(_NEW_ATTEMPT, row)
-        elif attempt != known[attempt.id]:
-            of_this = {**of(scope), "id": attempt.id}
-            await db.execute(_CHANGE_ATTEMPT, {**of_this, **_attempt_columns(attempt)})
-
-
-async def _write_refunds(
-    db: AsyncConnection, scope: Scope, before: Payment, after: Payment
-) -> None:
-    known = {r.id: r for r in before.refunds}
-    for refund in sorted(after.refunds, key=lambda r: r.unresolved):
-        if refund.id not in known:
-            row = {**key(scope), **_refund_identity(after, refund), **_refund_columns(refund)}
-            await db.execute(_NEW_ATTEMPT, row)
-        elif refund != known[refund.id]:
-            of_this = {**of(scope), "id": refund.id}
-            await db.execute(_CHANGE_ATTEMPT, {**of_this, **_refund_columns(refund)})
-
-
-async def _write_receipts(
-    db: AsyncConnection, scope: Scope, before: Payment, after: Payment
-) -> None:
-    known = {r.id: r for r in before.receipts}
-    for receipt in after.receipts:
-        if receipt.id not in known:
-            row = {**key(scope), **_receipt_identity(after, receipt), **_receipt_columns(receipt)}
-            await db.execute(_NEW_RECEIPT, row)
-        elif receipt != known[receipt.id]:
-            of_this = {**of(scope), "id": receipt.id}
-            await db.execute(_CHANGE_RECEIPT, {**of_this, **_receipt_columns(receipt)})
+    known = {one.id: one for one in before}
+    for one in after:
+        if one.id not in known:
+            row = {**key(scope), **rows.identity(payment, one), **rows.columns(one)}
+            await db.execute(rows.new, row)
+        elif one != known[one.id]:
+            await db.execute(rows.change, {**of(scope), "id": one.id, **rows.columns(one)})
 
 
 def _attempt(row: Any) -> Attempt:
@@ -247,3 +242,8 @@ def _receipt_columns(receipt: Receipt) -> dict[str, Any]:
         "refunded_minor": receipt.refunded_minor,
         "failed": receipt.failed,
     }
+
+
+_ATTEMPTS = _Rows(_NEW_ATTEMPT, _CHANGE_ATTEMPT, _attempt_identity, _attempt_columns)
+_REFUNDS = _Rows(_NEW_ATTEMPT, _CHANGE_ATTEMPT, _refund_identity, _refund_columns)
+_RECEIPTS = _Rows(_NEW_RECEIPT, _CHANGE_RECEIPT, _receipt_identity, _receipt_columns)
