@@ -5,19 +5,19 @@ facts, in one commit with the report that Stripe shows.
 """
 
 from collections.abc import AsyncIterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from twintill.domain.facts import Fact, InvoiceReported, InvoiceTouched, Unparked
 from twintill.domain.found import waits_for_recover
 from twintill.domain.invoice import InvoiceLook, InvoiceStatus
-from twintill.domain.payment import Payment, Reason, State
+from twintill.domain.payment import Payment
 from twintill.domain.report import MARKED_BY_OTHERS, judge_paid
 from twintill.flows.asking_processors import Asked, ask_for_lost
 from twintill.flows.learn import learn_within
 from twintill.flows.means import Means
-from twintill.flows.stripe_events import mirrored
+from twintill.flows.stripe_events import mirrored, new_payment
 from twintill.ids import Scope, payment_id
 from twintill.store import clock, methods, mirror, payments, work
 from twintill.store.work import PAYMENTS, Lease
@@ -93,19 +93,7 @@ async def _open(means: Means, scope: Scope, seen: MarkedInvoice) -> tuple[bool, 
         await mirror.saw_invoice(db, scope, mirrored(invoice, customer_id, status))
         method = await methods.active_default(db, scope, customer_id)
         now = await clock.now(db)
-        payment = Payment(
-            id=payment_id(scope, invoice.id),
-            invoice_id=invoice.id,
-            customer_id=customer_id,
-            currency=invoice.currency,
-            state=State.WAITING,
-            reason=Reason.READY,
-            next_look_at=now + means.policy.look_pause,
-            due_at=invoice.due_at,
-        )
-        if invoice.billing_reason == "subscription_create" and invoice.operation_id is not None:
-            # A sign-up's: nothing here says what its customer agreed to.
-            payment = replace(payment, reason=Reason.CHECKOUT, limit_minor=0)
+        payment = new_payment(scope, invoice, customer_id, now + means.policy.look_pause)
         lane = method.processor if method else work.NO_LANE
         return await payments.add(db, scope, payment, lane, now), findings
 

@@ -98,28 +98,33 @@ async def _perhaps_ours(
             return ignored("the customer had no payment method with us when it was sent out")
     method = await methods.active_default(db, scope, customer_id)
     now = await clock.now(db)
-    opened = Payment(
-        id=payment_id(scope, invoice.id),
-        invoice_id=invoice.id,
-        customer_id=customer_id,
-        currency=invoice.currency,
-        state=State.WAITING,
-        reason=Reason.READY,
-        next_look_at=now,
-        due_at=invoice.due_at,
-    )
+    opened = new_payment(scope, invoice, customer_id, now)
     lane = method.processor if method else NO_LANE
-    if invoice.billing_reason == "subscription_create" and invoice.operation_id is not None:
-        # A sign-up's, faster than the answer to it: its checkout will find it held.
-        await payments.add(db, scope, _held(opened, now + means.policy.look_pause), lane, now)
+    if opened.reason is Reason.CHECKOUT:
+        # Faster than the answer to its sign-up: its checkout will find it held.
+        held = replace(opened, next_look_at=now + means.policy.look_pause)
+        await payments.add(db, scope, held, lane, now)
         return DONE
     await payments.open_and_ring(db, scope, opened, lane, now)
     return DONE
 
 
-def _held(payment: Payment, until: datetime) -> Payment:
-    """Nobody has agreed to anything yet."""
-    return replace(payment, reason=Reason.CHECKOUT, limit_minor=0, next_look_at=until)
+def new_payment(
+    scope: Scope, invoice: InvoiceShape, customer_id: str, next_look_at: datetime
+) -> Payment:
+    """Of an invoice that has none; of a sign-up's, nobody has agreed to anything yet."""
+    signed_up = invoice.billing_reason == "subscription_create" and invoice.operation_id is not None
+    return Payment(
+        id=payment_id(scope, invoice.id),
+        invoice_id=invoice.id,
+        customer_id=customer_id,
+        currency=invoice.currency,
+        state=State.WAITING,
+        reason=Reason.CHECKOUT if signed_up else Reason.READY,
+        limit_minor=0 if signed_up else None,
+        next_look_at=next_look_at,
+        due_at=invoice.due_at,
+    )
 
 
 async def _subscription(db: AsyncConnection, scope: Scope, event: StripeEvent) -> Verdict:
