@@ -266,6 +266,8 @@ def _check_by_verify(world: World) -> None:
         "pending_s": 21.0 * 86400,
     }
     for check in CHECKS:
+        if check.name == "duties_on_time":
+            continue  # in a world they run when they are rung
         query = text(check.query)
         query = query.bindparams(**{name: asked[name] for name in query.compile().params})
         sql = query.compile(dialect=_POSTGRESQL, compile_kwargs={"literal_binds": True})

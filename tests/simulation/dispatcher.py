@@ -10,8 +10,10 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from tests.simulation.faults import Network
 from tests.simulation.houses import LOST, House, Outside
 from twintill.store import work
-from twintill.store.doorbell import Bell, read_bell
+from twintill.store.doorbell import Bell, Kind, read_bell
 
+# Duties run when somebody rings, not by themselves: every five minutes would fill a month.
+_SWEPT = tuple(kind for kind in work.ALL if kind.kind is not Kind.DUTY)
 # All bells, and for each kind when the sweep would ring next: due for a while, not held by
 # anybody, and not rung lately.
 _FETCH = text(
@@ -22,7 +24,7 @@ _FETCH = text(
         "min(greatest(next_look_at + interval '2 s', lease_until + interval '1 ms', "
         f"rung_at + interval '30 s 1 ms')), twintill_now() FROM {kind.table.name} "
         "WHERE ended_at IS NULL AND parked_at IS NULL"
-        for kind in work.ALL
+        for kind in _SWEPT
     )
 )
 
@@ -86,7 +88,7 @@ class Dispatcher:
             self._hand_out(bell)
         waiting = {row.entrypoint: row.at for row in rows if row.payload is None and row.at}
         self.next_due, self.waiting = min(waiting.values(), default=None), set(waiting)
-        due = [k for k in work.ALL if k.kind in waiting and waiting[k.kind] <= rows[0].now]
+        due = [k for k in _SWEPT if k.kind in waiting and waiting[k.kind] <= rows[0].now]
         for kind in due:
             await work.ring_due(db, kind)
         return bool(due)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from tests.simulation.houses import LOST, SCOPE
 from twintill.errors import StripeError
-from twintill.flows import catch_up, recover, sweep_invoices
+from twintill.flows import catch_up, duties, recover, sweep_invoices
 from twintill.flows.duty import Duty
 
 if TYPE_CHECKING:
@@ -63,6 +63,8 @@ async def _recover(world: World) -> None:
 
 async def look_for_what_was_not_delivered(world: World) -> None:
     """The duties, in the rhythm of a worker that found something undelivered."""
+    compares = {"compare_events": catch_up.compare_events}
+    await duties.begin(world.office.means, compares)  # it is rung by the other one
     cursor: Mapping[str, Any] = {}
     for half_hours in range(4 * 48):
         await asyncio.sleep(_HALF_HOUR_S)

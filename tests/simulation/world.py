@@ -15,6 +15,7 @@ from tests.simulation.database import SimDatabase
 from tests.simulation.dispatcher import Dispatcher
 from tests.simulation.faults import GIVES_UP_S, Network, Weather, policy, weather
 from tests.simulation.houses import (
+    LOST,
     SCOPE,
     VAULT,
     House,
@@ -181,7 +182,13 @@ class World:
         """Something that happens beside everything else."""
         task = self.loop.create_task(work)
         self.deeds.add(task)
-        task.add_done_callback(self.deeds.discard)
+        task.add_done_callback(self._done)
+
+    def _done(self, task: asyncio.Task[Any]) -> None:
+        self.deeds.discard(task)
+        error = None if task.cancelled() else task.exception()
+        if error is not None and not isinstance(error, LOST):
+            self.trace.blame(f"a deed failed: {type(error).__name__}: {error}")
 
     def post(self, source: str, body: str) -> None:
         self.letters.send(source, body)
