@@ -10,7 +10,7 @@ from tests.simulation.database import SimDatabase, sim_database
 from tests.simulation.world import simulate
 
 WORLDS = 100
-AT_A_TIME = 4  # each test has a minute, on a machine that does other things too
+AT_A_TIME = 4
 
 
 @pytest.fixture(scope="module")
@@ -21,6 +21,7 @@ def sim(databases: Databases) -> Iterator[SimDatabase]:
     structlog.configure(**logging)
 
 
+@pytest.mark.timeout(300)  # a busy machine needs longer than other tests may
 @pytest.mark.parametrize("first", range(0, WORLDS, AT_A_TIME))
 def test_nothing_is_lost_and_nobody_pays_twice(sim: SimDatabase, first: int) -> None:
     for seed in range(first, first + AT_A_TIME):
@@ -28,6 +29,7 @@ def test_nothing_is_lost_and_nobody_pays_twice(sim: SimDatabase, first: int) -> 
         assert not world.wrongs, "\n".join([*world.lines, f"again: make simulate SEED={seed}"])
 
 
+@pytest.mark.timeout(300)
 @pytest.mark.parametrize("seed", [6, 7])
 def test_the_same_seed_is_the_same_world(sim: SimDatabase, seed: int) -> None:
     assert simulate(sim, seed).lines == simulate(sim, seed).lines

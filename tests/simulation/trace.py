@@ -9,8 +9,10 @@ from typing import Any
 import structlog
 from sqlalchemy.exc import SQLAlchemyError
 
-# The database is cut on purpose; whatever else a flow stumbles over is a bug.
-_EXPECTED = (OSError, SQLAlchemyError, TimeoutError)
+from twintill.errors import StripeError
+
+# The database is cut, and Stripe fails, on purpose; whatever else is stumbled over is a bug.
+_EXPECTED = (OSError, SQLAlchemyError, StripeError, TimeoutError)
 
 
 @dataclass
