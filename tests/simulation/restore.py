@@ -77,7 +77,7 @@ async def _until_it_ends(world: World, duty: Duty) -> None:
     cursor: Mapping[str, Any] = {}
     for _ in range(20):
         before, cursor = cursor, await _run(world, duty, cursor)
-        if (before and cursor.get("ended_at")) or cursor == before:
+        if cursor.get("ended_at") or cursor == before or (before and not cursor):
             return
         await asyncio.sleep(60)
 
