@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import text
@@ -55,7 +56,8 @@ def _check_invoice(world: World, invoice: Invoice, row: Any) -> None:
     if row is None:
         _wrong_if(world, invoice, bool(taken), "money was taken, and there is no payment")
         # Who has no method with us any more pays by wire: never touched.
-        wire = invoice.customer_id in world.left | world.stripe.ended_customers
+        gone_s = world.stripe.ended_customers.get(invoice.customer_id, math.inf)
+        wire = invoice.customer_id in world.left or invoice.created_s >= gone_s
         owed = invoice.status is InvoiceStatus.OPEN and not wire
         _wrong_if(world, invoice, owed, "never taken in: its webhook was swallowed")
         return

@@ -64,7 +64,7 @@ class SimStripe:
     def __init__(self, network: Network, installation_id: str, emit: Callable[[str], None]) -> None:
         self.network, self._installation_id, self._emit = network, installation_id, emit
         self.invoices: dict[str, Invoice] = {}
-        self.ended_customers: set[str] = set()
+        self.ended_customers: dict[str, float] = {}  # since when
         self._keys: dict[str, InvoiceLook | StripeError] = {}
         self.events: list[dict[str, Any]] = []
         self.undelivered: set[str] = set()  # ids of events
@@ -128,6 +128,14 @@ class SimStripe:
             return [_shape(i) for i in _behind(found, starting_after)[:limit]]
 
         return await self._call("list", "open invoices", listed)
+
+    async def list_unsettled_invoices(self, customer_id: str) -> list[InvoiceShape]:
+        def listed(_: Any) -> list[InvoiceShape]:
+            his = [i for i in self.invoices.values() if i.customer_id == customer_id]
+            is_open = [i for i in his if i.status is InvoiceStatus.OPEN]
+            return [InvoiceShape.model_validate(_shape(i)) for i in is_open]
+
+        return await self._call("list", f"open invoices of {customer_id}", listed)
 
     async def list_events(
         self,
@@ -203,7 +211,7 @@ class SimStripe:
             self._paid_if_nothing_remains(invoice)
 
     def end_subscription(self, customer_id: str) -> None:
-        self.ended_customers.add(customer_id)
+        self.ended_customers[customer_id] = asyncio.get_running_loop().time()
         thing = {
             "object": "subscription",
             "id": f"sub_{customer_id}",

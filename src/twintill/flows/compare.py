@@ -21,8 +21,8 @@ from twintill.domain.invoice import InvoiceLook, InvoiceStatus
 from twintill.domain.outcomes import LookUp, NoAnswer, NotSent
 from twintill.domain.payment import Attempt, Payment
 from twintill.errors import SettingsError, StripeRefused
+from twintill.flows.invoices import CLOCKS_DIFFER
 from twintill.flows.means import Means
-from twintill.flows.stripe_events import CLOCKS_DIFFER
 from twintill.ids import Scope
 from twintill.processors import LookUpBy, Processor
 from twintill.store import clock, comparing, invoice_pages, mirror, pace, payments

@@ -2,15 +2,17 @@
 
     check -> revoke -> clear -> dropped (or: kept)
 
-As Stripe's guide asks: out of the metadata and the database; and at the processor as well.
+As Stripe's guide asks: out of the metadata and the database; and at the processor as well. The
+event of the last invoice may still be on its way: what Stripe lists as open is collected first.
 """
 
 from datetime import timedelta
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from twintill.domain.invoice import InvoiceStatus
 from twintill.errors import StripeRefused
-from twintill.flows import removing
+from twintill.flows import invoices, removing
 from twintill.flows.operating import Operating
 from twintill.ids import Scope, derived_id
 from twintill.store import methods, mirror, operations
@@ -41,10 +43,11 @@ async def check(operating: Operating) -> Operating | None:
     customer_id = str(operating.operation.customer_id)
     if await _is_needed(operating, customer_id):
         return await operating.end_or_again("kept", "check")
+    more_is_to_come = await _take_up_last_invoices(operating, customer_id)
     async with operating.means.database.connect() as db:
         busy = await mirror.open_payments_of(db, operating.scope, customer_id)
         found = await methods.list_of_customer(db, operating.scope, customer_id)
-    if busy:
+    if busy or more_is_to_come:
         await operating.pause(_WAIT)
         return None
     held = [await removing.hold(operating, method) for method in found]
@@ -87,6 +90,28 @@ async def _is_needed(operating: Operating, customer_id: str) -> bool:
             raise
         return False
     return any(one.collection_method == "send_invoice" for one in live)
+
+
+async def _take_up_last_invoices(operating: Operating, customer_id: str) -> bool:
+    """A payment for each open one that is ours; whether a draft will become another.
+
+    Asked before the methods are held: without a method, nobody would know that it is ours.
+    """
+    means, scope = operating.means, operating.scope
+    try:
+        found = await means.stripe.list_unsettled_invoices(customer_id)
+    except StripeRefused as refused:
+        if refused.code != _GONE:
+            raise
+        return False
+    for invoice in found:
+        if invoice.known_status is InvoiceStatus.OPEN:
+            async with means.database.begin() as db:
+                await invoices.saw_invoice(
+                    db, means, scope, invoice, InvoiceStatus.OPEN, what=KIND, actor=KIND
+                )
+    # Stripe leaves other drafts alone, and so may they lie for ever.
+    return any(i.known_status is InvoiceStatus.DRAFT and i.auto_advance for i in found)
 
 
 STEPS = {"check": check, "revoke": revoke, "clear": clear}

@@ -15,9 +15,9 @@ from twintill.domain.invoice import InvoiceLook, InvoiceStatus
 from twintill.domain.payment import Payment
 from twintill.domain.report import MARKED_BY_OTHERS, judge_paid
 from twintill.flows.asking_processors import Asked, ask_for_lost
+from twintill.flows.invoices import mirrored, new_payment
 from twintill.flows.learn import learn_within
 from twintill.flows.means import Means
-from twintill.flows.stripe_events import mirrored, new_payment
 from twintill.ids import Scope, payment_id
 from twintill.store import clock, methods, mirror, payments, work
 from twintill.store.work import PAYMENTS, Lease

@@ -1,28 +1,16 @@
-"""Stripe's events as hints: mirror what they show, open payments, ring; never believe an amount.
-
-Invoices of customers who pay Stripe by card, or who pay `send_invoice` invoices by wire, come
-through the same endpoint: recorded, and never touched.
-"""
-
-from dataclasses import replace
-from datetime import datetime, timedelta
+"""Stripe's events as hints: mirror what they show, open payments, ring; never believe an amount."""
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from twintill.domain.facts import InvoiceOpened, InvoiceTouched
-from twintill.domain.invoice import InvoiceStatus
-from twintill.domain.payment import Payment, Reason, State
+from twintill.domain.facts import InvoiceTouched
 from twintill.flows import drop_tokens
+from twintill.flows.invoices import saw_invoice
 from twintill.flows.learn import learn_within
 from twintill.flows.means import Means
 from twintill.flows.verdict import DONE, Verdict, ignored, parked
-from twintill.ids import Scope, payment_id
-from twintill.store import checkouts, clock, methods, mirror, operations, payments
-from twintill.store.work import NO_LANE
+from twintill.ids import Scope
+from twintill.store import checkouts, mirror, operations
 from twintill.stripe_billing.events import StripeEvent
-from twintill.stripe_billing.shapes import InvoiceShape
-
-CLOCKS_DIFFER = timedelta(minutes=5)
 
 
 async def take_in(db: AsyncConnection, means: Means, scope: Scope, event: StripeEvent) -> Verdict:
@@ -43,88 +31,6 @@ async def take_in(db: AsyncConnection, means: Means, scope: Scope, event: Stripe
     if event.type == "customer.deleted" and event.customer_id is not None:
         return await _customer_deleted(db, scope, event.customer_id)
     return ignored(f"nothing to do for {event.type}")
-
-
-async def saw_invoice(
-    db: AsyncConnection,
-    means: Means,
-    scope: Scope,
-    invoice: InvoiceShape,
-    status: InvoiceStatus | None,
-    *,
-    what: str,
-    actor: str,
-) -> Verdict:
-    """An invoice was shown, by an event or a list: mirror it, open or ring its payment.
-
-    `what`: the event's type, or which list; `actor`: for the payment's history.
-    """
-    customer_id = invoice.customer_id
-    if customer_id is None or not await mirror.customer_is_known(db, scope, customer_id):
-        return ignored("not a customer of ours")
-    if status is None:
-        return parked(f"an invoice status that this version does not know: {invoice.status}")
-    await mirror.saw_invoice(db, scope, mirrored(invoice, customer_id, status))
-    existing = await mirror.payment_of_invoice(db, scope, invoice.id)
-    if existing is not None:
-        # It has a payment: tell it that there may be something to see.
-        if status is not InvoiceStatus.DRAFT:
-            is_open = status is InvoiceStatus.OPEN
-            fact = InvoiceOpened(invoice.due_at) if is_open else InvoiceTouched(what)
-            await learn_within(db, means, scope, existing, fact, actor=actor)
-        return DONE
-    return await _perhaps_ours(db, means, scope, invoice, customer_id, status)
-
-
-async def _perhaps_ours(
-    db: AsyncConnection,
-    means: Means,
-    scope: Scope,
-    invoice: InvoiceShape,
-    customer_id: str,
-    status: InvoiceStatus,
-) -> Verdict:
-    """Open a payment for an open `send_invoice` invoice of a customer who gave us a method."""
-    if invoice.collection_method != "send_invoice":
-        return ignored("Stripe collects this invoice itself")
-    if status is not InvoiceStatus.OPEN or invoice.amount_remaining_minor <= 0:
-        return Verdict("done", f"nothing to collect: {status}")
-    if not await mirror.collects_from(db, scope, customer_id):
-        return ignored("the customer has no payment method with us (pays by wire)")
-    if invoice.finalized_at is not None:
-        # An older one may be on its way by wire already, and nobody agreed that we collect it.
-        by_then = invoice.finalized_at + CLOCKS_DIFFER
-        if not await mirror.collected_from_at(db, scope, customer_id, by_then):
-            return ignored("the customer had no payment method with us when it was sent out")
-    method = await methods.active_default(db, scope, customer_id)
-    now = await clock.now(db)
-    opened = new_payment(scope, invoice, customer_id, now)
-    lane = method.processor if method else NO_LANE
-    if opened.reason is Reason.CHECKOUT:
-        # Faster than the answer to its sign-up: its checkout will find it held.
-        held = replace(opened, next_look_at=now + means.policy.look_pause)
-        await payments.add(db, scope, held, lane, now)
-        return DONE
-    await payments.open_and_ring(db, scope, opened, lane, now)
-    return DONE
-
-
-def new_payment(
-    scope: Scope, invoice: InvoiceShape, customer_id: str, next_look_at: datetime
-) -> Payment:
-    """Of an invoice that has none; of a sign-up's, nobody has agreed to anything yet."""
-    signed_up = invoice.billing_reason == "subscription_create" and invoice.operation_id is not None
-    return Payment(
-        id=payment_id(scope, invoice.id),
-        invoice_id=invoice.id,
-        customer_id=customer_id,
-        currency=invoice.currency,
-        state=State.WAITING,
-        reason=Reason.CHECKOUT if signed_up else Reason.READY,
-        limit_minor=0 if signed_up else None,
-        next_look_at=next_look_at,
-        due_at=invoice.due_at,
-    )
 
 
 async def _subscription(db: AsyncConnection, scope: Scope, event: StripeEvent) -> Verdict:
@@ -167,21 +73,3 @@ async def _thin(db: AsyncConnection, means: Means, scope: Scope, event: StripeEv
         return ignored("a thin notification of an invoice without a payment")
     await learn_within(db, means, scope, existing, InvoiceTouched(event.type), actor=event.id)
     return DONE
-
-
-def mirrored(invoice: InvoiceShape, customer_id: str, status: InvoiceStatus) -> dict[str, object]:
-    """The row of the mirror."""
-    return {
-        "invoice_id": invoice.id,
-        "customer_id": customer_id,
-        "subscription_id": invoice.subscription_id,
-        "number": invoice.number,
-        "status": status.value,
-        "collection_method": invoice.collection_method or "unknown",
-        "billing_reason": invoice.billing_reason,
-        "currency": invoice.currency,
-        "amount_due_minor": invoice.amount_due_minor,
-        "amount_paid_minor": invoice.amount_paid_minor,
-        "amount_remaining_minor": invoice.amount_remaining_minor,
-        "due_at": invoice.due_at,
-    }

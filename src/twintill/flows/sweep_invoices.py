@@ -15,7 +15,7 @@ from pydantic import ValidationError
 from twintill.domain.facts import InvoiceTouched
 from twintill.domain.invoice import InvoiceStatus
 from twintill.errors import StripeRefused
-from twintill.flows import stripe_events
+from twintill.flows import invoices
 from twintill.flows.duty import Ran
 from twintill.flows.learn import learn_within
 from twintill.flows.means import Means
@@ -111,7 +111,7 @@ async def _see_one(means: Means, scope: Scope, raw: dict[str, Any]) -> bool:
     """Whether it was one for us to collect."""
     invoice = InvoiceShape.model_validate(raw)
     async with means.database.begin() as db:
-        verdict = await stripe_events.saw_invoice(
+        verdict = await invoices.saw_invoice(
             db, means, scope, invoice, InvoiceStatus.OPEN, what=_ACTOR, actor=_ACTOR
         )
     return verdict == DONE

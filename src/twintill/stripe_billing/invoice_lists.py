@@ -40,6 +40,16 @@ class InvoiceLists(Connection):
         call = self.client.v1.invoices.retrieve_async(invoice_id, {"expand": _ALONE})
         return await self._listed(await self.answer(call, Urgency.READ))
 
+    async def list_unsettled_invoices(self, customer_id: str) -> list[InvoiceShape]:
+        """The drafts and the open ones of one customer that Stripe does not collect itself."""
+        his = {"customer": customer_id, "collection_method": "send_invoice"}
+        fetch = self.client.v1.invoices.list_async
+        return [
+            self.read(InvoiceShape, raw)
+            for status in ("draft", "open")
+            async for raw in self.every(fetch, {**his, "status": status})
+        ]
+
     async def _listed(self, raw: dict[str, Any]) -> Listed:
         payments = raw.get("payments")
         if isinstance(payments, dict) and payments.get("has_more"):
