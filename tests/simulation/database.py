@@ -11,6 +11,7 @@ from sqlalchemy import Engine
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from tests.postgres import Database, Databases, folder_of_this_run
+from tests.simulation.loop import Process, opened_by
 from twintill.sandbox import postgres
 from twintill.store.database import open_database
 
@@ -109,10 +110,15 @@ class SimDatabase:
             self.execute("ROLLBACK")
         return False
 
-    def engine(self, pool_size: int) -> AsyncEngine:
-        """For one process of a world. Compiling, and asking who the server is, happen only once."""
+    def engine(self, process: Process, pool_size: int) -> AsyncEngine:
+        """For one process of a world: its connections are lost with it, whoever asked for them.
+
+        Compiling, and asking who the server is, happen only once.
+        """
         first = self._first_engine(pool_size)
-        engine = Engine(first.pool.recreate(), first.dialect, first.url, hide_parameters=True)
+        pool = first.pool.recreate()
+        pool._creator = opened_by(process, pool._invoke_creator)
+        engine = Engine(pool, first.dialect, first.url, hide_parameters=True)
         engine._compiled_cache = first._compiled_cache
         return AsyncEngine(engine)
 

@@ -49,11 +49,11 @@ class Outside:
     trace: Trace
     installation_id: str = INSTALLATION
 
-    def means(self, pool_size: int) -> Means:
+    def means(self, process: Process, pool_size: int) -> Means:
         return Means(
             scope=SCOPE,
             installation_id=self.installation_id,
-            database=self.database.engine(pool_size),
+            database=self.database.engine(process, pool_size),
             stripe=cast(Gateway, self.stripe),
             processors=self.processors,
             vault=VAULT,
@@ -77,7 +77,7 @@ class House:
     def __init__(self, outside: Outside, name: str, pool_size: int = 2) -> None:
         self.outside = outside
         self.process = Process(name)
-        self.means = outside.means(pool_size)
+        self.means = outside.means(self.process, pool_size)
 
     async def kill(self) -> None:
         if self.process.alive:

@@ -16,7 +16,6 @@ from collections.abc import Callable, Collection
 from contextvars import ContextVar
 from dataclasses import dataclass, field
 from typing import Any, Protocol
-from weakref import WeakKeyDictionary
 
 PATIENCE_S = 0.004  # real: past that, an unanswered query may be waiting for a lock
 STEPS_MAX = 3_000_000
@@ -55,6 +54,22 @@ def must_be_alive() -> None:
         raise Dead(process.name)
 
 
+def opened_by(process: Process, connect: Callable[[Any], Any]) -> Callable[[Any], Any]:
+    """Connections made so belong to this process, whichever task asks for them."""
+
+    def open_one(record: Any) -> Any:
+        must_be_alive()
+        if not process.alive:
+            raise ConnectionRefusedError(f"{process.name} is gone")
+        asking = CURRENT.set(process)
+        try:
+            return connect(record)
+        finally:
+            CURRENT.reset(asking)
+
+    return open_one
+
+
 class SimLoop(asyncio.SelectorEventLoop):
     """`epoch_s`: where virtual time begins; `rng`: which task goes on."""
 
@@ -72,7 +87,7 @@ class SimLoop(asyncio.SelectorEventLoop):
         self._now_s = float(epoch_s)
         self._shown = -1
         self._rng, self._backends = rng, backends
-        self._numbers: WeakKeyDictionary[asyncio.Task[Any], int] = WeakKeyDictionary()
+        self._steps: list[Any] = []  # of tasks that could go on
         self._made = 0
         self.steps = 0
         self.set_task_factory(self._new_task)
@@ -101,7 +116,19 @@ class SimLoop(asyncio.SelectorEventLoop):
         tasks = [task for task in process.tasks if not task.done()]
         for task in tasks:
             task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        await asyncio.gather(*tasks, asyncio.sleep(0), return_exceptions=True)
+
+    async def end(self) -> None:
+        """Nobody goes on, and no connection is left, not even of who did not want to hear of it."""
+        me = asyncio.current_task()
+        while others := [task for task in asyncio.all_tasks() if task is not me]:
+            self.cut(list(self.lines))
+            for task in others:
+                task.cancel()
+            await asyncio.wait(others)
+        self.cut(list(self.lines))
+        await asyncio.sleep(0)
+        assert not self.lines
 
     async def sock_connect(self, sock: socket.socket, address: Any) -> None:
         must_be_alive()
@@ -110,9 +137,9 @@ class SimLoop(asyncio.SelectorEventLoop):
         sock.setblocking(False)
 
     def _new_task(self, loop: Any, coroutine: Any, **options: Any) -> "asyncio.Task[Any]":
-        task: asyncio.Task[Any] = asyncio.Task(coroutine, loop=self, **options)
         self._made += 1
-        self._numbers[task] = self._made
+        task = _NumberedTask(coroutine, loop=self, **options)
+        task.number = self._made
         return task
 
     def _make_socket_transport(
@@ -124,14 +151,12 @@ class SimLoop(asyncio.SelectorEventLoop):
 
     def _run_once(self) -> None:
         self._settle()
-        steps = [handle for handle in self._ready if self._number(handle)]
-        if steps:
+        if self._steps:
             self.steps += 1
             if self.steps > STEPS_MAX:
                 raise RuntimeError("the world never comes to rest")
-            steps.sort(key=self._number)
-            chosen = steps[self._rng.randrange(len(steps))]
-            self._ready.remove(chosen)
+            self._steps.sort(key=_number)
+            chosen = self._steps.pop(self._rng.randrange(len(self._steps)))
             if not chosen._cancelled:
                 chosen._run()
         elif not self._stopping:
@@ -156,17 +181,12 @@ class SimLoop(asyncio.SelectorEventLoop):
 
     def _run_callbacks(self) -> None:
         """Everything that is not the step of a task: in order, and at once."""
-        while True:
-            handle = next((h for h in self._ready if not self._number(h)), None)
-            if handle is None:
-                return
-            self._ready.remove(handle)
-            if not handle._cancelled:
+        while self._ready:
+            handle = self._ready.popleft()
+            if _number(handle):
+                self._steps.append(handle)
+            elif not handle._cancelled:
                 handle._run()
-
-    def _number(self, handle: Any) -> int:
-        task = getattr(handle._callback, "__self__", None)
-        return self._numbers.get(task, 0) if isinstance(task, asyncio.Task) else 0
 
     def _jump(self) -> None:
         while self._scheduled and self._scheduled[0]._cancelled:
@@ -181,8 +201,22 @@ class SimLoop(asyncio.SelectorEventLoop):
             self._ready.append(handle)
 
 
+class _NumberedTask(asyncio.Task[Any]):
+    """In the order of their making; other tasks than a world's have no number."""
+
+    number = 0
+
+
+def _number(handle: Any) -> int:
+    """Of the task whose step it is; 0 for any other callback."""
+    task = getattr(handle._callback, "__self__", None)
+    return task.number if isinstance(task, _NumberedTask) else 0
+
+
 class Line(selector_events._SelectorSocketTransport):  # type: ignore[name-defined,misc]
     """A connection to PostgreSQL that knows whether it owes an answer."""
+
+    max_size = 1 << 16  # asyncio's own is so big that each read would map memory
 
     def __init__(self, loop: SimLoop, sock: socket.socket, *args: Any, **options: Any) -> None:
         self.world_loop = loop

@@ -51,14 +51,19 @@ def around_a_look(world: World, house: House, looked_at: str) -> None:
 
 
 async def see_to_what_is_paused(world: World) -> None:
-    """An operator looks every few hours, finds nothing wrong with it now, and resumes."""
+    """An operator is told of a tripwire, looks within hours, finds nothing wrong, and resumes."""
     while True:
+        await world.trace.alarm.wait()
         await asyncio.sleep(world.rng.uniform(1, 6) * 3600)
-        with _Shrugging(world):
+        world.trace.alarm.clear()
+        looked = _Shrugging(world)
+        with looked:
             async with world.office.means.database.begin() as db:
                 for brake in await brakes.all_on(db, SCOPE):
                     world.trace.say("operator", f"resumes {brake.processor}: {brake.why}")
                     await brakes.release(db, SCOPE, brake.processor, "person", "looked at it")
+        if looked.saw_an_error:
+            world.trace.alarm.set()
         world.dispatcher.stirred()
 
 
@@ -260,12 +265,14 @@ class _Shrugging:
 
     def __init__(self, world: World) -> None:
         self._world = world
+        self.saw_an_error = False
 
     def __enter__(self) -> None:
         return None
 
     def __exit__(self, kind: object, error: BaseException | None, _: object) -> bool:
         if isinstance(error, LOST):
+            self.saw_an_error = True
             self._world.trace.say("operator", f"sees an error: {type(error).__name__}")
             return True
         return False

@@ -16,7 +16,8 @@ from twintill.flows.duty import Duty
 if TYPE_CHECKING:
     from tests.simulation.world import World
 
-_HALF_HOUR_S = 1800.0
+_DAY_S = 86_400.0
+_ROUNDS = 8  # of a day: the worker asks more often, and learns the same
 _WITHIN = timedelta(days=400)
 
 
@@ -33,6 +34,7 @@ async def lose_a_day(world: World, since_s: float, until_s: float) -> None:
         await house.kill()
     world.loop.cut(list(world.loop.lines))
     world.database.restore()
+    world.trace.alarm.set()  # what was paused then is paused again
     world.dispatcher.forget()
     world.open_office()
     await _recover(world)
@@ -62,14 +64,14 @@ async def _recover(world: World) -> None:
 
 
 async def look_for_what_was_not_delivered(world: World) -> None:
-    """The duties, in the rhythm of a worker that found something undelivered."""
+    """The duties, for as long as webhooks are lost and a day more."""
     compares = {"compare_events": catch_up.compare_events}
     await duties.begin(world.office.means, compares)  # it is rung by the other one
     cursor: Mapping[str, Any] = {}
-    for half_hours in range(4 * 48):
-        await asyncio.sleep(_HALF_HOUR_S)
+    for n in range(1, 4 * _ROUNDS + 1):
+        await asyncio.sleep(_DAY_S / _ROUNDS)
         cursor = await _run(world, catch_up.catch_up, cursor)
-        if half_hours % 48 == 47:
+        if n % _ROUNDS == 0:
             await _until_it_ends(world, sweep_invoices.sweep_invoices)
 
 

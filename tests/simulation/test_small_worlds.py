@@ -1,24 +1,12 @@
 """A hundred small worlds: no money is lost or taken twice; the same seed is the same world."""
 
-from collections.abc import Iterator
-
 import pytest
-import structlog
 
-from tests.postgres import Databases
-from tests.simulation.database import SimDatabase, sim_database
+from tests.simulation.database import SimDatabase
 from tests.simulation.world import simulate
 
 WORLDS = 100
 AT_A_TIME = 4
-
-
-@pytest.fixture(scope="module")
-def sim(databases: Databases) -> Iterator[SimDatabase]:
-    logging = structlog.get_config()
-    with sim_database(databases) as sim:
-        yield sim
-    structlog.configure(**logging)
 
 
 @pytest.mark.timeout(300)  # a busy machine needs longer than other tests may

@@ -1,5 +1,6 @@
 """What happened in a world, in order: readable, and the same to the letter for the same seed."""
 
+import asyncio
 import hashlib
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -22,6 +23,7 @@ class Trace:
     lines: list[str] = field(default_factory=list)
     wrongs: list[str] = field(default_factory=list)
     clock: Callable[[], float] = lambda: 0.0
+    alarm: asyncio.Event = field(default_factory=asyncio.Event)  # something is for people
 
     def say(self, who: str, what: str) -> None:
         moment = datetime.fromtimestamp(self.clock(), UTC)
@@ -44,5 +46,7 @@ class Trace:
         if isinstance(error, BaseException) and not isinstance(error, _EXPECTED):
             self.blame(f"{event['event']}: {type(error).__name__}: {error}")
         else:
+            if event["event"] == "tripwire":
+                self.alarm.set()
             self.say("log", f"{level} {event['event']}")
         raise structlog.DropEvent

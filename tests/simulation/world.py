@@ -168,15 +168,7 @@ class World:
     async def end(self) -> None:
         for house in self.houses:
             await self.loop.kill(house.process)
-        self.loop.cut(list(self.loop.lines))
-        for task in asyncio.all_tasks():
-            if task is not asyncio.current_task():
-                task.cancel()
-        await asyncio.sleep(0)
-        await asyncio.gather(
-            *(t for t in asyncio.all_tasks() if t is not asyncio.current_task()),
-            return_exceptions=True,
-        )
+        await self.loop.end()
 
     def deed(self, work: Coroutine[Any, Any, None]) -> None:
         """Something that happens beside everything else."""
