@@ -117,7 +117,7 @@ class SimDatabase:
         """
         first = self._first_engine(pool_size)
         pool = first.pool.recreate()
-        pool._creator = opened_by(process, pool._invoke_creator)
+        pool._creator = opened_by(process, pool._invoke_creator)  # type: ignore[assignment]
         engine = Engine(pool, first.dialect, first.url, hide_parameters=True)
         engine._compiled_cache = first._compiled_cache
         return AsyncEngine(engine)
