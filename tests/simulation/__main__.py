@@ -2,11 +2,12 @@
 
 # ruff: noqa: T201 -- speaks to a terminal
 import argparse
+import itertools
 import os
 import sys
 import time
 
-from tests.simulation import core
+from tests.simulation import aim, core
 from tests.simulation.database import own_database
 from tests.simulation.doubt import SOON_S
 from tests.simulation.world import SIZES, Result, simulate
@@ -26,10 +27,11 @@ def main() -> int:
 def _run_worlds(options: argparse.Namespace) -> int:
     began = time.monotonic()
     failed: list[Result] = []
-    payments = charges = 0
+    count = payments = charges = 0
     doubts_s: list[float] = []
     with own_database() as database:
-        for seed in range(options.seed, options.seed + options.seeds):
+        for seed in _seeds(options):
+            count += 1
             result = simulate(database, seed, options.world)
             payments += result.payments
             charges += result.charges
@@ -41,7 +43,6 @@ def _run_worlds(options: argparse.Namespace) -> int:
                 _tell(result, options)
                 if not options.keep_going:
                     break
-    count = seed - options.seed + 1
     took_s = time.monotonic() - began
     print(
         f"{count} {options.world} worlds, {payments} invoices, {charges} charges in {took_s:.0f} s "
@@ -58,8 +59,9 @@ def _run_worlds(options: argparse.Namespace) -> int:
 def _run_core(options: argparse.Namespace) -> int:
     """Histories of one payment, without a database."""
     began = time.monotonic()
-    failed = charges = 0
-    for seed in range(options.seed, options.seed + options.seeds):
+    count = failed = charges = 0
+    for seed in _seeds(options):
+        count += 1
         history = core.live(seed)
         charges += history.charges
         if history.wrong is not None:
@@ -67,13 +69,21 @@ def _run_core(options: argparse.Namespace) -> int:
             _tell_history(history, options)
             if not options.keep_going:
                 break
-    count = seed - options.seed + 1
     took_s = time.monotonic() - began
     print(
         f"{count} histories of the core, {charges} charges in {took_s:.0f} s "
         f"({count / took_s:.0f} a second): {failed} failed"
     )
     return 1 if failed else 0
+
+
+def _seeds(options: argparse.Namespace) -> list[int]:
+    if options.these:
+        return [int(seed) for seed in options.these.split(",")]
+    if options.world == _CORE:
+        return list(range(options.seed, options.seed + options.seeds))
+    found = aim.seeds(options.seed, options.world, aim.read(options.where))
+    return list(itertools.islice(found, options.seeds))
 
 
 def _tell_history(history: core.History, options: argparse.Namespace) -> None:
@@ -97,6 +107,8 @@ def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m tests.simulation", description=__doc__)
     parser.add_argument("--seeds", type=int, default=100)
     parser.add_argument("--seed", type=int, default=0, help="the first one")
+    parser.add_argument("--these", default="", help="just these: 3,17,99")
+    parser.add_argument("--where", default="", help="only worlds of such weather: mischief>=0.6")
     parser.add_argument("--world", choices=[*sorted(SIZES), _CORE], default="small")
     parser.add_argument("--keep-going", action="store_true", help="do not stop at a failure")
     parser.add_argument("--quiet", action="store_true", help="name failures, print no trace")

@@ -103,12 +103,16 @@ def _check_receipts(
     taken: list[tuple[Bank, Charge]],
 ) -> None:
     """What we book as collected is there."""
-    there = {charge.reference for _, charge in taken}
+    there = {charge.reference: charge.amount for _, charge in taken}
     names = {a["attempt_id"]: reference for reference, a in attempts.items()}
     for receipt in receipts:
         _check_given_back(world, invoice, parked, receipt, names[receipt["attempt_id"]], taken)
-        missing = not receipt["failed"] and names[receipt["attempt_id"]] not in there
+        minor = there.get(names[receipt["attempt_id"]])
+        missing = not receipt["failed"] and minor is None
         _wrong_if(world, invoice, missing, "collected in our books, and not at the processor")
+        ours = receipt["collected_minor"]
+        other = minor is not None and minor != ours
+        _wrong_if(world, invoice, other, f"{minor} was taken, our books say {ours}")
 
 
 def _check_given_back(

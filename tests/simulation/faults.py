@@ -95,6 +95,9 @@ def policy(rng: random.Random) -> Policy:
         pending_pause=hours(6, 24),
         pending_deadline=timedelta(days=rng.choice((10, 21))),
         look_pause=hours(6, 24),
+        refunds_per_hour=rng.choice((20, 1)),
+        refund_minor_per_hour=rng.choice((1_000_000, 5000)),
+        refunds_without_share=rng.choice((3, 0)),
     )
 
 

@@ -48,6 +48,8 @@ class Post:
                 headers = _signed(source, body, SECRET, self._now())
                 self._delivered.append((source, body, headers))
                 answered = await world.web.take(source, body, headers)
+                if answered < 300:
+                    self._must_be_stored(body)
                 heard = answered < 300 and not world.network.stormy(lost)
                 world.dispatcher.stirred()
             if heard:
@@ -59,6 +61,14 @@ class Post:
             if world.is_deaf and world.weather.deaf_s == GIVES_UP_S:
                 return
             await asyncio.sleep(min(10.0 * 2**tries, 6 * 3600) * world.rng.uniform(0.5, 1.5))
+
+    def _must_be_stored(self, body: bytes) -> None:
+        """Who has heard 2xx never sends it again."""
+        told = json.loads(body)
+        for event in told.get("events", [told]):
+            stored = "SELECT 1 FROM inbox WHERE dedupe_key = $1"
+            if not self._world.database.fetch(stored, event["id"]):
+                self._world.trace.blame(f"{event['id']}: answered 2xx, and it is not stored")
 
     async def forge(self) -> None:
         """Somebody who knows our address, and neither the secret nor the time."""

@@ -101,6 +101,7 @@ def _change(world: World, invoice: Invoice) -> Callable[[], Awaitable[None]]:
         _revoke(world, invoice.customer_id),
         _end_subscription(world, invoice.customer_id),
         _unpark(world, invoice),
+        _pause(world),
     )
     return world.rng.choice(at_stripe if world.rng.random() < 0.7 else elsewhere)
 
@@ -200,9 +201,21 @@ def _unpark(world: World, invoice: Invoice) -> Callable[[], Awaitable[None]]:
                 known = await mirror.payment_of_invoice(db, SCOPE, invoice.id)
             if known is not None:
                 world.trace.say("operator", f"unparks {invoice.id}")
+                world.rules.agreed.add(invoice.id)
                 fact = Unparked("looked at it")
                 await learn(means, SCOPE, payment_id(SCOPE, invoice.id), fact, actor="person")
                 world.dispatcher.stirred()
+
+    return do
+
+
+def _pause(world: World) -> Callable[[], Awaitable[None]]:
+    async def do() -> None:
+        name = world.rng.choice(sorted(world.banks))
+        with _Shrugging(world):
+            async with world.office.means.database.begin() as db:
+                world.trace.say("operator", f"pauses {name}")
+                await brakes.trip(db, SCOPE, name, "to be looked at", "person")
 
     return do
 

@@ -1,5 +1,6 @@
-"""What may never happen at a processor, checked at the moment at which a charge is made there."""
+"""What may never happen at a processor, checked when a charge or a refund is made there."""
 
+from datetime import timedelta
 from typing import Any
 
 from tests.simulation.database import SimDatabase
@@ -10,6 +11,18 @@ from twintill.domain.policy import Policy
 from twintill.sandbox.processor.objects import Charge, Method
 
 _FRESH_S = 90.0
+_HOUR = timedelta(hours=1)
+# The last intent of this invoice that was committed before it was sent, while the brake was on.
+_PAUSED = """
+    SELECT b.why FROM brakes b WHERE b.processor = $1 AND EXISTS (
+        SELECT FROM (
+            SELECT max(h.at) AS at FROM payment_history h JOIN payments p USING (payment_id)
+            WHERE p.invoice_id = $2 AND h.fact IN ('ChargeStarted', 'ReplayStarted')
+            AND h.at <= to_timestamp($3)
+        ) AS intent
+        WHERE intent.at > b.tripped_at AND intent.at < coalesce(b.released_at, 'infinity')
+    )"""
+_INTENTS = "SELECT reference, first_sent_at FROM attempts WHERE kind = 'refund'"
 
 
 class Rules:
@@ -22,6 +35,7 @@ class Rules:
     ) -> None:
         self._stripe, self._policy, self._database = stripe, policy, database
         self.databases = [database]  # of all copies that may charge
+        self.agreed: set[str] = set()  # invoices whose payment a person put back to work
         self._trace = trace
 
     def of(self, invoice_id: str) -> list[tuple[Bank, Charge]]:
@@ -43,6 +57,7 @@ class Rules:
                 )
         self._intent(invoice_id, order["reference"])
         self._last_look(invoice_id, order["amount"], sent_s)
+        self._brake(invoice_id, bank, sent_s)
         same = [c for b, c in former if b is bank and c.token == order["token"]]
         self._dunning(invoice_id, [c for c in same if c.reference != order["reference"]], bank)
 
@@ -64,6 +79,8 @@ class Rules:
         told = self._stripe.invoices[invoice_id].paid_by_us_minor
         if charge.status == "succeeded" and rest < told:
             self._trace.blame(f"{invoice_id}: {rest} would be left, and Stripe was told {told}")
+        if not same and invoice_id not in self.agreed and len(self.databases) == 1:
+            self._caps(invoice_id, charge, order)
 
     def may_drop(self, bank: Bank, method: Method) -> None:
         """Called before a method is revoked for us: whatever was sent with it has an answer."""
@@ -95,6 +112,33 @@ class Rules:
                 f"{invoice_id}: charged {amount}, but Stripe showed {look.status} "
                 f"{look.amount_remaining_minor}"
             )
+
+    def _brake(self, invoice_id: str, bank: Bank, sent_s: float) -> None:
+        for database in self.databases:
+            for row in database.fetch(_PAUSED, bank.kind.name, invoice_id, sent_s):
+                self._trace.blame(f"{invoice_id}: charged while it is paused: {row['why']}")
+
+    def _caps(self, invoice_id: str, charge: Charge, order: dict[str, Any]) -> None:
+        """Of what is in the processors' books by then, at the times at which we began it."""
+        began = {row["reference"]: row["first_sent_at"] for row in self._database.fetch(_INTENTS)}
+        now = began.get(order["reference"])
+        refunds = [r for bank in self.banks.values() for r in bank.book.refunds.values()]
+        ours = [r for r in refunds if r.reference in began and r.status != "failed"]
+        if now is None:
+            return
+        lately = [r for r in ours if now - _HOUR < began[str(r.reference)] <= now]
+        if len(lately) >= self._policy.refunds_per_hour:
+            self._trace.blame(f"{invoice_id}: given back, the {len(lately) + 1}. of an hour")
+        minor = order["amount"] + sum(r.amount for r in lately)
+        if minor > self._policy.refund_minor_per_hour:
+            self._trace.blame(f"{invoice_id}: given back, which makes it {minor} in an hour")
+        today = [r for r in ours if now - 24 * _HOUR < began[str(r.reference)] <= now]
+        charges = [c for bank in self.banks.values() for c in bank.book.charges.values()]
+        taken = sum(c.amount for c in charges if c.status == "succeeded")
+        minor = order["amount"] + sum(r.amount for r in today)
+        too_much = minor > self._policy.refund_share_of_day * taken
+        if len(today) >= self._policy.refunds_without_share and too_much:
+            self._trace.blame(f"{invoice_id}: {minor} given back in a day, {taken} ever taken")
 
     def _dunning(self, invoice_id: str, former: list[Charge], bank: Bank) -> None:
         """Only declines of other attempts with the same token."""

@@ -11,6 +11,7 @@ from typing import Any
 import httpx
 
 from tests.simulation import checks, doubt, mischief, processor, restore
+from tests.simulation.aim import of_the_world
 from tests.simulation.database import SimDatabase
 from tests.simulation.dispatcher import Dispatcher
 from tests.simulation.faults import GIVES_UP_S, Network, Weather, policy, weather
@@ -109,7 +110,7 @@ class World:
 
     def __init__(self, loop: SimLoop, database: SimDatabase, seed: int, size: str) -> None:
         self.loop, self.database, self.size = loop, database, SIZES[size]
-        self.rng = random.Random(f"{seed}/{size}/world")
+        self.rng = of_the_world(seed, size)
         self.trace = Trace(clock=loop.time)
         self.trace.listen()
         self.weather: Weather = weather(self.rng)
