@@ -5,6 +5,7 @@ world and the same rules after every step, driven by plain random numbers from t
 """
 
 import random
+import traceback
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import timedelta
@@ -64,9 +65,15 @@ def live(seed: int, lines: list[str] | None = None) -> History:
         _come_to_an_end(world)
     except Exception as error:  # noqa: BLE001 -- whatever it is, it is what was looked for
         if lines is not None:
-            lines.append(f"WRONG {type(error).__name__}: {error}")
-        return History(seed, len(world.there), f"{type(error).__name__}: {error}")
+            lines.append(f"WRONG {_what(error)}")
+        return History(seed, len(world.there), _what(error))
     return History(seed, len(world.there), None)
+
+
+def _what(error: Exception) -> str:
+    """An assertion without words says what it asserts."""
+    where = traceback.extract_tb(error.__traceback__)[-1]
+    return f"{type(error).__name__}: {str(error) or where.line}"
 
 
 def _come_to_an_end(world: World) -> None:
