@@ -44,13 +44,15 @@ test-browser: $(READY)  ## the pages' tests, in a real Chromium
 SEEDS ?= 200
 SEED ?= 0
 WORLD ?= small
+WHERE ?=
 .PHONY: simulate
 simulate: $(READY)  ## seeded worlds in virtual time: SEEDS=n, SEED=first, WORLD=small|month|year|core
-	@PYTHONHASHSEED=0 $(BIN)/python -m tests.simulation --seeds $(SEEDS) --seed $(SEED) --world $(WORLD)
+	@PYTHONHASHSEED=0 $(BIN)/python -m tests.simulation --seeds $(SEEDS) --seed $(SEED) \
+		--world $(WORLD) --where "$(WHERE)"
 
 .PHONY: prove
 prove: $(READY)  ## plant each bug of tests/mutants in a copy: worlds must notice (ONLY=part of a name)
-	@$(BIN)/python -m tests.simulation.prove --only "$(ONLY)"
+	@$(BIN)/python -m tests.simulation.prove --only "$(ONLY)" --jobs $(JOBS)
 
 ONLY ?=
 AT ?=

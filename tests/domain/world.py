@@ -63,6 +63,7 @@ CLOSED = (
 )
 TOLD: tuple[Fact, ...] = (
     f.InvoiceTouched("invoice.updated"),
+    f.InvoiceTouched("invoice.voided"),
     f.InvoiceOpened(None),
     f.MethodAdded("pm_b"),
     f.MethodLost("pm_c"),

@@ -150,13 +150,16 @@ def _fail_anyway(verdicts: Collection[Verdict], sound: Path) -> set[tuple[str, i
 def _tell_in_short(
     verdicts: Collection[Verdict], caught: Collection[Verdict], took_s: float
 ) -> None:
-    print(f"{len(caught)} of {len(verdicts)} planted bugs were caught, in {took_s:.0f} s")
+    print(
+        f"{len(caught)} of {len(verdicts)} planted bugs were caught, in {took_s:.0f} s, "
+        "by worlds in which the code as it is does nothing wrong"
+    )
     for world, what in ((_CORE, "histories of the core"), (_SMALL, "small worlds")):
         after = [v.played for v in caught if v.world == world]
         if after:
+            median = statistics.median(after)
             print(
-                f"{len(after)} by {what}: after {statistics.median(after):.0f} of them (the median; "
-                f"{max(after)} at most); where a bug was caught, the code as it is passes"
+                f"  {len(after)} by {what}: after {median:.0f} (the median; {max(after)} at most)"
             )
 
 
