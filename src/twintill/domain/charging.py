@@ -9,7 +9,7 @@ from typing import assert_never
 
 from twintill.domain import facts
 from twintill.domain.braked import charge_braked
-from twintill.domain.conclusion import PERHAPS_OURS
+from twintill.domain.closing import PERHAPS_OURS
 from twintill.domain.decision import Decision, Notice, Send, ended, parked, waiting, with_attempt
 from twintill.domain.dunning import (
     GiveUp,
@@ -33,6 +33,8 @@ def charge_started(
         return Decision(payment, note="another attempt is out, or the money is here")
     if payment.parked_why is not None:
         return Decision(payment, note="parked: a person looks at it")
+    if payment.closing is not None:
+        return Decision(payment, note="it is to be closed, not collected")
     if fact.n != payment.next_n:
         return Decision(payment, note="prepared for an older attempt")
     payment = replace(payment, unreadable=0, due_at=fact.look.due_at or payment.due_at)

@@ -8,7 +8,7 @@ from dataclasses import replace
 from datetime import datetime
 from typing import assert_never
 
-from twintill.domain import facts, refunds, reporting
+from twintill.domain import closing, facts, refunds, reporting
 from twintill.domain.answers import answered, not_found_there, still_in_doubt, withdrawn
 from twintill.domain.braked import charge_braked
 from twintill.domain.charging import charge_started, method_lost, no_method_found
@@ -22,12 +22,11 @@ from twintill.domain.decision import (
     waiting,
     with_attempt,
 )
-from twintill.domain.doubt import overdue
+from twintill.domain.doubt import may_still_arrive, overdue
 from twintill.domain.facts import Fact
 from twintill.domain.found import attempt_found
 from twintill.domain.late_failure import failed_late
 from twintill.domain.look import Chargeable, NeedsPerson, judge_charge
-from twintill.domain.outcomes import NotSentReason
 from twintill.domain.payment import (
     TIMED,
     Outcome,
@@ -37,13 +36,18 @@ from twintill.domain.payment import (
 )
 from twintill.domain.person import person_said
 from twintill.domain.policy import Policy, pause_after
-from twintill.domain.steps import Rest, next_step
+from twintill.domain.steps import Conclude, Rest, next_step
 
 
-def decide(  # noqa: C901, PLR0912 -- one flat table, a case per fact
+def decide(payment: Payment, fact: Fact, policy: Policy, now: datetime) -> Decision:
+    """What this fact means for this payment. Raises BrokenInvariant only for a bug of ours."""
+    decision = _decide(payment, fact, policy, now)
+    return closing.closing_comes_next(payment, fact, decision, now)
+
+
+def _decide(  # noqa: C901, PLR0912 -- one flat table, a case per fact
     payment: Payment, fact: Fact, policy: Policy, now: datetime
 ) -> Decision:
-    """What this fact means for this payment. Raises BrokenInvariant only for a bug of ours."""
     match fact:
         case facts.InvoiceOpened():
             return _invoice_opened(payment, fact, now)
@@ -89,6 +93,10 @@ def decide(  # noqa: C901, PLR0912 -- one flat table, a case per fact
             return method_lost(payment, policy, now)
         case facts.CheckoutExpired():
             return _checkout_expired(payment)
+        case facts.SubscriptionEnded():
+            return closing.subscription_ended(payment, policy)
+        case facts.FirstPaymentGivenUp():
+            return closing.first_payment_given_up(payment)
         case facts.ConclusionStarted():
             return conclusion_started(payment, fact, policy, now)
         case facts.Concluded():
@@ -136,8 +144,9 @@ def _look_failed(
     out = payment.unresolved_attempt
     if out is not None and overdue(out, policy, now) and not payment.unapplied_minor:
         return Decision(parked(payment, fact.detail), notices=(Notice.NEEDS_PERSON,))
-    if payment.state is State.EXHAUSTED and payment.unreadable >= policy.reports_before_notice:
-        why = f"what dunning ends with cannot be done in Stripe: {fact.detail}"
+    concludes = isinstance(next_step(payment), Conclude)
+    if concludes and payment.unreadable >= policy.reports_before_notice:
+        why = f"what it is to end with cannot be done in Stripe: {fact.detail}"
         return Decision(parked(payment, why), notices=(Notice.NEEDS_PERSON,))
     # Somebody should look at a key that stays wrong while a customer waits for money.
     stuck = payment.state is State.STRANDED and payment.unreadable == policy.reports_before_notice
@@ -158,7 +167,8 @@ def _replay_started(
     money_is_here = any(not receipt.failed for receipt in payment.receipts)
     if isinstance(verdict, NeedsPerson) and not money_is_here:
         return Decision(parked(payment, verdict.why), notices=(Notice.NEEDS_PERSON,))
-    if money_is_here or verdict != Chargeable(attempt.amount.minor):
+    closes = payment.closing is not None
+    if money_is_here or closes or verdict != Chargeable(attempt.amount.minor):
         # Sending it again could charge what is no longer due: only look-ups from here on.
         detail = "not sent again: not chargeable now"
         return still_in_doubt(payment, attempt, detail, policy, now)
@@ -184,7 +194,7 @@ def _method_added(payment: Payment, now: datetime) -> Decision:
     uncollectible = payment.reason is Reason.UNCOLLECTIBLE
     if payment.state not in (State.WAITING, State.EXHAUSTED) or held or uncollectible:
         return Decision(payment, note="no charge waits for a method")
-    if _may_still_arrive(payment, now):
+    if may_still_arrive(payment, now):
         return Decision(payment, note="the request before it may still arrive")
     return Decision(waiting(payment, Reason.READY, now))
 
@@ -208,16 +218,8 @@ def _unparked(payment: Payment, now: datetime) -> Decision:
     if isinstance(next_step(payment), Rest):
         return Decision(replace(payment, ended=True, next_look_at=None))
     scheduled = payment.state is State.WAITING and payment.reason in _SCHEDULED
-    scheduled = scheduled or _may_still_arrive(payment, now)
+    scheduled = scheduled or may_still_arrive(payment, now)
     return Decision(payment if scheduled else replace(payment, next_look_at=now))
 
 
 _SCHEDULED = frozenset((Reason.RETRY, Reason.NETWORK_LIMIT))
-
-
-def _may_still_arrive(payment: Payment, now: datetime) -> bool:
-    """A person said "not charged" of a request that may: nothing brings the next one forward."""
-    if payment.reason is not Reason.NOT_SENT or payment.next_look_at is None:
-        return False
-    said = bool(payment.attempts) and payment.attempts[-1].code == NotSentReason.PERSON
-    return said and payment.next_look_at > now

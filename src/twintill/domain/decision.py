@@ -6,7 +6,7 @@ from enum import StrEnum
 
 from twintill.domain.ledger import LedgerTransaction
 from twintill.domain.payment import UNANSWERED, Attempt, Payment, Reason, Refund, State
-from twintill.domain.policy import Exhausted
+from twintill.domain.policy import AtEnd, Exhausted
 from twintill.errors import BrokenInvariant
 
 
@@ -43,7 +43,7 @@ class Decision:
     attempt_id: str | None = None  # the attempt that the fact was about, for the history
     note: str | None = None  # observed, and without effect
     give_back: Refund | None = None  # only the caller who holds this may ask for it, once
-    conclude: Exhausted | None = None  # only the caller who holds this may do it in Stripe
+    conclude: Exhausted | AtEnd | None = None  # only the caller who holds this may do it in Stripe
 
     @property
     def goes_on(self) -> bool:

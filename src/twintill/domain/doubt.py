@@ -9,7 +9,8 @@ found" proves "not charged" only after window and look-up lag.
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from twintill.domain.payment import Attempt, Outcome, Refund
+from twintill.domain.outcomes import NotSentReason
+from twintill.domain.payment import Attempt, Outcome, Payment, Reason, Refund
 from twintill.domain.policy import Policy, pause_after
 
 
@@ -49,3 +50,11 @@ def overdue(attempt: Attempt | Refund, policy: Policy, now: datetime) -> bool:
 def next_ask(attempt: Attempt | Refund, policy: Policy, now: datetime) -> datetime:
     """When to ask for its outcome again."""
     return now + pause_after(policy.ask_pauses, attempt.asked)
+
+
+def may_still_arrive(payment: Payment, now: datetime) -> bool:
+    """A person said "not charged" of a request that may: nothing brings the next one forward."""
+    if payment.reason is not Reason.NOT_SENT or payment.next_look_at is None:
+        return False
+    said = bool(payment.attempts) and payment.attempts[-1].code == NotSentReason.PERSON
+    return said and payment.next_look_at > now

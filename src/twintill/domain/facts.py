@@ -6,7 +6,7 @@ from enum import StrEnum
 
 from twintill.domain.invoice import InvoiceLook
 from twintill.domain.outcomes import Approved, ChargeOutcome, DeclineKind, NotSent
-from twintill.domain.policy import Exhausted
+from twintill.domain.policy import AtEnd, Exhausted
 from twintill.money import Money
 
 
@@ -271,18 +271,34 @@ class MethodLost:
 
 
 @dataclass(frozen=True, slots=True)
+class SubscriptionEnded:
+    """The subscription that the invoice is of has ended in Stripe."""
+
+    subscription_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class FirstPaymentGivenUp:
+    """The subscription's first payment failed for good, and nobody gave another method in time."""
+
+
+@dataclass(frozen=True, slots=True)
 class ConclusionStarted:
-    """Dunning gave up, and a last look was taken before the setting is done in Stripe."""
+    """Not collected any more: a last look was taken before the setting is done in Stripe."""
 
     look: InvoiceLook
 
 
 @dataclass(frozen=True, slots=True)
 class Concluded:
-    """What the setting wants was done in Stripe; `detail`: to what."""
+    """What the setting wants was done in Stripe; `detail`: to what.
 
-    did: Exhausted
+    `look`: the invoice in Stripe's answer, where it is the invoice that was closed.
+    """
+
+    did: Exhausted | AtEnd
     detail: str
+    look: InvoiceLook | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -330,6 +346,8 @@ Fact = (
     | MethodAdded
     | MethodLost
     | CheckoutExpired
+    | SubscriptionEnded
+    | FirstPaymentGivenUp
     | ConclusionStarted
     | Concluded
     | LookGaveUp

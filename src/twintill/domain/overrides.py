@@ -8,9 +8,10 @@ import re
 from collections.abc import Mapping
 from dataclasses import replace
 from datetime import timedelta
+from enum import StrEnum
 from typing import Any
 
-from twintill.domain.policy import Exhausted, Policy
+from twintill.domain.policy import Policy
 from twintill.errors import PolicyRefused
 
 OVERRIDABLE = (
@@ -20,6 +21,12 @@ OVERRIDABLE = (
     "due_margin",
     "exhausted",
     "refund_stranded",
+    "open_invoices_at_end",
+    "revoked",
+    "revoked_ask_for",
+    "revoked_unanswered",
+    "first_payment_failed",
+    "first_payment_grace",
 )
 _DURATION = re.compile(
     r"P(?=.)(?:(\d{1,4})D)?(?:T(?=.)(?:(\d{1,5})H)?(?:(\d{1,6})M)?(?:(\d{1,8})S)?)?", re.ASCII
@@ -58,9 +65,13 @@ def _value(field: str, given: Any) -> Any:
         if not isinstance(given, bool):
             raise PolicyRefused(f"{field}: true or false", param=field)
         return given
-    choice = next((choice for choice in Exhausted if choice == given), None)
+    return _choice(field, type(default), given)
+
+
+def _choice(field: str, choices: type[StrEnum], given: Any) -> StrEnum:
+    choice = next((choice for choice in choices if choice == given), None)
     if choice is None:
-        raise PolicyRefused(f"{field}: one of {', '.join(Exhausted)}", param=field)
+        raise PolicyRefused(f"{field}: one of {', '.join(choices)}", param=field)
     return choice
 
 

@@ -23,6 +23,7 @@ from enum import StrEnum
 from typing import Any
 
 from twintill.domain.outcomes import DeclineKind, Finality
+from twintill.domain.policy import AtEnd
 from twintill.money import Money
 
 
@@ -221,6 +222,7 @@ class Payment:
     reports: int = 0  # looks begun with money to report: committed before Stripe is called
     unreadable: int = 0  # failed last looks in a row
     refund_agreed: bool = False  # a person put it back to work: no cap holds its refund
+    closing: AtEnd | None = None  # not collected any more: what is done in Stripe instead
     methods: tuple[Usable, ...] = ()  # the customer's, as read with the row; preferred first
     overrides: Mapping[str, Any] | None = None  # what the customer's policy has otherwise
     attempts: tuple[Attempt, ...] = ()

@@ -23,6 +23,36 @@ class Exhausted(StrEnum):
     CANCEL_SUBSCRIPTION = "cancel_subscription"  # at once; the invoice stays open
 
 
+class AtEnd(StrEnum):
+    """What happens to the invoices that a subscription leaves open when it ends."""
+
+    COLLECT = "collect"  # what is owed is still collected
+    VOID = "void"
+    MARK_UNCOLLECTIBLE = "mark_uncollectible"
+
+
+class Revoked(StrEnum):
+    """What follows when the last method that could be charged was withdrawn at its processor."""
+
+    ASK_CUSTOMER = "ask_customer"  # for another one, before anything is cancelled
+    CANCEL_AT_PERIOD_END = "cancel_at_period_end"
+    CANCEL_NOW = "cancel_now"
+
+
+class Unanswered(StrEnum):
+    """What follows when the customer was asked for another method and gave none."""
+
+    CANCEL_AT_PERIOD_END = "cancel_at_period_end"
+    NOTHING = "nothing"
+
+
+class FirstPaymentFailed(StrEnum):
+    """What becomes of a subscription whose first payment failed for good: Stripe calls it active."""
+
+    CANCEL = "cancel"
+    LEAVE = "leave"
+
+
 @dataclass(frozen=True, slots=True)
 class Policy:
     """Durations are timedeltas; counts are counts. The defaults are the careful choice."""
@@ -45,6 +75,15 @@ class Policy:
     stripe_ends_after_due: timedelta | None = None
     stripe_ends_margin: timedelta = timedelta(days=2)
     exhausted: Exhausted = Exhausted.LEAVE_OPEN
+
+    # The end of a subscription, and what leads to it.
+    open_invoices_at_end: AtEnd = AtEnd.COLLECT
+    revoked: Revoked = Revoked.ASK_CUSTOMER
+    revoked_ask_for: timedelta = timedelta(days=14)
+    revoked_unanswered: Unanswered = Unanswered.CANCEL_AT_PERIOD_END
+    first_payment_failed: FirstPaymentFailed = FirstPaymentFailed.CANCEL
+    first_payment_grace: timedelta = timedelta(days=1)  # for another method, after it failed
+    expiry_notice: timedelta = timedelta(days=30)  # before a card expires the app is told
 
     # In doubt: ask soon, then at growing intervals, then a person.
     ask_pauses: tuple[timedelta, ...] = (
@@ -143,6 +182,10 @@ def _rules(p: Policy) -> tuple[tuple[str, bool, str], ...]:
             "stripe_ends_margin",
             timedelta(0) <= p.stripe_ends_margin <= _LONGEST,
             "the last try comes before Stripe ends the subscription, not after it",
+        ),
+        *(
+            (field, timedelta(0) <= getattr(p, field) <= _LONGEST, "from none to a year")
+            for field in ("revoked_ask_for", "first_payment_grace", "expiry_notice")
         ),
         *(
             (field, _is_a_schedule(getattr(p, field)), "one pause or more, none of them negative")

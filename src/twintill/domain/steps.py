@@ -46,7 +46,7 @@ class AskRefund:
 
 @dataclass(frozen=True, slots=True)
 class Conclude:
-    """Dunning gave up: do in Stripe what the setting says."""
+    """Dunning gave up, or the subscription has ended: do in Stripe what the setting says."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +70,8 @@ def next_step(payment: Payment) -> Step:
     receipt = payment.receipt_to_give_back
     if receipt is not None:
         return _give_back(payment, receipt)
-    if payment.state is State.EXHAUSTED and not payment.ended:
+    closing = payment.closing is not None and payment.state is State.WAITING
+    if (payment.state is State.EXHAUSTED and not payment.ended) or closing:
         return Conclude()
     return Charge() if payment.state is State.WAITING else Rest()
 

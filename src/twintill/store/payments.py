@@ -14,6 +14,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from twintill.domain.decision import Decision
 from twintill.domain.payment import Payment, Reason, State
+from twintill.domain.policy import AtEnd
 from twintill.errors import NotFoundError
 from twintill.ids import Scope
 from twintill.store import ledger, money_rows
@@ -174,6 +175,7 @@ async def _with_money(db: AsyncConnection, scope: Scope, row: Any) -> Payment:
         methods=usable(row.usable),
         overrides=row.overrides,
         refund_agreed=row.refund_agreed,
+        closing=None if row.closing is None else AtEnd(row.closing),
         attempts=tried,
         receipts=received,
         refunds=given_back,
@@ -214,4 +216,5 @@ def _payment_columns(payment: Payment) -> dict[str, Any]:
         "reports": payment.reports,
         "unreadable": payment.unreadable,
         "refund_agreed": payment.refund_agreed,
+        "closing": payment.closing,
     }

@@ -81,6 +81,7 @@ checkouts = Table(
     words("payment_method_id", null=True),
     words("problem", null=True),
     count("setups"),
+    flag("charges_due", "true"),  # what is due is collected with the new method at once
     time("expires_at", null=False),
     time("completed_at"),
     time("created_at", null=False),

@@ -1,6 +1,6 @@
 """Stripe's objects as we know them, and the payment methods that customers gave us."""
 
-from sqlalchemy import CheckConstraint, Column, Index, LargeBinary, Table, text
+from sqlalchemy import CheckConstraint, Column, Index, Integer, LargeBinary, Table, text
 from sqlalchemy.dialects.postgresql import JSONB
 
 from twintill.store.tables.columns import (
@@ -50,6 +50,9 @@ payment_methods = Table(
     Column("display", JSONB, nullable=False),
     words("status"),
     flag("is_default", "false"),
+    Column("place", Integer, nullable=True),  # in the fall-back order, behind the default
+    time("expires_at"),  # the moment after its last day, where it has one
+    time("expiry_told_at"),
     time("created_at", null=False),
     time("removed_at"),
     primary_key("payment_method_id"),
@@ -74,6 +77,11 @@ payment_methods = Table(
         "token_fingerprint",
     ),
     Index("ix_payment_methods_customer", "stripe_account_id", "livemode", "customer_id"),
+    Index(
+        "ix_payment_methods_expiring",
+        "expires_at",
+        postgresql_where=text("is_default AND status = 'active' AND expiry_told_at IS NULL"),
+    ),
 )
 
 subscriptions = Table(
@@ -84,6 +92,7 @@ subscriptions = Table(
     words("customer_id"),
     words("status"),
     words("collection_method"),
+    flag("cancels_at_period_end", "false"),
     flag("stale", "false"),
     time("ended_at"),
     time("created_at", null=False),
