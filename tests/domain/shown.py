@@ -28,6 +28,7 @@ def shown(before: Payment, decision: Decision) -> str:
     done = [
         *(["send"] if decision.send else []),
         *(["give back"] if decision.give_back else []),
+        *([f"concludes {decision.conclude}"] if decision.conclude else []),
         *(["posts " + " ".join(t.kind for t in decision.postings)] if decision.postings else []),
         *(
             ["tells " + " ".join(n.removeprefix("payment.") for n in decision.notices)]

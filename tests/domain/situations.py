@@ -24,7 +24,7 @@ from twintill.domain.outcomes import (
     NotSentReason,
 )
 from twintill.domain.payment import Payment, Reason, State, Usable
-from twintill.domain.policy import Exhausted, Policy
+from twintill.domain.policy import AtEnd, Exhausted, Policy
 from twintill.money import Money
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
@@ -188,6 +188,15 @@ SITUATIONS: dict[str, Payment] = {
     # Charged once more with the method that was refused for good: the new one is gone again.
     "waiting-refused-before": after(
         new_payment(), start(), answer(HARD), f.MethodAdded("pm_b"), at=NOW - timedelta(days=3)
+    ),
+    # Its subscription has ended, and the setting is to void what it left open.
+    "waiting-closing": replace(new_payment(), closing=AtEnd.VOID, next_look_at=NOW),
+    "charging-closing": replace(after(new_payment(), start()), closing=AtEnd.VOID),
+    "exhausted-closing": replace(
+        after(new_payment(), start(), answer(HARD)),
+        closing=AtEnd.VOID,
+        ended=False,
+        next_look_at=NOW,
     ),
     "charging-started": after(new_payment(), start()),
     "charging-in-doubt": after(new_payment(), start(), answer(NO_ANSWER)),
@@ -388,9 +397,12 @@ FACTS: dict[str, Make] = {
     "AmountAgreed": lambda _: f.AmountAgreed(5000),
     "MethodAdded": lambda _: f.MethodAdded("pm_b"),
     "MethodLost": lambda _: f.MethodLost("pm_lost"),
+    "SubscriptionEnded": lambda _: f.SubscriptionEnded("sub_1"),
+    "FirstPaymentGivenUp": lambda _: f.FirstPaymentGivenUp(),
     "ConclusionStarted": lambda _: f.ConclusionStarted(LOOK),
     "ConclusionStarted: void": lambda _: f.ConclusionStarted(VOID),
     "Concluded": lambda _: f.Concluded(Exhausted.MARK_UNCOLLECTIBLE, "uncollectible"),
+    "Concluded by voiding": lambda _: f.Concluded(AtEnd.VOID, "void", VOID),
     "CheckoutExpired": lambda _: f.CheckoutExpired(),
     "LookGaveUp": lambda _: f.LookGaveUp("KeyError"),
     "Unparked": lambda _: f.Unparked("looked at"),

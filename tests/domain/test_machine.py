@@ -14,6 +14,7 @@ from twintill.domain import facts as f
 from twintill.domain.facts import Answered, Via
 from twintill.domain.invoice import InvoiceStatus, StripePayment
 from twintill.domain.outcomes import Accepted, NeedsCustomer
+from twintill.domain.policy import AtEnd
 
 _METHODS = st.sampled_from(("pm_a", "pm_b"))
 _DOES = st.sampled_from(Does)
@@ -159,6 +160,11 @@ class OnePayment(RuleBasedStateMachine):
     @rule(fact=st.sampled_from(TOLD))
     def something_else_is_told(self, fact: f.Fact) -> None:
         self.world.learn(fact)
+
+    @rule(how=st.sampled_from(AtEnd))
+    def the_subscription_ends(self, how: AtEnd) -> None:
+        self.world.at_end = how
+        self.world.learn(f.SubscriptionEnded("sub_1"))
 
     @rule(braked=st.booleans())
     def the_processor_is_paused_or_resumed(self, braked: bool) -> None:

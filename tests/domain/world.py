@@ -36,7 +36,7 @@ from twintill.domain.outcomes import (
     NotSentReason,
 )
 from twintill.domain.payment import Attempt, Outcome, Payment, State, Usable
-from twintill.domain.policy import Exhausted
+from twintill.domain.policy import AtEnd, Exhausted
 from twintill.domain.report import Pay, judge_paid, judge_report
 from twintill.domain.steps import (
     Ask,
@@ -71,6 +71,7 @@ TOLD: tuple[Fact, ...] = (
     f.Concluded(Exhausted.MARK_UNCOLLECTIBLE, "uncollectible"),
     f.AmountAgreed(5000),
     f.CheckoutExpired(),
+    f.FirstPaymentGivenUp(),
     f.NoMethodFound(),
     f.LookFailed("timed out"),
     f.ReportFailed("timed out"),
@@ -129,6 +130,7 @@ class World:
     preferred: str = "pm_a"
     taken: list[f.ChargeStarted | f.ReplayStarted] = field(default_factory=list)  # last looks
     braked: bool = False  # charging through the processor is paused
+    at_end: AtEnd = AtEnd.COLLECT  # the setting
 
     def __post_init__(self) -> None:
         self.back = GivingBack(self)
@@ -137,7 +139,8 @@ class World:
 
     def learn(self, fact: Fact) -> Decision:
         before = self.payment = replace(self.payment, methods=self.methods())
-        decision = decide(before, fact, POLICY, self.now)
+        policy = replace(POLICY, open_invoices_at_end=self.at_end)
+        decision = decide(before, fact, policy, self.now)
         self._check_send(before, fact, decision)
         self.payment = decision.payment
         self.ledger += decision.postings
@@ -174,6 +177,7 @@ class World:
         assert not any(not r.failed for r in before.receipts), "the money is here"
         assert before.parked_why is None, "a person looks at it"
         assert not before.ended
+        assert before.closing is None, "to be closed, not charged"
         assert decision.payment.unresolved_attempt == sent
         assert sent.amount.minor == fact.look.amount_remaining_minor, "not what is due"
         if isinstance(fact, f.ReplayStarted):
@@ -259,9 +263,19 @@ class World:
             case AskRefund(refund):
                 self.back.ask(refund, does, line)
             case Conclude():
-                self.learn(f.ConclusionStarted(self.invoice))
+                self._conclude()
             case Rest():
                 raise AssertionError("due, and nothing to do")
+
+    def _conclude(self) -> None:
+        how = self.learn(f.ConclusionStarted(self.invoice)).conclude
+        if how is None:
+            return
+        assert not [a for a in self.payment.attempts if a.unresolved], "closed under a charge"
+        assert self.payment.unapplied_minor == 0, "closed although the money is here"
+        status = InvoiceStatus.VOID if how == AtEnd.VOID else InvoiceStatus.UNCOLLECTIBLE
+        self.closed_by_others(status, StripePayment.NONE)
+        self.learn(f.Concluded(how, self.invoice.status, self.invoice))
 
     def _ask(self, attempt: Attempt, line: Line) -> None:
         told = self._record(attempt, line)

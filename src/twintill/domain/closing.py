@@ -13,7 +13,6 @@ from datetime import datetime
 from twintill.domain.decision import Decision, Notice, ended, parked
 from twintill.domain.doubt import may_still_arrive
 from twintill.domain.facts import (
-    Concluded,
     ConclusionStarted,
     Fact,
     LookFailed,
@@ -25,9 +24,7 @@ from twintill.domain.policy import AtEnd, Policy
 
 PERHAPS_OURS = "paid in Stripe, perhaps by our report of a debit that failed: compare by hand"
 
-_OPEN = frozenset(
-    (State.WAITING, State.CHARGING, State.PENDING, State.COLLECTED, State.EXHAUSTED)
-)
+_OPEN = frozenset((State.WAITING, State.CHARGING, State.PENDING, State.COLLECTED, State.EXHAUSTED))
 _IDLE = frozenset((State.WAITING, State.EXHAUSTED))
 # A sign-up that nobody has finished voids its invoice itself.
 _OF_A_SIGNUP = frozenset((Reason.CHECKOUT, Reason.CONSENT))

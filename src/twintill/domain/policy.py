@@ -47,7 +47,7 @@ class Unanswered(StrEnum):
 
 
 class FirstPaymentFailed(StrEnum):
-    """What becomes of a subscription whose first payment failed for good: Stripe calls it active."""
+    """What becomes of a subscription that Stripe calls active, when its first payment failed."""
 
     CANCEL = "cancel"
     LEAVE = "leave"

@@ -12,6 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from twintill.domain.facts import InvoiceOpened, InvoiceTouched
 from twintill.domain.invoice import InvoiceStatus
 from twintill.domain.payment import Payment, Reason, State
+from twintill.flows import ending
 from twintill.flows.learn import learn_within
 from twintill.flows.means import Means
 from twintill.flows.verdict import DONE, Verdict, ignored, parked
@@ -51,7 +52,7 @@ async def saw_invoice(
             fact = InvoiceOpened(invoice.due_at) if is_open else InvoiceTouched(what)
             await learn_within(db, means, scope, existing, fact, actor=actor)
         return DONE
-    return await _perhaps_ours(db, means, scope, invoice, customer_id, status)
+    return await _perhaps_ours(db, means, scope, invoice, customer_id, status, what)
 
 
 async def _perhaps_ours(
@@ -61,6 +62,7 @@ async def _perhaps_ours(
     invoice: InvoiceShape,
     customer_id: str,
     status: InvoiceStatus,
+    what: str,
 ) -> Verdict:
     """Open a payment for an open `send_invoice` invoice of a customer who gave us a method."""
     if invoice.collection_method != "send_invoice":
@@ -84,6 +86,9 @@ async def _perhaps_ours(
         await payments.add(db, scope, held, lane, now)
         return DONE
     await payments.open_and_ring(db, scope, opened, lane, now)
+    its = invoice.subscription_id
+    if its is not None and await mirror.has_ended(db, scope, its):
+        await ending.subscription_ended(db, means, scope, its, actor=what)
     return DONE
 
 

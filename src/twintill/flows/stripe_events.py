@@ -3,7 +3,7 @@
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from twintill.domain.facts import InvoiceTouched
-from twintill.flows import drop_tokens
+from twintill.flows import drop_tokens, ending
 from twintill.flows.invoices import saw_invoice
 from twintill.flows.learn import learn_within
 from twintill.flows.means import Means
@@ -27,13 +27,15 @@ async def take_in(db: AsyncConnection, means: Means, scope: Scope, event: Stripe
             db, means, scope, event.invoice, status, what=event.type, actor=event.id
         )
     if event.type.startswith("customer.subscription."):
-        return await _subscription(db, scope, event)
+        return await _subscription(db, means, scope, event)
     if event.type == "customer.deleted" and event.customer_id is not None:
-        return await _customer_deleted(db, scope, event.customer_id)
+        return await _customer_deleted(db, means, scope, event.customer_id, event.id)
     return ignored(f"nothing to do for {event.type}")
 
 
-async def _subscription(db: AsyncConnection, scope: Scope, event: StripeEvent) -> Verdict:
+async def _subscription(
+    db: AsyncConnection, means: Means, scope: Scope, event: StripeEvent
+) -> Verdict:
     seen = event.subscription
     if seen is None or seen.customer_id is None:
         return parked("a subscription event without its subscription")
@@ -51,15 +53,19 @@ async def _subscription(db: AsyncConnection, scope: Scope, event: StripeEvent) -
     if ended:
         for operation_id in await checkouts.expire_now(db, scope, seen.id):
             await operations.ring(db, scope, operation_id)
+        await ending.subscription_ended(db, means, scope, seen.id, actor=event.id)
         await drop_tokens.ask(db, scope, seen.customer_id)
     return DONE
 
 
-async def _customer_deleted(db: AsyncConnection, scope: Scope, customer_id: str) -> Verdict:
+async def _customer_deleted(
+    db: AsyncConnection, means: Means, scope: Scope, customer_id: str, event_id: str
+) -> Verdict:
     """Stripe cancels the subscriptions of a deleted customer; the tokens go with the last one."""
     if not await mirror.customer_is_known(db, scope, customer_id):
         return ignored("not a customer of ours")
     await mirror.customer_deleted(db, scope, customer_id)
+    await ending.customer_deleted(db, means, scope, customer_id, actor=event_id)
     await drop_tokens.ask(db, scope, customer_id)
     return DONE
 

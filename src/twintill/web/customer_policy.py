@@ -45,6 +45,30 @@ class PolicyParams(Asked):
     refund_stranded: bool | None = Field(
         None, description="Give money back by itself that Stripe will not take."
     )
+    open_invoices_at_end: str | None = Field(
+        None,
+        max_length=40,
+        description="What a subscription leaves open when it ends: collect, void or "
+        "mark_uncollectible.",
+    )
+    revoked: str | None = Field(
+        None,
+        max_length=40,
+        description="When the last usable payment method was withdrawn: ask_customer, "
+        "cancel_at_period_end or cancel_now.",
+    )
+    revoked_ask_for: _Duration | None = Field(
+        None, description="How long the customer is asked for another payment method."
+    )
+    revoked_unanswered: str | None = Field(
+        None, max_length=40, description="And then: cancel_at_period_end or nothing."
+    )
+    first_payment_failed: str | None = Field(
+        None, max_length=40, description="When the first payment fails for good: cancel or leave."
+    )
+    first_payment_grace: _Duration | None = Field(
+        None, description="Time for another payment method before that."
+    )
 
 
 class CustomerPolicyShape(BaseModel):

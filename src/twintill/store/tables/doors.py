@@ -20,6 +20,7 @@ from twintill.store.tables.columns import (
     belongs_to,
     count,
     due,
+    flag,
     metadata,
     minor,
     not_forgotten,

@@ -1,0 +1,27 @@
+"""The end of a subscription, told to the payments of its invoices: by setting, they go with it."""
+
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from twintill.domain.facts import SubscriptionEnded
+from twintill.flows.learn import learn_within
+from twintill.flows.means import Means
+from twintill.ids import Scope
+from twintill.store import mirror
+
+
+async def subscription_ended(
+    db: AsyncConnection, means: Means, scope: Scope, subscription_id: str, *, actor: str
+) -> None:
+    """In the caller's transaction: each payment that is not over learns of it."""
+    for payment_id in await mirror.open_payments_of_subscription(db, scope, subscription_id):
+        fact = SubscriptionEnded(subscription_id)
+        await learn_within(db, means, scope, payment_id, fact, actor=actor)
+
+
+async def customer_deleted(
+    db: AsyncConnection, means: Means, scope: Scope, customer_id: str, *, actor: str
+) -> None:
+    """Stripe cancels the subscriptions of a deleted customer; their own events may be late."""
+    for subscription_id in await mirror.live_subscriptions(db, scope, customer_id):
+        await mirror.subscription_ended(db, scope, subscription_id)
+        await subscription_ended(db, means, scope, subscription_id, actor=actor)
