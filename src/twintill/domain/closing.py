@@ -15,7 +15,9 @@ from twintill.domain.doubt import may_still_arrive
 from twintill.domain.facts import (
     ConclusionStarted,
     Fact,
+    FirstPaymentGivenUp,
     LookFailed,
+    SubscriptionEnded,
 )
 from twintill.domain.invoice import InvoiceLook, InvoiceStatus
 from twintill.domain.look import Closed, NeedsPerson, Wait, judge_charge, why_closed
@@ -32,20 +34,22 @@ _OF_A_SIGNUP = frozenset((Reason.CHECKOUT, Reason.CONSENT))
 _THEIR_OWN_PAUSE = (ConclusionStarted, LookFailed)
 
 
-def subscription_ended(payment: Payment, policy: Policy) -> Decision:
-    """What the setting says; what was being collected may still have to be waited for."""
+def closing_wanted(
+    payment: Payment, fact: SubscriptionEnded | FirstPaymentGivenUp, policy: Policy
+) -> Decision:
+    """By setting at a subscription's end. Nothing was ever paid for it: its invoice goes with it.
+
+    What was being collected may still have to be waited for.
+    """
+    if isinstance(fact, FirstPaymentGivenUp):
+        if payment.state is not State.EXHAUSTED:
+            return Decision(payment, note="not given up any more")
+        return _close(payment, AtEnd.VOID)
     if policy.open_invoices_at_end is AtEnd.COLLECT:
         return Decision(payment, note="by setting it is collected all the same")
     if payment.reason in _OF_A_SIGNUP:
         return Decision(payment, note="its sign-up cleans up")
     return _close(payment, policy.open_invoices_at_end)
-
-
-def first_payment_given_up(payment: Payment) -> Decision:
-    """Nothing was ever paid for this subscription: its invoice goes with it."""
-    if payment.state is not State.EXHAUSTED:
-        return Decision(payment, note="not given up any more")
-    return _close(payment, AtEnd.VOID)
 
 
 def closing_started(

@@ -20,9 +20,15 @@ from twintill.domain.policy import Exhausted, Policy
 _PAUSE = timedelta(hours=1)
 
 
-def conclusion_started(
-    payment: Payment, fact: ConclusionStarted, policy: Policy, now: datetime
+def conclusion_told(
+    payment: Payment, fact: ConclusionStarted | Concluded, policy: Policy, now: datetime
 ) -> Decision:
+    if isinstance(fact, Concluded):
+        return _concluded(payment, fact)
+    return _started(payment, fact, policy, now)
+
+
+def _started(payment: Payment, fact: ConclusionStarted, policy: Policy, now: datetime) -> Decision:
     """May it be done? Nothing may have been collected, and the invoice must still be ours."""
     if payment.closing is not None:
         return closing_started(payment, fact, policy, now)
@@ -42,7 +48,7 @@ def conclusion_started(
     return Decision(replace(payment, next_look_at=now), conclude=policy.exhausted)
 
 
-def concluded(payment: Payment, fact: Concluded) -> Decision:
+def _concluded(payment: Payment, fact: Concluded) -> Decision:
     """Done; what came in between (a method, an approval) goes its own way."""
     if fact.look is not None:
         return closed(payment, fact.look)

@@ -12,7 +12,7 @@ from twintill.domain import closing, facts, refunds, reporting
 from twintill.domain.answers import answered, not_found_there, still_in_doubt, withdrawn
 from twintill.domain.braked import charge_braked
 from twintill.domain.charging import charge_started, method_lost, no_method_found
-from twintill.domain.conclusion import concluded, conclusion_started
+from twintill.domain.conclusion import conclusion_told
 from twintill.domain.decision import (
     Decision,
     Notice,
@@ -93,14 +93,10 @@ def _decide(  # noqa: C901, PLR0912 -- one flat table, a case per fact
             return method_lost(payment, policy, now)
         case facts.CheckoutExpired():
             return _checkout_expired(payment)
-        case facts.SubscriptionEnded():
-            return closing.subscription_ended(payment, policy)
-        case facts.FirstPaymentGivenUp():
-            return closing.first_payment_given_up(payment)
-        case facts.ConclusionStarted():
-            return conclusion_started(payment, fact, policy, now)
-        case facts.Concluded():
-            return concluded(payment, fact)
+        case facts.SubscriptionEnded() | facts.FirstPaymentGivenUp():
+            return closing.closing_wanted(payment, fact, policy)
+        case facts.ConclusionStarted() | facts.Concluded():
+            return conclusion_told(payment, fact, policy, now)
         case facts.LookGaveUp():
             return Decision(parked(payment, fact.detail), notices=(Notice.NEEDS_PERSON,))
         case facts.Unparked():
