@@ -25,10 +25,8 @@ def upgrade() -> None:
     op.execute("SET LOCAL lock_timeout = '5s'")
     op.execute("SET LOCAL statement_timeout = '10min'")
     op.add_column("payments", sa.Column("closing", sa.Text(), nullable=True))
-    # NOT VALID: no scan under the lock. What stood before is NULL, and so keeps it.
-    op.execute(
-        "ALTER TABLE payments ADD CONSTRAINT ck_payments_closing "
-        "CHECK (closing IN ('void', 'mark_uncollectible')) NOT VALID"
+    op.create_check_constraint(
+        op.f("ck_payments_closing"), "payments", "closing IN ('void', 'mark_uncollectible')"
     )
     op.add_column("payment_methods", sa.Column("place", sa.Integer(), nullable=True))
     for name in ("expires_at", "expiry_told_at"):
