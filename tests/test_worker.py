@@ -9,6 +9,7 @@ import asyncpg
 import pytest
 from sqlalchemy import text
 
+from tests.flows.listening import endpoint, happen, listening, told
 from tests.flows.world import (
     PROCESSOR_ACCOUNT,
     PROCESSOR_KEY,
@@ -25,6 +26,7 @@ from twintill.flows.duties import DUTIES
 from twintill.processors import PreparedCharge
 from twintill.processors.sandbox import SandboxProcessor
 from twintill.store import duties
+from twintill.store.outgoing_deliveries import AT_A_TIME
 
 PATIENCE_S = 20
 
@@ -158,6 +160,30 @@ async def test_a_slow_processor_does_not_starve_another(world: World, database: 
         for invoice_id in stuck:
             await becomes(State.REPORTED, world, invoice_id)
     await slow.aclose()
+
+
+async def test_an_app_that_does_not_answer_delays_no_other(
+    world: World, database: Database
+) -> None:
+    world = told(world)
+    async with listening() as silent, listening() as alive:
+        silent.let_go.clear()
+        await endpoint(world, silent.url)
+        await endpoint(world, alive.url)
+        await happen(world, n=30)
+        async with working(world, database):
+
+            async def is_told() -> bool:
+                return len(alive.heard) == 30
+
+            await until(is_told)
+            assert len(silent.heard) <= AT_A_TIME
+            silent.let_go.set()
+
+            async def all_are() -> bool:
+                return len(silent.heard) == 30
+
+            await until(all_are)
 
 
 async def test_payments_of_a_processor_that_left_the_settings_are_looked_at(

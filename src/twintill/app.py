@@ -15,8 +15,9 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from twintill.domain.pace import Limits
 from twintill.errors import SettingsError, StripeError, StripeForbidden
+from twintill.flows.endpoints import App, keep_in_step
 from twintill.flows.means import Means
-from twintill.flows.tell import App
+from twintill.flows.outbound import Outbound
 from twintill.ids import Scope
 from twintill.processors import Processor
 from twintill.processors.sandbox import SandboxProcessor
@@ -67,9 +68,10 @@ async def open_means(settings: Settings, *, pool_size: int = 10) -> AsyncIterato
             vault=Vault(settings.vault_keys),
             policy=settings.policy,
             public_url=settings.public_url,
-            tells_app=settings.app_webhook_url is not None,
+            tells_app=True,
             checkout_expires_after=timedelta(seconds=settings.checkout_expires_after_s),
             stripe_reads_per_day=settings.stripe_reads_per_day,
+            outbound=Outbound(allow_loopback=settings.app_webhook_loopback),
         )
 
 
@@ -81,6 +83,7 @@ async def open_doors(settings: Settings) -> AsyncIterator[Doors]:
         Receiver(means.database).running() as receiver,
         Waker(means.database).running() as waker,
     ):
+        await keep_in_step(means, means.scope, app_to_tell(settings))
         yield Doors(
             means=means,
             stripe_webhook_secrets=tuple(
@@ -99,7 +102,7 @@ def create_web(settings: Settings) -> FastAPI:
 
 
 def app_to_tell(settings: Settings) -> App | None:
-    """The user's app, when it wants to be told."""
+    """The user's app, where the settings say of one."""
     if settings.app_webhook_url is None or settings.app_webhook_secret is None:
         return None
     return App(settings.app_webhook_url, settings.app_webhook_secret.get_secret_value())

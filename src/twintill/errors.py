@@ -6,6 +6,7 @@ TwintillError
 │   ├── NotFoundError      no such object, or not the caller's (404)
 │   ├── ConflictError      right input, wrong moment: the state forbids it (409)
 │   ├── PolicyRefused      a policy that a rule forbids, named (400; a setting stops the start)
+│   ├── EndpointRefused    an address that must not be called, or cannot be (400)
 │   └── TooLargeError      more bytes than a door accepts (413)
 ├── Unauthorized           no key, or a wrong one (401)
 │   └── Forbidden          a known key without the scope (403)
@@ -59,6 +60,13 @@ class PolicyRefused(BadRequest, ValueError):
     """A policy's field breaks a rule of money or of the card networks; `param` names the field."""
 
     def __init__(self, message: str, *, code: str = "policy_refused", param: str | None = None):
+        super().__init__(message, code=code, param=param)
+
+
+class EndpointRefused(BadRequest):
+    """An address for events that breaks a rule: not public, not https, not to be found."""
+
+    def __init__(self, message: str, *, code: str = "endpoint_refused", param: str | None = "url"):
         super().__init__(message, code=code, param=param)
 
 

@@ -18,7 +18,8 @@ import structlog
 from pgqueuer import AsyncpgDriver, Job, Queries, QueueManager
 from sqlalchemy.exc import SQLAlchemyError
 
-from twintill.flows import duties, intake, operations, tell
+from twintill.flows import duties, intake, operations, outbound, tell
+from twintill.flows.endpoints import App, keep_in_step
 from twintill.flows.look import look as look_at_payment
 from twintill.flows.means import Means
 from twintill.store import work
@@ -30,6 +31,8 @@ _log = structlog.get_logger(__name__)
 SWEEP_S = 2.0
 POLL = timedelta(seconds=1)
 RECONNECT_S = 1.0
+# Waiting for a stranger's app costs a socket; each endpoint takes a few of these at most.
+_TELLING = 20
 LOST = (
     OSError,
     asyncpg.PostgresError,
@@ -44,8 +47,7 @@ class Worker:
     """What one worker process needs besides the means."""
 
     means: Means
-    app: tell.App | None
-    client: httpx.AsyncClient
+    transport: httpx.AsyncHTTPTransport  # to the user's app
     waker: Waker
 
     async def answer(self, bell: Bell) -> None:
@@ -58,16 +60,13 @@ class Worker:
             case Kind.OPERATION:
                 did = await operations.look(self.means, bell.scope, bell.row_id)
             case Kind.OUTGOING:
-                did = await self._tell(bell)
+                did = await tell.spread(self.means, bell.scope, bell.row_id)
+            case Kind.DELIVERY:
+                did = await tell.look(self.means, bell.scope, bell.row_id, self.transport)
             case Kind.DUTY:
                 did = await duties.look(self.means, bell.scope, bell.row_id)
         if did:
             self.waker.ring()
-
-    async def _tell(self, bell: Bell) -> bool:
-        if self.app is None:
-            return False
-        return await tell.look(self.means, bell.scope, bell.row_id, self.app, self.client)
 
 
 async def run(
@@ -76,23 +75,23 @@ async def run(
     database_url: str,
     concurrency: int,
     stop: asyncio.Event,
-    app: tell.App | None = None,
+    app: App | None = None,
 ) -> None:
     """Work until `stop` is set, then finish what is in flight.
 
     `database_url`: a direct connection (LISTEN does not pass a pooler); `concurrency`: looks at a
-    time for each kind and processor, over all workers.
+    time for each kind and processor, over all workers. `app`: what the settings say of the user's.
     """
     async with (
-        httpx.AsyncClient(follow_redirects=False, trust_env=False) as client,
+        outbound.open_transport(means.outbound) as transport,
         Waker(means.database).running() as waker,
     ):
-        worker = Worker(means, app, client, waker)
+        worker = Worker(means, transport, waker)
         sweeper = asyncio.create_task(_sweep(worker, stop))
         try:
             while not stop.is_set():
                 try:
-                    await _dispatch(worker, database_url, concurrency, stop)
+                    await _dispatch(worker, app, database_url, concurrency, stop)
                 except LOST as error:
                     _log.warning("database_lost", error=str(error), retry_in_s=RECONNECT_S)
                     await _pause(stop, RECONNECT_S)
@@ -103,14 +102,16 @@ async def run(
 
 
 async def _dispatch(
-    worker: Worker, database_url: str, concurrency: int, stop: asyncio.Event
+    worker: Worker, app: App | None, database_url: str, concurrency: int, stop: asyncio.Event
 ) -> None:
     connection = await asyncpg.connect(database_url)
     try:
         await duties.begin(worker.means)
+        await keep_in_step(worker.means, worker.means.scope, app)
         manager = QueueManager(Queries(AsyncpgDriver(connection)))
         for entrypoint in _entrypoints(worker.means):
-            manager.entrypoint(entrypoint, concurrency_limit=concurrency)(_handler(worker))
+            limit = max(concurrency, _TELLING) if entrypoint == Kind.DELIVERY else concurrency
+            manager.entrypoint(entrypoint, concurrency_limit=limit)(_handler(worker))
         lost = asyncio.Event()
         connection.add_termination_listener(lambda _: lost.set())
         async with _shutting_down(manager, stop, lost):
@@ -124,7 +125,8 @@ async def _dispatch(
 
 def _entrypoints(means: Means) -> list[str]:
     lanes = [f"{Kind.PAYMENT}:{name}" for name in (*sorted(means.processors), work.NO_LANE)]
-    return [str(Kind.INBOX), *lanes, str(Kind.OPERATION), str(Kind.OUTGOING), str(Kind.DUTY)]
+    others = (Kind.OPERATION, Kind.OUTGOING, Kind.DELIVERY, Kind.DUTY)
+    return [str(Kind.INBOX), *lanes, *map(str, others)]
 
 
 def _handler(worker: Worker) -> Callable[[Job], Awaitable[None]]:

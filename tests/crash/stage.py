@@ -36,6 +36,7 @@ WORK = {
     "inbox": "inbox_id",
     "operations": "operation_id",
     "outgoing_events": "event_id",
+    "outgoing_deliveries": "delivery_id",
 }
 _RETRY_REAL_S = 0.1
 

@@ -93,6 +93,16 @@ _OUTGOING = """
         created_at, next_look_at)
     VALUES ('acct_test', false, 'evt_x', 'x', 'x', '{}', now(), now() - interval '1 hour')
 """
+_DELIVERY = f"""
+    {_OUTGOING.replace("created_at, next_look_at)", "created_at, ended_at)")};
+    INSERT INTO webhook_endpoints (stripe_account_id, livemode, endpoint_id, url, description,
+        source, status, secret, created_at)
+    VALUES ('acct_test', false, 'we_x', 'x', 'x', 'api', 'enabled', '', now());
+    INSERT INTO outgoing_deliveries (stripe_account_id, livemode, delivery_id, event_id,
+        endpoint_id, state, created_at, next_look_at)
+    VALUES ('acct_test', false, 'dlv_x', 'evt_x', 'we_x', 'pending', now(),
+        now() - interval '1 hour')
+"""
 _DUTY = """
     INSERT INTO duties (stripe_account_id, livemode, name, cursor, created_at, next_look_at)
     VALUES ('acct_test', false, 'dance', '{}', now(), now() - interval '1 hour')
@@ -215,6 +225,10 @@ FALSE_BOOKS: dict[str, tuple[tuple[str, ...], set[str]]] = {
     "an event due, and nobody looks": ((_INBOX,), {"inbox_on_time"}),
     "an operation due, and nobody looks": ((_OPERATION,), {"operations_on_time"}),
     "an outgoing event due, and nobody looks": ((_OUTGOING,), {"outgoing_events_on_time"}),
+    "a delivery due, and nobody looks": (
+        tuple(_DELIVERY.split(";")),
+        {"outgoing_deliveries_on_time"},
+    ),
     "a duty due, and nobody looks": ((_DUTY,), {"duties_on_time"}),
     "a trigger switched off": (
         ("ALTER TABLE postings DISABLE TRIGGER postings_balance",),

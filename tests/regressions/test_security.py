@@ -4,9 +4,9 @@ import json
 from datetime import UTC, datetime
 from typing import Any
 
-import httpx
 import pytest
 
+from tests.flows.listening import deliver, endpoint, happen, told
 from tests.flows.signing_up import HERE
 from tests.flows.world import SCOPE, World
 from tests.regressions.stories import its_charge, opened, sent, tell
@@ -14,12 +14,10 @@ from tests.test_settings import ENOUGH
 from tests.web.shop import Shop
 from twintill.domain.payment import Reason, State
 from twintill.errors import SettingsError, SignatureRefused
-from twintill.flows import tell as outgoing_flow
-from twintill.flows.tell import App
 from twintill.processors.sandbox import SandboxProcessor
 from twintill.sandbox.serve import running
 from twintill.settings import PREFIX, Settings, read_settings
-from twintill.store import api_keys, outgoing
+from twintill.store import api_keys
 from twintill.stripe_billing import signature
 
 NOW = datetime(2026, 12, 1, 9, 0, tzinfo=UTC)
@@ -254,16 +252,16 @@ async def test_ghsa_gf3v_98g2_qffx_only_web_addresses_are_taken(shop: Shop, bad:
 async def test_open_mercato_pr_1735_an_endpoint_that_sends_us_elsewhere_is_not_followed(
     world: World,
 ) -> None:
-    """Checked once and looked up again: here nothing is followed, wherever it leads."""
-    inner = Listening()
+    """Checked once and looked up again: here nothing is followed, wherever it leads.
+
+    That a name is not looked up again: tests/flows/test_outbound.py.
+    """
+    world, inner = told(world), Listening()
     async with running(inner) as inside:
         redirecting = Listening(307, f"{inside}/latest/meta-data")
-        async with running(redirecting) as outside, httpx.AsyncClient() as client:
-            async with world.db() as db:
-                await outgoing.add(db, SCOPE, "signup.completed", "sgn_1", {"id": "sgn_1"})
-                rows = await db.exec_driver_sql("SELECT event_id FROM outgoing_events")
-                event_id = str(rows.scalar_one())
-            app = App(outside, "whsec_" + "a" * 32)
-            await outgoing_flow.look(world.means, SCOPE, event_id, app, client)
+        async with running(redirecting) as outside:
+            await endpoint(world, outside)
+            await happen(world)
+            await deliver(world)
     assert len(redirecting.calls) == 1
     assert inner.calls == []

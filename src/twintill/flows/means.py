@@ -1,13 +1,14 @@
 """The means: what every flow is handed, made once by the wiring and never changed."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import timedelta
 
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from twintill.domain.policy import Policy
 from twintill.errors import SettingsError
+from twintill.flows.outbound import Outbound
 from twintill.ids import Scope
 from twintill.processors import Processor
 from twintill.store.vault import Vault
@@ -26,10 +27,11 @@ class Means:
     vault: Vault
     policy: Policy
     public_url: str  # where customers reach our pages, without a trailing slash
-    tells_app: bool  # whether the user's app gets events
+    tells_app: bool  # whether events are made at all; each endpoint gets what it asks for
     checkout_expires_after: timedelta = timedelta(days=1)
     # What those that can wait (sweeps, catching up on events) may read from Stripe in a day.
     stripe_reads_per_day: int = 330
+    outbound: Outbound = field(default_factory=Outbound)
 
     def processor(self, name: str, account_id: str | None = None) -> Processor:
         """Raises SettingsError for a processor that is not configured (any more).

@@ -122,13 +122,19 @@ class Settings(DatabaseSettings):
     )
     app_webhook_url: HttpUrl | None = Field(
         None,
-        description="where your app hears of sign-ups and payments",
+        description="where your app hears of sign-ups and payments; more of them: "
+        "`twintill endpoints`",
         examples=["https://app.example.com/twintill"],
     )
     app_webhook_secret: SecretStr | None = Field(
         None,
         description="signs what your app hears (Standard Webhooks)",
         examples=["whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"],
+    )
+    app_webhook_loopback: bool = Field(
+        False,
+        description="development only: endpoints of your app may be on this machine, over http",
+        examples=["true"],
     )
     sandbox_processor_url: HttpUrl | None = Field(
         None,
@@ -350,4 +356,6 @@ def _live(settings: Settings) -> list[str]:
         )
     if settings.stripe_api_base is not None:
         problems.append("TWINTILL_STRIPE_API_BASE must not be set with a live key")
+    if settings.app_webhook_loopback:
+        problems.append("TWINTILL_APP_WEBHOOK_LOOPBACK must not be set with a live key")
     return problems

@@ -23,6 +23,7 @@ class Kind(StrEnum):
     PAYMENT = "payment"
     OPERATION = "operation"
     OUTGOING = "outgoing"
+    DELIVERY = "delivery"
     DUTY = "duty"
 
 
@@ -61,6 +62,7 @@ PRIORITY = {
     Kind.PAYMENT: 2,
     Kind.OPERATION: 2,
     Kind.OUTGOING: 1,
+    Kind.DELIVERY: 1,
     Kind.DUTY: 1,
 }
 

@@ -36,7 +36,7 @@ class Lease:
 
 @dataclass(frozen=True, slots=True)
 class Workable:
-    """One of the five tables, and its id column."""
+    """One of the six tables, and its id column."""
 
     kind: Kind
     table: Table
@@ -58,8 +58,9 @@ PAYMENTS = Workable(Kind.PAYMENT, tables.payments, "payment_id")
 INBOX = Workable(Kind.INBOX, tables.inbox, "inbox_id")
 OPERATIONS = Workable(Kind.OPERATION, tables.operations, "operation_id")
 OUTGOING = Workable(Kind.OUTGOING, tables.outgoing_events, "event_id")
+DELIVERIES = Workable(Kind.DELIVERY, tables.outgoing_deliveries, "delivery_id")
 DUTIES = Workable(Kind.DUTY, tables.duties, "name")
-ALL = (PAYMENTS, INBOX, OPERATIONS, OUTGOING, DUTIES)
+ALL = (PAYMENTS, INBOX, OPERATIONS, OUTGOING, DELIVERIES, DUTIES)
 
 
 async def claim(db: AsyncConnection, work: Workable, scope: Scope, row_id: Any) -> Lease | None:

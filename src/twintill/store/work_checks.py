@@ -81,6 +81,7 @@ def _forgotten() -> str:
         "inbox": "inbox_id",
         "operations": "operation_id",
         "outgoing_events": "event_id",
+        "outgoing_deliveries": "delivery_id",
         "duties": "name",
     }
     return " UNION ALL ".join(
@@ -115,6 +116,7 @@ CHECKS = (
     _on_time("inbox", "inbox_id"),
     _on_time("operations", "operation_id"),
     _on_time("outgoing_events", "event_id"),
+    _on_time("outgoing_deliveries", "delivery_id"),
     _on_time("duties", "name"),
     Check("guards_stand", "the database still refuses what it must refuse", _GUARDS_STAND),
 )

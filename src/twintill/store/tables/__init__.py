@@ -1,8 +1,9 @@
 """The tables: what we remember, and what the database itself refuses.
 
-Every key begins with Stripe account and mode. Amounts are bigint minor units. Five kinds of row
-carry work (payments, inbox, operations, outgoing events, duties): see `columns.work_columns`. The
-rows of ledger and history only grow: triggers of the migration "guards" refuse the rest.
+Every key begins with Stripe account and mode. Amounts are bigint minor units. Six kinds of row
+carry work (payments, inbox, operations, outgoing events and their deliveries, duties): see
+`columns.work_columns`. The rows of ledger and history only grow: triggers of the migration "guards"
+refuse the rest.
 """
 
 from twintill.store.tables.brakes import brakes
@@ -18,6 +19,7 @@ from twintill.store.tables.doors import (
     virtual_clocks,
 )
 from twintill.store.tables.duties import duties
+from twintill.store.tables.endpoints import outgoing_deliveries, webhook_endpoints
 from twintill.store.tables.mirror import (
     customers,
     invoices,
@@ -51,6 +53,7 @@ __all__ = [
     "ledger_transactions",
     "metadata",
     "operations",
+    "outgoing_deliveries",
     "outgoing_events",
     "payment_history",
     "payment_methods",
@@ -62,4 +65,5 @@ __all__ = [
     "stripe_reads",
     "subscriptions",
     "virtual_clocks",
+    "webhook_endpoints",
 ]

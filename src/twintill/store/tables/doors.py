@@ -152,6 +152,14 @@ outgoing_events = Table(
     primary_key("event_id"),
     not_forgotten(),
     due("outgoing_events"),
+    Index(
+        "ix_outgoing_events_created",
+        "stripe_account_id",
+        "livemode",
+        "created_at",
+        "event_id",
+    ),
+    Index("ix_outgoing_events_object", "stripe_account_id", "livemode", "object_id", "created_at"),
 )
 
 api_keys = Table(
