@@ -93,9 +93,9 @@ class House:
 class WorkerHouse(House):
     """Answers bells with the worker's own code; what it gets to see is the dispatcher's choice."""
 
-    def __init__(self, outside: Outside, name: str, client: httpx.AsyncClient) -> None:
+    def __init__(self, outside: Outside, name: str, transport: httpx.AsyncHTTPTransport) -> None:
         super().__init__(outside, name)
-        self.worker = Worker(self.means, None, client, Waker(self.means.database))
+        self.worker = Worker(self.means, transport, Waker(self.means.database))
 
     async def answer(self, bell: Bell) -> None:
         try:

@@ -38,7 +38,7 @@ class Twin:
         clock = MachineClock(world.loop, 0, 0)
         self._web = WebHouse(self._outside, "twin-web", clock)
         self._office = House(self._outside, "twin-office")
-        self._worker = WorkerHouse(self._outside, "twin-worker", world.client)
+        self._worker = WorkerHouse(self._outside, "twin-worker", world.transport)
         self._dispatcher = Dispatcher(self._outside, world.network, world.rng)
         self.houses = (self._web, self._office, self._worker, self._dispatcher.house)
         self._outside.start(self._worker.process, self._work())

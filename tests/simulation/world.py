@@ -139,7 +139,7 @@ class World:
         self.twin: Twin | None = None
 
     async def live(self) -> None:
-        self.client = httpx.AsyncClient(verify=False)
+        self.transport = httpx.AsyncHTTPTransport(verify=False)
         ticking = self.loop.create_task(self._tick())
         self.web = self._open(WebHouse(self.outside, "web", self._clock()))
         self.open_office()
@@ -253,7 +253,7 @@ class World:
         return house
 
     def _employ(self, name: str, lives: int) -> None:
-        house = self._open(WorkerHouse(self.outside, f"{name}.{lives}", self.client))
+        house = self._open(WorkerHouse(self.outside, f"{name}.{lives}", self.transport))
         self.workers = [w for w in self.workers if w.process.alive] + [house]
         for _ in range(2):
             self.outside.start(house.process, self._work(house))
