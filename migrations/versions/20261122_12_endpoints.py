@@ -1,14 +1,14 @@
 """Endpoints of the user's app, and one delivery row for each event and endpoint.
 
 Revision ID: 20261122_12
-Revises: 20261122_10
+Revises: 20261122_13
 """
 
 import sqlalchemy as sa
 from alembic import op
 
 revision = "20261122_12"
-down_revision = "20261122_10"
+down_revision = "20261122_13"
 branch_labels = None
 depends_on = None
 
