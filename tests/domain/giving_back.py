@@ -23,6 +23,7 @@ from twintill.domain.outcomes import (
     NotSentReason,
 )
 from twintill.domain.payment import Outcome, Receipt, Refund
+from twintill.domain.return_facts import RefundSeenThere
 from twintill.money import Money
 
 if TYPE_CHECKING:
@@ -62,7 +63,7 @@ class GivingBack:
             known = any(r.processor_refund_id == refund_id for r in payment.refunds)
             if given.refund is None and given.receipt_id == receipt.id and not known:
                 n = payment.next_refund_n
-                seen = f.RefundSeenThere(receipt.id, refund_id, given.amount, n, f"ref_{n}")
+                seen = RefundSeenThere(receipt.id, refund_id, given.amount, n, f"ref_{n}")
                 self.world.learn(seen)
                 return
         started = self.world.learn(give_back(payment)).give_back

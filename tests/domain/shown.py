@@ -29,6 +29,7 @@ def shown(before: Payment, decision: Decision) -> str:
         *(["send"] if decision.send else []),
         *(["give back"] if decision.give_back else []),
         *([f"concludes {decision.conclude}"] if decision.conclude else []),
+        *(["make note"] if decision.make_note else []),
         *(["posts " + " ".join(t.kind for t in decision.postings)] if decision.postings else []),
         *(
             ["tells " + " ".join(n.removeprefix("payment.") for n in decision.notices)]
@@ -60,7 +61,16 @@ def _attempts(before: Payment, after: Payment) -> list[str]:
     old = {a.id: a.outcome for a in before.attempts}
     old |= {r.id: r.outcome for r in before.refunds}
     now: list[Attempt | Refund] = [*after.attempts, *after.refunds]
-    return [f"{a.id} {a.outcome}" for a in now if old.get(a.id) != a.outcome]
+    requests = [f"{a.id} {a.outcome}" for a in now if old.get(a.id) != a.outcome]
+    return requests + [paper for paper in _papers(after) if paper not in _papers(before)]
+
+
+def _papers(payment: Payment) -> list[str]:
+    """What was asked for, and credit notes."""
+    return [
+        *(f"{ask.id} {ask.state}" for ask in payment.asks),
+        *(f"{note.id} {note.state}" for note in payment.notes),
+    ]
 
 
 def _until(at: datetime) -> str:

@@ -9,8 +9,13 @@ from datetime import UTC, datetime, timedelta
 
 from twintill.domain import facts as f
 from twintill.domain.decide import decide
-from twintill.domain.facts import Answered, Fact, Via
+from twintill.domain.facts import (
+    Answered,
+    Fact,
+    Via,
+)
 from twintill.domain.invoice import InvoiceLook, InvoiceStatus, StripePayment
+from twintill.domain.money_back import SeenNote
 from twintill.domain.outcomes import (
     Accepted,
     Approved,
@@ -25,6 +30,15 @@ from twintill.domain.outcomes import (
 )
 from twintill.domain.payment import Payment, Reason, State, Usable
 from twintill.domain.policy import AtEnd, Exhausted, Policy
+from twintill.domain.return_facts import (
+    MoneyBackTold,
+    NoteMade,
+    NoteRefused,
+    NoteStarted,
+    RefundAsked,
+    RefundSeenThere,
+    SidesSeen,
+)
 from twintill.money import Money
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
@@ -164,6 +178,38 @@ _PARKED_WHY = "installation other charges this invoice too"
 
 _TWO_STORED = new_payment(methods=(STORED, ALSO_STORED))
 
+_ASKED = RefundAsked("rfd_ask", "rct_1", 2000, "not used", "person:ada")
+
+
+def give_reported(payment: Payment, minor: int = 2000, **changes: object) -> f.RefundStarted:
+    """A refund of the reported receipt, under the next number, for whoever asked for one."""
+    n, ask = payment.next_refund_n, payment.next_ask
+    names = (f"ref_{n}", f"tw-ref-{n}", f"ref-key-{n}")
+    made = f.RefundStarted("rct_1", minor, n, *names, reported=True, ask_id=ask.id if ask else None)
+    return replace(made, **changes)  # type: ignore[arg-type]
+
+
+def seen_note(minor: int = 2000, note: str = "cn_1", our_id: str | None = None) -> SeenNote:
+    return SeenNote(note, our_id, minor, minor)
+
+
+def _back(*told: Fact, provisional: bool = False) -> Payment:
+    """Reported, then these; a refund that is asked for is begun when it has to be."""
+    outcome = PROVISIONAL if provisional else APPROVED
+    reported = after(new_payment(), start(), answer(outcome), f.InvoiceReported(5000))
+    return after(reported, *told, at=NOW - timedelta(hours=6))
+
+
+def _asked_and(*told: Fact) -> Payment:
+    asked = _back(_ASKED)
+    return after(asked, give_reported(asked), *told, at=NOW - timedelta(hours=4))
+
+
+PART_GIVEN = Approved("rfd_1", Money(2000, "EUR"))
+_NOTE = NoteStarted("note_1", 1, 2000)
+_TOLD = MoneyBackTold("credit_note.created")
+_NOTED_BY_HAND = SidesSeen((seen_note(),))
+
 SITUATIONS: dict[str, Payment] = {
     "waiting-draft": new_payment(Reason.DRAFT),
     "waiting-ready": new_payment(),
@@ -248,6 +294,26 @@ SITUATIONS: dict[str, Payment] = {
     "canceled": after(new_payment(), start(look=VOID)),
     "canceled-after-a-try": after(new_payment(), start(), answer(NOT_SENT), start(2, look=VOID)),
     "refunded": _refund(refund_answer(REFUNDED)),
+    "back-compared-soon": after(_back(), _TOLD, at=NOW - timedelta(minutes=2)),
+    "back-compared-now": _back(_TOLD),
+    "back-asked": _back(_ASKED),
+    "back-out": _asked_and(),
+    "back-in-doubt": _asked_and(refund_answer(NO_ANSWER)),
+    "back-under-way": _asked_and(refund_answer(Accepted("rfd_1"))),
+    "back-given": _asked_and(refund_answer(PART_GIVEN)),
+    "back-note-begun": _asked_and(refund_answer(PART_GIVEN), _NOTE),
+    "back-note-refused": _asked_and(
+        refund_answer(PART_GIVEN), _NOTE, NoteRefused("note_1", "the invoice is gone")
+    ),
+    "back-done": _asked_and(refund_answer(PART_GIVEN), _NOTE, NoteMade("note_1", "cn_1", 2000)),
+    "back-owed": _back(_TOLD, _NOTED_BY_HAND),
+    "back-owed-provisional": _back(_TOLD, _NOTED_BY_HAND, provisional=True),
+    "back-refused": after(
+        _back(_TOLD, _NOTED_BY_HAND),
+        give_reported(_back(_TOLD, _NOTED_BY_HAND)),
+        refund_answer(REFUND_REFUSED),
+        at=NOW - timedelta(hours=3),
+    ),
 }
 
 Make = Callable[[Payment], Fact]
@@ -285,7 +351,7 @@ def _tells(outcome: ChargeOutcome, via: Via = Via.FIRST) -> Make:
 def _seen_there(minor: int = 2000, refund_id: str = "rfd_9") -> Make:
     def make(payment: Payment) -> Fact:
         receipt, n = payment.receipt_to_give_back, payment.next_refund_n
-        return f.RefundSeenThere(
+        return RefundSeenThere(
             receipt.id if receipt else "rct_of_nobody",
             refund_id,
             Money(minor, "EUR"),
@@ -294,6 +360,11 @@ def _seen_there(minor: int = 2000, refund_id: str = "rfd_9") -> Make:
         )
 
     return make
+
+
+def _by_hand(payment: Payment, minor: int) -> RefundSeenThere:
+    n = payment.next_refund_n
+    return RefundSeenThere("rct_1", "rfd_9", Money(minor, "EUR"), n, f"ref_{n}")
 
 
 FACTS: dict[str, Make] = {
@@ -385,6 +456,37 @@ FACTS: dict[str, Make] = {
     "RefundSeenThere, all of it": _seen_there(5000),
     "RefundSeenThere, more than is stranded": _seen_there(6000),
     "RefundSeenThere, our own": _seen_there(5000, "rfd_1"),
+    "RefundAsked": lambda _: replace(_ASKED, ask_id="rfd_new"),
+    "RefundAsked, of more than is left": lambda _: replace(
+        _ASKED, ask_id="rfd_new", amount_minor=5001
+    ),
+    "RefundAsked, told again": lambda _: _ASKED,
+    "RefundAsked, of another receipt": lambda _: replace(
+        _ASKED, ask_id="rfd_new", receipt_id="rct_9"
+    ),
+    "Reported RefundStarted": give_reported,
+    "Reported RefundStarted, of another amount": lambda p: give_reported(p, 1999),
+    "Reported RefundStarted, refused by the adapter": lambda p: give_reported(p, refused=INEXACT),
+    "Reported RefundStarted, over a cap": lambda p: give_reported(p, over_cap="20 in an hour"),
+    "Refund approved, of a part": _tells(PART_GIVEN),
+    "MoneyBackTold": lambda _: _TOLD,
+    "SidesSeen, nothing new": lambda _: SidesSeen(()),
+    "SidesSeen, a note": lambda _: SidesSeen((seen_note(1000, "cn_9"),)),
+    "SidesSeen, a note of more than was reported": lambda _: SidesSeen((seen_note(9000, "cn_9"),)),
+    "SidesSeen, a void note": lambda _: SidesSeen((replace(seen_note(1000, "cn_9"), void=True),)),
+    "SidesSeen, our note": lambda _: SidesSeen((seen_note(2000, "cn_1", "note_1"),)),
+    "SidesSeen, a refund by hand": lambda p: SidesSeen((), (_by_hand(p, 2000),)),
+    "SidesSeen, a refund by hand of too much": lambda p: SidesSeen((), (_by_hand(p, 9000),)),
+    "SidesSeen, both by hand": lambda p: SidesSeen(
+        (seen_note(1000, "cn_9"),), (_by_hand(p, 1000),)
+    ),
+    "NoteStarted": lambda p: NoteStarted(f"note_{p.next_note_n}", p.next_note_n, 2000),
+    "NoteStarted, begun before": lambda _: _NOTE,
+    "NoteStarted, of another amount": lambda p: NoteStarted(
+        f"note_{p.next_note_n}", p.next_note_n, 1999
+    ),
+    "NoteMade": lambda _: NoteMade("note_1", "cn_1", 2000),
+    "NoteRefused": lambda _: NoteRefused("note_1", "the invoice is gone"),
     "InvoiceReported": lambda _: f.InvoiceReported(5000),
     "InvoiceReported, less": lambda _: f.InvoiceReported(4000),
     "InvoiceReported, more": lambda _: f.InvoiceReported(6000),

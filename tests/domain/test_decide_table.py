@@ -8,7 +8,11 @@ import pytest
 
 from tests.domain.shown import result
 from tests.domain.situations import FACTS, SITUATIONS
-from twintill.domain.facts import Answered, Fact, Via
+from twintill.domain.facts import (
+    Answered,
+    Fact,
+    Via,
+)
 from twintill.domain.outcomes import ChargeOutcome
 from twintill.domain.payment import State
 

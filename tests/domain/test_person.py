@@ -22,7 +22,12 @@ from tests.domain.situations import (
 )
 from twintill.domain.decide import decide
 from twintill.domain.doubt import Window
-from twintill.domain.facts import InvoiceTouched, MethodAdded, PersonSaid, Unparked
+from twintill.domain.facts import (
+    InvoiceTouched,
+    MethodAdded,
+    PersonSaid,
+    Unparked,
+)
 from twintill.domain.outcomes import (
     Approved,
     Finality,

@@ -24,6 +24,7 @@ from twintill.domain.decision import Decision
 from twintill.domain.facts import Fact, Via
 from twintill.domain.outcomes import Accepted, Approved, NeedsCustomer, NotSent, NotSentReason
 from twintill.domain.payment import Payment, Reason, State
+from twintill.domain.return_facts import RefundSeenThere
 from twintill.domain.steps import Ask, AskRefund, GiveBack, next_step
 from twintill.money import Money
 
@@ -144,7 +145,7 @@ def test_the_second_of_two_approvals_is_the_one_that_goes_back() -> None:
 
 
 def test_a_refund_by_hand_is_booked_once_and_only_the_rest_is_ours() -> None:
-    seen = f.RefundSeenThere("rct_1", "rfd_9", Money(2000, "EUR"), 1, "ref_1")
+    seen = RefundSeenThere("rct_1", "rfd_9", Money(2000, "EUR"), 1, "ref_1")
     booked = learned(STRANDED, seen).payment
     assert learned(booked, replace(seen, n=2, refund_id="ref_2")).payment == booked
     rest = learned(booked, give_back(booked))

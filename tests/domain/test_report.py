@@ -8,7 +8,11 @@ import pytest
 from tests.domain.situations import LOOK, NOW, PAID, POLICY, SITUATIONS
 from twintill.domain.decide import decide
 from twintill.domain.decision import Notice
-from twintill.domain.facts import InvoiceReported, ReportFailed, ReportRefused
+from twintill.domain.facts import (
+    InvoiceReported,
+    ReportFailed,
+    ReportRefused,
+)
 from twintill.domain.invoice import InvoiceLook, InvoiceStatus, StripePayment
 from twintill.domain.payment import Payment
 from twintill.domain.report import Pay, ReportVerdict, judge_answer, judge_paid, judge_report

@@ -17,7 +17,11 @@ from tests.domain.situations import (
 )
 from twintill.domain import facts as f
 from twintill.domain.decide import decide
-from twintill.domain.facts import Answered, Fact, Via
+from twintill.domain.facts import (
+    Answered,
+    Fact,
+    Via,
+)
 from twintill.domain.outcomes import Approved, NotSent, NotSentReason
 from twintill.domain.payment import Payment
 from twintill.domain.tripwires import (

@@ -15,7 +15,11 @@ from twintill.domain.decide import decide
 from twintill.domain.decision import Decision
 from twintill.domain.doubt import Window, may_replay, nothing_can_appear
 from twintill.domain.dunning import choose
-from twintill.domain.facts import Answered, Fact, Via
+from twintill.domain.facts import (
+    Answered,
+    Fact,
+    Via,
+)
 from twintill.domain.invoice import InvoiceLook, InvoiceStatus, StripePayment
 from twintill.domain.ledger import (
     REPORTED,

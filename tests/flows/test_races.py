@@ -9,7 +9,11 @@ from sqlalchemy import select, update
 from tests.flows.events import deliver, stripe_events
 from tests.flows.signing_up import ask, finish, its_checkout, price, work
 from tests.flows.world import PROCESSOR_KEY, SCOPE, World
-from twintill.domain.facts import Answered, NoMethodFound, Via
+from twintill.domain.facts import (
+    Answered,
+    NoMethodFound,
+    Via,
+)
 from twintill.domain.outcomes import Approved, Finality
 from twintill.domain.payment import Outcome, Reason, State
 from twintill.flows import charge, removing, report, signup

@@ -120,9 +120,9 @@ async def test_a_worker_that_dies_after_the_intent_asks_before_it_sends(world: W
     receipt = its_receipt(looking.payment.receipt_to_give_back)
     attempt = looking.payment.attempts[0]
     processor = refund._processor(looking, attempt)
-    started, prepared = refund._draft(looking, receipt, attempt, processor)
+    started, prepared = refund._draft(looking, receipt, attempt, receipt.stranded_minor)
     async with world.db() as db:
-        decision = await looking.learn_refund_start(db, started)
+        decision = await looking.learn_return_start(db, started)
     assert decision is not None
     assert prepared is not None
     assert isinstance(processor, Refunds)

@@ -13,7 +13,11 @@ from datetime import timedelta
 from tests.domain.world import CLOSED, TOLD, Does, Line, World
 from twintill.domain import facts as f
 from twintill.domain.decision import Decision
-from twintill.domain.facts import Answered, Fact, Via
+from twintill.domain.facts import (
+    Answered,
+    Fact,
+    Via,
+)
 from twintill.domain.outcomes import Accepted, NeedsCustomer, NoAnswer
 
 _METHODS = ("pm_a", "pm_b")

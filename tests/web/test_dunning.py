@@ -7,7 +7,11 @@ import httpx
 
 from tests.web.conftest import SCOPE
 from tests.web.test_reading import add_payment
-from twintill.domain.facts import Answered, ChargeStarted, Via
+from twintill.domain.facts import (
+    Answered,
+    ChargeStarted,
+    Via,
+)
 from twintill.domain.facts import Method as Paying
 from twintill.domain.invoice import InvoiceLook, InvoiceStatus
 from twintill.domain.outcomes import Declined, DeclineKind

@@ -8,7 +8,12 @@ import pytest
 from sqlalchemy.dialects.postgresql import insert
 
 from tests.web.conftest import SCOPE
-from twintill.domain.facts import Answered, ChargeStarted, InvoiceReported, Via
+from twintill.domain.facts import (
+    Answered,
+    ChargeStarted,
+    InvoiceReported,
+    Via,
+)
 from twintill.domain.facts import Method as Paying
 from twintill.domain.invoice import InvoiceLook, InvoiceStatus
 from twintill.domain.outcomes import Approved

@@ -27,6 +27,7 @@ _STRIPE_EVENTS = (
     *("invoice.created", "invoice.updated", "invoice.deleted", "invoice.finalized"),
     *("invoice.finalization_failed", "invoice.paid", "invoice.payment_failed", "invoice.voided"),
     *("invoice.marked_uncollectible", "invoice.overdue", "invoice.overpaid"),
+    *("credit_note.created", "credit_note.voided"),
     *("customer.subscription.created", "customer.subscription.updated"),
     *("customer.subscription.deleted", "customer.subscription.paused", "customer.deleted"),
 )

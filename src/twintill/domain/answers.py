@@ -11,6 +11,7 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import assert_never
 
+from twintill.domain.afterwards import at_rest
 from twintill.domain.approvals import approved, not_final_yet
 from twintill.domain.decision import (
     Decision,
@@ -24,7 +25,13 @@ from twintill.domain.decision import (
 )
 from twintill.domain.doubt import next_ask, overdue
 from twintill.domain.dunning import GiveUp, next_move, wait_or_give_up
-from twintill.domain.facts import Answered, FailedLate, NotFoundThere, Via, Withdrawn
+from twintill.domain.facts import (
+    Answered,
+    FailedLate,
+    NotFoundThere,
+    Via,
+    Withdrawn,
+)
 from twintill.domain.late_failure import failed_late
 from twintill.domain.look import why_closed
 from twintill.domain.outcomes import (
@@ -46,7 +53,6 @@ from twintill.domain.payment import (
     State,
 )
 from twintill.domain.policy import Policy, pause_after
-from twintill.domain.refunds import at_rest
 
 # Whose "declined" closes an attempt: the first sending's own, and the processor's records.
 _DEFINITE = frozenset((Via.FIRST, Via.EXACT_REPLAY, Via.RECORD, Via.PERSON))

@@ -8,6 +8,7 @@ from dataclasses import replace
 from datetime import datetime
 
 from twintill.domain import ledger
+from twintill.domain.afterwards import at_rest, owed
 from twintill.domain.decision import (
     Decision,
     Notice,
@@ -20,7 +21,7 @@ from twintill.domain.facts import Via
 from twintill.domain.outcomes import Approved, Finality
 from twintill.domain.payment import Attempt, Outcome, Payment, Reason, Receipt, State
 from twintill.domain.policy import Policy
-from twintill.domain.refunds import at_rest, strand
+from twintill.domain.refunds import strand
 
 
 def approved(
@@ -58,7 +59,7 @@ def approved(
 
 def not_final_yet(payment: Payment, attempt: Attempt, policy: Policy, now: datetime) -> Decision:
     """Where it waits to be given back, ask again later; in the end a person."""
-    receipt = payment.receipt_to_give_back
+    receipt = payment.receipt_to_give_back or owed(payment)
     if receipt is None or receipt.attempt_id != attempt.id or payment.unapplied_minor:
         return Decision(payment, attempt_id=attempt.id, note="told before")
     if now > receipt.collected_at + policy.provisional_deadline:
@@ -81,7 +82,7 @@ def _collected(payment: Payment, attempt: Attempt, policy: Policy, now: datetime
         collected_at=now,
     )
     postings = [ledger.collected(receipt)]
-    if payment.reported_minor or payment.stranded_minor or payment.refunded_minor:
+    if any(_was_answered_for(r) for r in payment.receipts):
         # Stripe has answered for the invoice's money already: all of this is the customer's.
         postings.append(ledger.stranded(receipt, receipt.collected_minor))
         receipt = replace(receipt, stranded_minor=receipt.collected_minor)
@@ -98,6 +99,13 @@ def _collected(payment: Payment, attempt: Attempt, policy: Policy, now: datetime
         ended=False,
     )
     return Decision(payment, None, tuple(postings), (Notice.COLLECTED,), attempt.id)
+
+
+def _was_answered_for(receipt: Receipt) -> bool:
+    """Stripe was told of it, or did not take it; whatever became of it since."""
+    still = receipt.reported_minor or receipt.stranded_minor
+    gone = receipt.refunded_minor or receipt.disputed_minor or receipt.refund_due_minor
+    return bool(still or gone)
 
 
 def _may_be_old(payment: Payment, outcome: Approved) -> bool:
@@ -152,5 +160,6 @@ def _told_again(
         for r in payment.receipts
     )
     payment = replace(payment, receipts=receipts)
-    waited_for = payment.receipt_to_give_back is not None and not payment.unapplied_minor
+    waited_for = payment.receipt_to_give_back is not None or owed(payment) is not None
+    waited_for = waited_for and not payment.unapplied_minor
     return Decision(at_rest(payment, now) if waited_for else payment, attempt_id=attempt.id)

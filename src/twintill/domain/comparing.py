@@ -103,7 +103,7 @@ def compare_next(payment: Payment, reference: str, found: LookUp) -> list[Differ
 
 
 def _money(payment: Payment, listed: Listed) -> Iterator[tuple[str, str]]:
-    look, reported = listed.look, payment.reported_minor
+    look, reported = listed.look, payment.told_minor
     shown = Money(listed.out_of_band_minor, look.currency)
     if reported and look.status is not InvoiceStatus.PAID:
         told = Money(reported, payment.currency)

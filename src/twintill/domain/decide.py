@@ -13,6 +13,7 @@ from twintill.domain.answers import answered, not_found_there, still_in_doubt, w
 from twintill.domain.braked import charge_braked
 from twintill.domain.charging import charge_started, method_lost, no_method_found
 from twintill.domain.conclusion import conclusion_told
+from twintill.domain.credit_notes import NoteFact, note_told
 from twintill.domain.decision import (
     Decision,
     Notice,
@@ -36,6 +37,9 @@ from twintill.domain.payment import (
 )
 from twintill.domain.person import person_said
 from twintill.domain.policy import Policy, pause_after
+from twintill.domain.refund_asks import refund_asked
+from twintill.domain.refunds import RefundFact
+from twintill.domain.return_facts import RefundAsked
 from twintill.domain.steps import Conclude, Rest, next_step
 
 
@@ -48,6 +52,10 @@ def decide(payment: Payment, fact: Fact, policy: Policy, now: datetime) -> Decis
 def _decide(  # noqa: C901, PLR0912 -- one flat table, a case per fact
     payment: Payment, fact: Fact, policy: Policy, now: datetime
 ) -> Decision:
+    if isinstance(fact, RefundFact):
+        return refunds.refund_told(payment, fact, policy, now)
+    if isinstance(fact, NoteFact):
+        return note_told(payment, fact, policy, now)
     match fact:
         case facts.InvoiceOpened():
             return _invoice_opened(payment, fact, now)
@@ -73,12 +81,10 @@ def _decide(  # noqa: C901, PLR0912 -- one flat table, a case per fact
             return withdrawn(payment, fact, now)
         case facts.AttemptFound():
             return attempt_found(payment, fact, policy, now)
+        case RefundAsked():
+            return refund_asked(payment, fact, now)
         case facts.FailedLate():
             return failed_late(payment, fact, policy, now)
-        case facts.RefundStarted() | facts.RefundReplayStarted() | facts.RefundAnswered():
-            return refunds.refund_told(payment, fact, policy, now)
-        case facts.RefundNotFoundThere() | facts.RefundSeenThere():
-            return refunds.refund_told(payment, fact, policy, now)
         case facts.InvoiceReported():
             return reporting.invoice_reported(payment, fact, policy, now)
         case facts.ReportRefused():
@@ -111,13 +117,14 @@ def _invoice_opened(payment: Payment, fact: facts.InvoiceOpened, now: datetime) 
     return Decision(waiting(payment, Reason.READY, now))
 
 
+_GIVES_BACK = frozenset((State.STRANDED, State.REPORTED, State.REFUNDED))
 _CLOSING = frozenset(("invoice.voided", "invoice.paid", "invoice.deleted"))
 
 
 def _touched(payment: Payment, fact: facts.InvoiceTouched, now: datetime) -> Decision:
     """Look sooner, where looking is all that is to be done; never while an attempt is out."""
     held = payment.ended or payment.parked_why is not None or payment.reason in TIMED
-    goes_back = payment.state is State.STRANDED and not payment.unapplied_minor
+    goes_back = payment.state in _GIVES_BACK and not payment.unapplied_minor
     # A pending charge of an invoice that was closed may still be cancelled at the processor.
     pending = payment.state is State.PENDING and fact.event_type in _CLOSING
     out = payment.unresolved_attempt is not None and not pending
@@ -145,7 +152,7 @@ def _look_failed(
         why = f"what it is to end with cannot be done in Stripe: {fact.detail}"
         return Decision(parked(payment, why), notices=(Notice.NEEDS_PERSON,))
     # Somebody should look at a key that stays wrong while a customer waits for money.
-    stuck = payment.state is State.STRANDED and payment.unreadable == policy.reports_before_notice
+    stuck = payment.state in _GIVES_BACK and payment.unreadable == policy.reports_before_notice
     notices = (Notice.NEEDS_PERSON,) if stuck else ()
     return Decision(payment, notices=notices, note=fact.detail)
 
@@ -209,7 +216,7 @@ def _unparked(payment: Payment, now: datetime) -> Decision:
     """Back to work where there is some; a scheduled retry is not brought forward by it."""
     if payment.parked_why is None:
         return Decision(payment, note="it was not parked")
-    agreed = payment.refund_agreed or payment.state is State.STRANDED
+    agreed = payment.refund_agreed or payment.state in _GIVES_BACK
     payment = replace(payment, parked_why=None, refund_agreed=agreed)
     if isinstance(next_step(payment), Rest):
         return Decision(replace(payment, ended=True, next_look_at=None))

@@ -5,6 +5,7 @@ from datetime import datetime
 from enum import StrEnum
 
 from twintill.domain.ledger import LedgerTransaction
+from twintill.domain.money_back import CreditNote
 from twintill.domain.payment import UNANSWERED, Attempt, Payment, Reason, Refund, State
 from twintill.domain.policy import AtEnd, Exhausted
 from twintill.errors import BrokenInvariant
@@ -28,6 +29,7 @@ class Notice(StrEnum):
     CANCELED = "payment.canceled"
     STRANDED = "payment.stranded"
     REFUNDED = "payment.refunded"
+    REFUND_FAILED = "payment.refund_failed"
     FAILED_LATE = "payment.failed_late"
     NEEDS_PERSON = "payment.needs_person"
 
@@ -44,11 +46,13 @@ class Decision:
     note: str | None = None  # observed, and without effect
     give_back: Refund | None = None  # only the caller who holds this may ask for it, once
     conclude: Exhausted | AtEnd | None = None  # only the caller who holds this may do it in Stripe
+    make_note: CreditNote | None = None  # only the caller who holds this may make it in Stripe
 
     @property
     def goes_on(self) -> bool:
         """The caller has something to do outside now, and keeps the lease."""
-        return any(todo is not None for todo in (self.send, self.give_back, self.conclude))
+        todos = (self.send, self.give_back, self.conclude, self.make_note)
+        return any(todo is not None for todo in todos)
 
 
 def with_attempt(payment: Payment, attempt: Attempt) -> Payment:

@@ -1,4 +1,7 @@
-"""Facts: what was observed, in the past tense, and never our reading of it."""
+"""Facts: what was observed, in the past tense, and never our reading of it.
+
+Those about money that goes back after the report are in `return_facts`.
+"""
 
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -7,6 +10,15 @@ from enum import StrEnum
 from twintill.domain.invoice import InvoiceLook
 from twintill.domain.outcomes import Approved, ChargeOutcome, DeclineKind, NotSent
 from twintill.domain.policy import AtEnd, Exhausted
+from twintill.domain.return_facts import (
+    MoneyBackTold,
+    NoteMade,
+    NoteRefused,
+    NoteStarted,
+    RefundAsked,
+    RefundSeenThere,
+    SidesSeen,
+)
 from twintill.money import Money
 
 
@@ -172,9 +184,11 @@ class FailedLate:
 
 @dataclass(frozen=True, slots=True)
 class RefundStarted:
-    """A refund of a receipt's stranded money is ready to go: may it be sent?
+    """A refund of a receipt's money is ready to go: may it be sent?
 
-    `refused`: the adapter cannot express it; `over_cap`: which cap of automatic refunds it breaks.
+    Of what is stranded; or of what was reported: for `ask_id`, or for a credit note that somebody
+    made. `refused`: the adapter cannot express it; `over_cap`: which cap of automatic refunds it
+    breaks.
     """
 
     receipt_id: str
@@ -186,6 +200,8 @@ class RefundStarted:
     sealed_body: bytes = field(default=b"", repr=False)
     refused: NotSent | None = None
     over_cap: str | None = None
+    reported: bool = False
+    ask_id: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -210,17 +226,6 @@ class RefundNotFoundThere:
 
     refund_id: str
     conclusive: bool
-
-
-@dataclass(frozen=True, slots=True)
-class RefundSeenThere:
-    """The processor's list shows a refund of the charge that we did not ask for."""
-
-    receipt_id: str
-    processor_refund_id: str
-    amount: Money
-    n: int
-    refund_id: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -334,11 +339,17 @@ Fact = (
     | Withdrawn
     | AttemptFound
     | FailedLate
+    | RefundAsked
     | RefundStarted
     | RefundReplayStarted
     | RefundAnswered
     | RefundNotFoundThere
     | RefundSeenThere
+    | MoneyBackTold
+    | SidesSeen
+    | NoteStarted
+    | NoteMade
+    | NoteRefused
     | InvoiceReported
     | ReportRefused
     | ReportFailed

@@ -10,7 +10,11 @@ from datetime import datetime
 
 from twintill.domain.answers import answered
 from twintill.domain.decision import Decision, Notice, parked, with_attempt
-from twintill.domain.facts import Answered, AttemptFound, Via
+from twintill.domain.facts import (
+    Answered,
+    AttemptFound,
+    Via,
+)
 from twintill.domain.look import RUN_RECOVER
 from twintill.domain.outcomes import Approved, NoAnswer, NotSent
 from twintill.domain.payment import Attempt, Payment, State

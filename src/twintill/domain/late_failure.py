@@ -10,6 +10,7 @@ from dataclasses import replace
 from datetime import datetime
 
 from twintill.domain import ledger
+from twintill.domain.afterwards import at_rest
 from twintill.domain.decision import (
     Decision,
     Notice,
@@ -20,9 +21,8 @@ from twintill.domain.decision import (
 )
 from twintill.domain.dunning import GiveUp, TryAt, next_move, wait_or_give_up
 from twintill.domain.facts import FailedLate
-from twintill.domain.payment import Outcome, Payment, Reason, Receipt, State
+from twintill.domain.payment import Outcome, Payment, Reason, Receipt, RefundOf, State
 from twintill.domain.policy import Policy
-from twintill.domain.refunds import at_rest
 
 
 def failed_late(payment: Payment, fact: FailedLate, policy: Policy, now: datetime) -> Decision:
@@ -55,18 +55,22 @@ def failed_late(payment: Payment, fact: FailedLate, policy: Policy, now: datetim
 
 
 def _undo(payment: Payment, receipt: Receipt) -> tuple[ledger.LedgerTransaction, ...]:
-    under_way_minor = sum(
-        r.amount.minor
-        for r in payment.refunds
-        if r.receipt_id == receipt.id and r.outcome is Outcome.ACCEPTED
-    )
+    of_stranded = _under_way_minor(payment, receipt, RefundOf.STRANDED)
+    of_reported = _under_way_minor(payment, receipt, RefundOf.REPORTED)
     legs = (
         (receipt.unapplied_minor, ledger.failed_before_report),
         (receipt.reported_minor, ledger.failed_after_report),
-        (receipt.stranded_minor - under_way_minor, ledger.failed_after_stranding),
-        (receipt.refunded_minor + under_way_minor, ledger.failed_after_refund),
+        (receipt.stranded_minor - of_stranded, ledger.failed_after_stranding),
+        (receipt.refunded_minor + of_stranded, ledger.failed_after_refund),
+        (receipt.refund_due_minor + receipt.note_due_minor, ledger.failed_bridge),
+        (of_reported, ledger.failed_under_way),
     )
     return tuple(make(receipt, amount) for amount, make in legs if amount)
+
+
+def _under_way_minor(payment: Payment, receipt: Receipt, of: RefundOf) -> int:
+    on_its_way = (r for r in payment.refunds if r.outcome is Outcome.ACCEPTED and r.of is of)
+    return sum(r.amount.minor for r in on_its_way if r.receipt_id == receipt.id)
 
 
 def _after_the_report(

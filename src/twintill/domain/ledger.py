@@ -6,12 +6,16 @@ of postings is the "Ledger accounts" section of docs/money.md; billing itself is
 
 from dataclasses import dataclass
 
-from twintill.domain.payment import Outcome, Payment, Receipt, Refund
+from twintill.domain.payment import Outcome, Payment, Receipt, Refund, RefundOf
 
 UNAPPLIED = "customer:unapplied"
 STRANDED = "customer:stranded"
 FAILED = "customer:failed"
 IN_FLIGHT = "refund:in_flight"
+REFUND_DUE = "refund:due"
+NOTE_DUE = "credit_note:due"
+WITHHELD = "dispute:withheld"
+LOSS = "loss"
 REPORTED = "stripe:reported"
 UNDEPOSITED = "hand:undeposited"
 
@@ -77,6 +81,16 @@ def failed_after_stranding(receipt: Receipt, amount_minor: int) -> LedgerTransac
     return _move("failed_stranded", receipt, STRANDED, where_from(receipt), amount_minor)
 
 
+def failed_bridge(receipt: Receipt, amount_minor: int) -> LedgerTransaction:
+    """A debit failed of which a half of a refund, or of a credit note, was booked."""
+    return _move("failed_bridge", receipt, FAILED, where_from(receipt), amount_minor)
+
+
+def failed_under_way(receipt: Receipt, amount_minor: int) -> LedgerTransaction:
+    """A debit failed while a refund of it, reported, is under way: the customer will owe that."""
+    return _move("failed_under_way", receipt, FAILED, REFUND_DUE, amount_minor)
+
+
 def failed_after_refund(receipt: Receipt, amount_minor: int) -> LedgerTransaction:
     """A debit failed after it was given back: paid out twice, and the customer owes it."""
     return _move("failed_refunded", receipt, FAILED, where_from(receipt), amount_minor)
@@ -84,24 +98,36 @@ def failed_after_refund(receipt: Receipt, amount_minor: int) -> LedgerTransactio
 
 def refund_under_way(refund: Refund, receipt: Receipt) -> LedgerTransaction:
     """The processor took the refund and will tell its end."""
-    return _give("refund_under_way", refund, receipt, _owed(receipt), IN_FLIGHT)
+    return _give("refund_under_way", refund, receipt, _owed(refund, receipt), IN_FLIGHT)
 
 
 def refunded(refund: Refund, receipt: Receipt) -> LedgerTransaction:
     """The customer has it back; `refund` as it was before the answer."""
-    held = IN_FLIGHT if refund.outcome is Outcome.ACCEPTED else _owed(receipt)
+    held = IN_FLIGHT if refund.outcome is Outcome.ACCEPTED else _owed(refund, receipt)
     return _give("refunded", refund, receipt, held, where_from(receipt))
 
 
 def refund_failed(refund: Refund, receipt: Receipt) -> LedgerTransaction:
     """What was under way, or was already called done, came back; `refund` as it was before."""
     held = IN_FLIGHT if refund.outcome is Outcome.ACCEPTED else where_from(receipt)
-    return _give("refund_failed", refund, receipt, held, _owed(receipt))
+    return _give("refund_failed", refund, receipt, held, _owed(refund, receipt))
 
 
-def _owed(receipt: Receipt) -> str:
+def credited(note_id: str, receipt: Receipt, amount_minor: int, against: str) -> LedgerTransaction:
+    """A credit note took so much off what Stripe was told of this receipt.
+
+    `against`: what it stands for: a refund (REFUND_DUE), a lost dispute (NOTE_DUE), a debit that
+    failed (FAILED).
+    """
+    cause = f"{note_id}:{receipt.id}:{against}"
+    return _post("credited", cause, receipt, REPORTED, against, amount_minor)
+
+
+def _owed(refund: Refund, receipt: Receipt) -> str:
     """What a refund pays: our debt to the customer, or, of a debit that failed, a new claim."""
-    return FAILED if receipt.failed else STRANDED
+    if receipt.failed:
+        return FAILED
+    return STRANDED if refund.of is RefundOf.STRANDED else REFUND_DUE
 
 
 def where_from(receipt: Receipt) -> str:
@@ -111,11 +137,19 @@ def where_from(receipt: Receipt) -> str:
 
 
 def balance_per_payment(payment: Payment) -> int:
-    """Collected - refunded - reported - stranded - not yet reported; always 0 (`verify`)."""
+    """Collected - refunded - reported - stranded - not yet reported; always 0 (`verify`).
+
+    Lost disputes count as refunded; what stands between the two sides' books, as reported.
+    """
     live = [r for r in payment.receipts if not r.failed]
-    collected_minor = sum(r.collected_minor - r.refunded_minor for r in live)
-    return collected_minor - sum(
-        r.reported_minor + r.stranded_minor + r.unapplied_minor for r in live
+    kept_minor = sum(r.collected_minor - r.refunded_minor - r.disputed_minor for r in live)
+    return kept_minor - sum(
+        r.reported_minor
+        + r.refund_due_minor
+        + r.note_due_minor
+        + r.stranded_minor
+        + r.unapplied_minor
+        for r in live
     )
 
 

@@ -11,6 +11,9 @@
                                              v
                                          REFUNDED (or REPORTED, where only the excess went back)
 
+After the report: refunds, credit notes and disputes take money of a REPORTED payment away again;
+each is a row of its own (see `domain.afterwards`), and the payment is at rest between them.
+
 EXHAUSTED: dunning gave up; a new method or a late approval leads out again.
 CANCELED: closed before money moved; a late approval leads to COLLECTED, and Stripe's answer to
 our report to STRANDED. Any state can be parked for a person. The money hangs on receipts.
@@ -22,6 +25,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
+from twintill.domain.money_back import AskState, CreditNote, NoteState, RefundAsk
 from twintill.domain.outcomes import DeclineKind, Finality
 from twintill.domain.policy import AtEnd
 from twintill.money import Money
@@ -74,6 +78,10 @@ class Reason(StrEnum):
     REFUND_UNDER_WAY = "refund_under_way"
     REFUND_IN_DOUBT = "refund_in_doubt"
     REFUND_REFUSED = "refund_refused"
+    COMPARING = "comparing"  # of refunds there and credit notes in Stripe
+    REFUND_WANTED = "refund_wanted"
+    CREDIT_NOTE_DUE = "credit_note_due"
+    CREDIT_NOTE_REFUSED = "credit_note_refused"
 
 
 # Held until a time that only a new method brings forward: a hint or an event does not.
@@ -131,6 +139,13 @@ class Attempt:
         return self.outcome in UNRESOLVED
 
 
+class RefundOf(StrEnum):
+    """Which money goes back: what Stripe never took, or what it was told of."""
+
+    STRANDED = "stranded"
+    REPORTED = "reported"
+
+
 @dataclass(frozen=True, slots=True)
 class Refund:
     """One request to give money of a receipt back, under one idempotency key.
@@ -147,6 +162,7 @@ class Refund:
     reference: str
     idempotency_key: str
     first_sent_at: datetime
+    of: RefundOf = RefundOf.STRANDED
     sealed_body: bytes = field(default=b"", repr=False)
     sendings: int = 1
     asked: int = 0
@@ -163,7 +179,11 @@ class Refund:
 
 @dataclass(frozen=True, slots=True)
 class Receipt:
-    """Money that reached us; amounts are minor units of `currency`."""
+    """Money that reached us; amounts are minor units of `currency`.
+
+    Unless it failed, what was collected is the sum of all that became of it. `reported_minor` is
+    without what credit notes took off; the two bridges stand between the books of both sides.
+    """
 
     id: str
     attempt_id: str | None
@@ -176,15 +196,22 @@ class Receipt:
     reported_minor: int = 0
     stranded_minor: int = 0
     refunded_minor: int = 0
-    failed: bool = False  # the debit failed after it was collected, before the report
+    disputed_minor: int = 0  # lost to disputes
+    refund_due_minor: int = 0  # credited less given back: above zero we owe it to the customer
+    note_due_minor: int = 0  # credited less lost to disputes: zero or below
+    withheld_minor: int = 0  # held by the processor for disputes (below zero: lost, not yet taken)
+    loss_minor: int = 0  # gone without a credit note, by policy
+    failed: bool = False  # the debit failed after it was collected
 
     @property
     def unapplied_minor(self) -> int:
         """Collected, and not yet reported or stranded."""
         if self.failed:
             return 0
-        applied_minor = self.reported_minor + self.stranded_minor + self.refunded_minor
-        return self.collected_minor - applied_minor
+        ours_minor = self.reported_minor + self.stranded_minor
+        gone_minor = self.refunded_minor + self.disputed_minor
+        between_minor = self.refund_due_minor + self.note_due_minor
+        return self.collected_minor - ours_minor - gone_minor - between_minor
 
     @property
     def to_give_back_minor(self) -> int:
@@ -228,6 +255,9 @@ class Payment:
     attempts: tuple[Attempt, ...] = ()
     receipts: tuple[Receipt, ...] = ()
     refunds: tuple[Refund, ...] = ()
+    compare_at: datetime | None = None  # then both sides are listed: something was told of one
+    asks: tuple[RefundAsk, ...] = ()
+    notes: tuple[CreditNote, ...] = ()
 
     @property
     def unresolved_attempt(self) -> Attempt | None:
@@ -241,6 +271,12 @@ class Payment:
     @property
     def reported_minor(self) -> int:
         return sum(r.reported_minor for r in self.receipts)
+
+    @property
+    def told_minor(self) -> int:
+        """All that Stripe was told of, also what credit notes took off it again."""
+        made = (n.out_of_band_minor for n in self.notes if n.state is NoteState.MADE)
+        return self.reported_minor + sum(made)
 
     @property
     def stranded_minor(self) -> int:
@@ -267,3 +303,17 @@ class Payment:
     @property
     def next_refund_n(self) -> int:
         return 1 + max((r.n for r in self.refunds), default=0)
+
+    @property
+    def next_ask(self) -> RefundAsk | None:
+        """The oldest refund that was asked for and not begun."""
+        return next((a for a in self.asks if a.state is AskState.WANTED), None)
+
+    @property
+    def started_note(self) -> CreditNote | None:
+        """At most one: whether Stripe has it, its list tells."""
+        return next((n for n in self.notes if n.state is NoteState.STARTED), None)
+
+    @property
+    def next_note_n(self) -> int:
+        return 1 + max((n.n for n in self.notes), default=0)

@@ -12,7 +12,11 @@ from datetime import datetime, timedelta
 from twintill.domain.answers import answered
 from twintill.domain.decision import Decision, find_attempt
 from twintill.domain.doubt import Window, nothing_arrives_after
-from twintill.domain.facts import Answered, PersonSaid, Via
+from twintill.domain.facts import (
+    Answered,
+    PersonSaid,
+    Via,
+)
 from twintill.domain.outcomes import (
     Accepted,
     Approved,

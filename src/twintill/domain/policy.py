@@ -134,6 +134,7 @@ class Policy:
     # Money that Stripe will not take goes back by itself, once it is final, within these caps.
     refund_stranded: bool = True
     refund_pause: timedelta = timedelta(minutes=10)  # a person may be doing it by hand
+    pair_pause: timedelta = timedelta(minutes=10)  # he may do both sides: the refund, the note
     refunds_per_hour: int = 20
     refund_minor_per_hour: int = 1_000_000  # of each currency, in its minor units
     refund_share_of_day: float = 0.1  # of what was collected in a day, per currency ...

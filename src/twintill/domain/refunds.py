@@ -1,23 +1,24 @@
-"""Giving stranded money back: what each fact about it means (part of `decide`). Pure.
+"""Giving money back: what each fact about a refund means (part of `decide`). Pure.
 
-The rules are those of a charge (DESIGN law 7): the intent is committed first, a missing answer is
-not a refusal, the same key is sent again or nothing, and only a definite no lets a new one be made.
-Besides: never more than what is stranded on that receipt, only money that is final, none while an
-attempt of the payment is out, and within the caps that a person can lift.
+Stranded money goes back by itself; reported money because somebody asked for it, or made a credit
+note in Stripe. The rules are those of a charge (DESIGN law 7): the intent is committed first, a
+missing answer is not a refusal, the same key is sent again or nothing, and only a definite no lets
+a new one be made. Besides: never more than there is on that receipt, only money that is final,
+none while an attempt of the payment is out, and within the caps that a person can lift.
 """
 
 from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import assert_never
 
-from twintill.domain import ledger
+from twintill.domain import ledger, refund_books
+from twintill.domain.afterwards import at_rest, rest_or_go_on
 from twintill.domain.decision import Decision, Notice, parked, with_refund
 from twintill.domain.doubt import next_ask
 from twintill.domain.facts import (
     RefundAnswered,
     RefundNotFoundThere,
     RefundReplayStarted,
-    RefundSeenThere,
     RefundStarted,
     Via,
 )
@@ -31,8 +32,9 @@ from twintill.domain.outcomes import (
     NotSent,
     NotSentReason,
 )
-from twintill.domain.payment import Outcome, Payment, Reason, Receipt, Refund, State
+from twintill.domain.payment import Outcome, Payment, Reason, Receipt, Refund, RefundOf, State
 from twintill.domain.policy import Policy, pause_after
+from twintill.domain.return_facts import RefundSeenThere
 from twintill.errors import BrokenInvariant
 from twintill.money import Money
 
@@ -56,7 +58,7 @@ def refund_told(payment: Payment, fact: RefundFact, policy: Policy, now: datetim
         case RefundNotFoundThere():
             return _not_found_there(payment, fact, policy, now)
         case RefundSeenThere():
-            return _seen_there(payment, fact, now)
+            return seen_there(payment, fact, now)
     assert_never(fact)
 
 
@@ -72,30 +74,24 @@ def strand(
     return at_rest(payment, now + policy.refund_pause), (Notice.STRANDED,)
 
 
-def at_rest(payment: Payment, give_back_at: datetime) -> Payment:
-    """Nothing is left to report: what is out, or stranded, still is; else it has ended."""
-    if payment.unresolved_attempt is not None or payment.parked_why is not None:
-        return replace(payment, ended=False)
-    if payment.receipt_to_give_back is not None or payment.unresolved_refund is not None:
-        return replace(payment, ended=False, next_look_at=give_back_at)
-    return replace(payment, ended=True, next_look_at=None)
-
-
 def _started(payment: Payment, fact: RefundStarted, now: datetime) -> Decision:
     """May it be sent? Everything that could have changed since the look is checked again."""
-    receipt = payment.receipt_to_give_back
     if payment.parked_why is not None:
         return Decision(payment, note="parked: a person looks at it")
     if payment.unresolved_attempt or payment.unresolved_refund or payment.unapplied_minor:
         return Decision(payment, note="something else comes first")
-    if receipt is None or receipt.id != fact.receipt_id or fact.n != payment.next_refund_n:
+    if refund_books.is_gone(payment, fact):
+        payment = rest_or_go_on(refund_books.ask_refused(payment, fact), now)
+        note = "it was given back by somebody else meanwhile"
+        return Decision(payment, notices=(Notice.REFUND_FAILED,), note=note)
+    receipt = refund_books.meant(payment, fact)
+    if receipt is None or fact.n != payment.next_refund_n:
         return Decision(payment, note="prepared for something older")
-    if receipt.finality is not Finality.FINAL or fact.amount_minor != receipt.to_give_back_minor:
+    if receipt.finality is not Finality.FINAL:
         return Decision(payment, note="not final, or another amount by now")
     if fact.refused is not None:
-        why = f"cannot be given back through this processor: {fact.refused.detail}"
-        return _for_a_person(payment, why)
-    if fact.over_cap is not None and not payment.refund_agreed:
+        return _cannot_be_asked(payment, fact, fact.refused, now)
+    if fact.over_cap is not None and not payment.refund_agreed and fact.ask_id is None:
         return _for_a_person(payment, f"{fact.over_cap}; unpark it to give the money back")
     attempt = next(a for a in payment.attempts if a.id == receipt.attempt_id)
     refund = Refund(
@@ -108,10 +104,22 @@ def _started(payment: Payment, fact: RefundStarted, now: datetime) -> Decision:
         reference=fact.reference,
         idempotency_key=fact.idempotency_key,
         first_sent_at=now,
+        of=RefundOf.REPORTED if fact.reported else RefundOf.STRANDED,
         sealed_body=fact.sealed_body,
     )
-    payment = replace(with_refund(payment, refund), unreadable=0, next_look_at=now)
+    payment = refund_books.ask_begun(with_refund(payment, refund), refund, fact.ask_id)
+    payment = replace(payment, unreadable=0, next_look_at=now)
     return Decision(payment, give_back=refund, attempt_id=refund.id)
+
+
+def _cannot_be_asked(
+    payment: Payment, fact: RefundStarted, refused: NotSent, now: datetime
+) -> Decision:
+    why = f"cannot be given back through this processor: {refused.detail}"
+    if fact.ask_id is None:
+        return _for_a_person(payment, why)
+    payment = rest_or_go_on(refund_books.ask_refused(payment, fact), now)
+    return Decision(payment, notices=(Notice.REFUND_FAILED,), note=why)
 
 
 def _replay_started(payment: Payment, fact: RefundReplayStarted, now: datetime) -> Decision:
@@ -155,16 +163,20 @@ def _not_found_there(
     return _did_nothing(payment, refund, proved, policy, now)
 
 
-def _seen_there(payment: Payment, fact: RefundSeenThere, now: datetime) -> Decision:
+def seen_there(payment: Payment, fact: RefundSeenThere, now: datetime) -> Decision:
     """Somebody gave it back at the processor, by hand: booked, and only the rest is ours to do."""
-    receipt = payment.receipt_to_give_back
-    if payment.unresolved_refund is not None or receipt is None or receipt.id != fact.receipt_id:
+    receipt = next((r for r in payment.receipts if r.id == fact.receipt_id), None)
+    if payment.unresolved_refund is not None or receipt is None or receipt.attempt_id is None:
         return Decision(payment, note="nothing here to put it to")
     if any(r.processor_refund_id == fact.processor_refund_id for r in payment.refunds):
         return Decision(payment, note="known already")
-    if fact.amount.currency != receipt.currency or fact.amount.minor > receipt.stranded_minor:
-        why = f"{fact.processor_refund_id} gave {fact.amount} back at the processor by hand, more "
-        return _for_a_person(payment, why + f"than the {receipt.stranded_minor} that is stranded")
+    of = refund_books.which(receipt, fact.amount)
+    if of is None:
+        why = (
+            f"{fact.processor_refund_id} gave {fact.amount} back at the processor by hand, more "
+            f"than the {receipt.stranded_minor} that is stranded or what was reported"
+        )
+        return _for_a_person(payment, why)
     attempt = next(a for a in payment.attempts if a.id == receipt.attempt_id)
     by_hand = Refund(
         id=fact.refund_id,
@@ -176,6 +188,7 @@ def _seen_there(payment: Payment, fact: RefundSeenThere, now: datetime) -> Decis
         reference=fact.processor_refund_id,
         idempotency_key=f"by-hand-{fact.processor_refund_id}",
         first_sent_at=now,
+        of=of,
         sendings=0,
     )
     payment = with_refund(payment, by_hand)
@@ -186,7 +199,7 @@ def _approved(payment: Payment, refund: Refund, told: Approved, now: datetime) -
     receipt = _receipt(payment, refund)
     if refund.outcome is Outcome.APPROVED:
         return _told_again(payment, refund, told)
-    if told.amount != refund.amount or refund.amount.minor > receipt.stranded_minor:
+    if told.amount != refund.amount or not refund_books.is_there(refund, receipt):
         why = f"{told.amount} was given back, {refund.amount} was asked for: compare by hand"
         return _for_a_person(payment, why, refund)
     if refund.outcome is Outcome.DECLINED and refund.processor_refund_id is not None:
@@ -199,19 +212,23 @@ def _approved(payment: Payment, refund: Refund, told: Approved, now: datetime) -
         answered_at=now,
     )
     booked = ledger.refunded(refund, receipt)
-    receipt = replace(
-        receipt,
-        stranded_minor=receipt.stranded_minor - refund.amount.minor,
-        refunded_minor=receipt.refunded_minor + refund.amount.minor,
-    )
-    payment = _with_receipt(with_refund(payment, done), receipt)
+    payment = _with_receipt(with_refund(payment, done), refund_books.given(refund, receipt))
+    payment = refund_books.ask_done(payment, done)
     if payment.reason in (Reason.REFUND_IN_DOUBT, Reason.REFUND_REFUSED):
         payment = replace(payment, parked_why=None)
-    if payment.receipt_to_give_back is None and payment.unapplied_minor == 0:
+    payment = _after_it(payment, refund, now)
+    return Decision(payment, None, (booked,), (Notice.REFUNDED,), refund.id)
+
+
+def _after_it(payment: Payment, refund: Refund, now: datetime) -> Payment:
+    if payment.unapplied_minor:
+        return payment
+    if refund.of is RefundOf.REPORTED:
+        return rest_or_go_on(payment, now)
+    if payment.receipt_to_give_back is None:
         state = State.REPORTED if payment.reported_minor else State.REFUNDED
         payment = replace(payment, state=state, reason=None)
-    payment = at_rest(payment, now) if payment.unapplied_minor == 0 else payment
-    return Decision(payment, None, (booked,), (Notice.REFUNDED,), refund.id)
+    return at_rest(payment, now)
 
 
 def _told_again(payment: Payment, refund: Refund, told: Approved) -> Decision:
@@ -262,11 +279,7 @@ def _declined(
     if refund.outcome in (Outcome.ACCEPTED, Outcome.APPROVED):
         booked = (ledger.refund_failed(refund, receipt),)
     if refund.outcome is Outcome.APPROVED:
-        receipt = replace(
-            receipt,
-            stranded_minor=receipt.stranded_minor + refund.amount.minor,
-            refunded_minor=receipt.refunded_minor - refund.amount.minor,
-        )
+        receipt = refund_books.came_back(refund, receipt)
     failed = replace(
         refund,
         outcome=Outcome.DECLINED,
@@ -276,10 +289,22 @@ def _declined(
         answered_at=now,
     )
     payment = _with_receipt(with_refund(payment, failed), receipt)
-    payment = replace(payment, state=State.STRANDED, reason=Reason.REFUND_REFUSED)
-    why = f"the processor does not give it back ({told.code}): pay the customer another way"
-    decision = _for_a_person(payment, payment.parked_why or why, refund)
+    decision = _not_given(payment, failed, told, now)
     return replace(decision, postings=booked)
+
+
+def _not_given(payment: Payment, refund: Refund, told: Declined, now: datetime) -> Decision:
+    """The customer is still owed it, unless it was only asked for: then the ask has failed."""
+    stranded = refund.of is RefundOf.STRANDED
+    payment = refund_books.ask_failed(payment, refund)
+    receipt = _receipt(payment, refund)
+    if not stranded and receipt.refund_due_minor <= 0 and payment.parked_why is None:
+        payment = rest_or_go_on(replace(payment, reason=None), now)
+        return Decision(payment, None, (), (Notice.REFUND_FAILED,), refund.id)
+    state = State.STRANDED if stranded else State.REPORTED
+    payment = replace(payment, state=state, reason=Reason.REFUND_REFUSED)
+    why = f"the processor does not give it back ({told.code}): pay the customer another way"
+    return _for_a_person(payment, payment.parked_why or why, refund)
 
 
 def _did_nothing(
@@ -293,11 +318,11 @@ def _did_nothing(
         detail=told.detail,
         answered_at=now,
     )
-    payment = with_refund(payment, unsent)
+    payment = refund_books.ask_again(with_refund(payment, unsent), unsent)
     in_a_row = sum(1 for r in payment.refunds if r.outcome is Outcome.NOT_SENT)
     wait = pause_after(policy.not_sent_pauses, in_a_row - 1)
     wait = max(wait, timedelta(seconds=told.wait_s or 0))
-    return Decision(at_rest(payment, now + wait), attempt_id=refund.id)
+    return Decision(rest_or_go_on(payment, now + wait), attempt_id=refund.id)
 
 
 def _in_doubt(

@@ -5,7 +5,11 @@ MONEY: the amounts are compared. "Already paid" has several causes and only some
 
 from dataclasses import dataclass, replace
 
-from twintill.domain.facts import InvoiceReported, ReportFailed, ReportRefused
+from twintill.domain.facts import (
+    InvoiceReported,
+    ReportFailed,
+    ReportRefused,
+)
 from twintill.domain.invoice import InvoiceLook, InvoiceStatus, StripePayment
 from twintill.domain.payment import Payment
 

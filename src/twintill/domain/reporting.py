@@ -8,6 +8,7 @@ from dataclasses import replace
 from datetime import datetime
 
 from twintill.domain import facts, refunds
+from twintill.domain.afterwards import at_rest
 from twintill.domain.decision import Decision, Notice, parked
 from twintill.domain.ledger import LedgerTransaction, reported, stranded
 from twintill.domain.payment import Payment, Reason, Receipt, State
@@ -111,6 +112,8 @@ def _split(payment: Payment, confirmed_minor: int) -> tuple[Payment, tuple[Ledge
 
 def _settled_state(payment: Payment, state: State) -> Payment:
     """The money's state, unended while another attempt is out or a person is called."""
+    if payment.unresolved_attempt is None and payment.compare_at is not None:
+        return at_rest(replace(payment, state=state), payment.compare_at)
     out = payment.unresolved_attempt is not None
     return replace(
         payment,

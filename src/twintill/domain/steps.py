@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+from twintill.domain.afterwards import owed, to_note_minor
 from twintill.domain.outcomes import Finality
 from twintill.domain.payment import Attempt, Outcome, Payment, Receipt, Refund, State
 
@@ -45,6 +46,23 @@ class AskRefund:
 
 
 @dataclass(frozen=True, slots=True)
+class Compare:
+    """List both sides: credit notes in Stripe, refunds at the processors."""
+
+
+@dataclass(frozen=True, slots=True)
+class GiveReportedBack:
+    """Refund what was asked for, or what a credit note says, of this reported receipt."""
+
+    receipt: Receipt
+
+
+@dataclass(frozen=True, slots=True)
+class Credit:
+    """Make the credit note for what has left us."""
+
+
+@dataclass(frozen=True, slots=True)
 class Conclude:
     """Dunning gave up, or the subscription has ended: do in Stripe what the setting says."""
 
@@ -54,7 +72,19 @@ class Rest:
     """Nothing to do."""
 
 
-Step = Charge | Report | Resolve | Ask | GiveBack | AskRefund | Conclude | Rest
+Step = (
+    Charge
+    | Report
+    | Resolve
+    | Ask
+    | GiveBack
+    | AskRefund
+    | Compare
+    | GiveReportedBack
+    | Credit
+    | Conclude
+    | Rest
+)
 
 
 def next_step(payment: Payment) -> Step:
@@ -70,6 +100,24 @@ def next_step(payment: Payment) -> Step:
     receipt = payment.receipt_to_give_back
     if receipt is not None:
         return _give_back(payment, receipt)
+    return _of_reported(payment) or _of_the_state(payment)
+
+
+def _of_reported(payment: Payment) -> Step | None:
+    """Compare first; then give back what is asked for or owed; then tell Stripe what is gone."""
+    if payment.compare_at is not None:
+        return Compare()
+    ask, due = payment.next_ask, owed(payment)
+    if ask is not None:
+        due = next(r for r in payment.receipts if r.id == ask.receipt_id)
+    if due is not None:
+        return _final_first(payment, due) or GiveReportedBack(due)
+    if payment.started_note is not None or to_note_minor(payment) > 0:
+        return Credit()
+    return None
+
+
+def _of_the_state(payment: Payment) -> Step:
     closing = payment.closing is not None and payment.state is State.WAITING
     if (payment.state is State.EXHAUSTED and not payment.ended) or closing:
         return Conclude()
@@ -77,7 +125,11 @@ def next_step(payment: Payment) -> Step:
 
 
 def _give_back(payment: Payment, receipt: Receipt) -> GiveBack | Ask:
+    return _final_first(payment, receipt) or GiveBack(receipt)
+
+
+def _final_first(payment: Payment, receipt: Receipt) -> Ask | None:
     """Provisional money could fail after it was given back: first it must be final."""
     if receipt.finality is Finality.FINAL:
-        return GiveBack(receipt)
+        return None
     return Ask(next(a for a in payment.attempts if a.id == receipt.attempt_id))

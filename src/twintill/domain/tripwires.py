@@ -10,7 +10,11 @@ from dataclasses import dataclass
 from datetime import timedelta
 from enum import StrEnum
 
-from twintill.domain.facts import Answered, Fact, Via
+from twintill.domain.facts import (
+    Answered,
+    Fact,
+    Via,
+)
 from twintill.domain.outcomes import Approved, NotSent, NotSentReason
 from twintill.domain.payment import Attempt, Outcome, Payment
 from twintill.domain.policy import Policy

@@ -8,7 +8,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from twintill import ids
-from twintill.domain.facts import Answered, AttemptFound, Fact, NotFoundThere, Via
+from twintill.domain.facts import (
+    Answered,
+    AttemptFound,
+    Fact,
+    NotFoundThere,
+    Via,
+)
 from twintill.domain.invoice import InvoiceLook
 from twintill.domain.outcomes import (
     Approved,

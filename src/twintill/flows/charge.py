@@ -9,7 +9,13 @@ from dataclasses import dataclass
 from twintill import ids
 from twintill.domain.decision import Decision
 from twintill.domain.dunning import choose
-from twintill.domain.facts import ChargeBraked, ChargeStarted, Method, NoMethodFound, Via
+from twintill.domain.facts import (
+    ChargeBraked,
+    ChargeStarted,
+    Method,
+    NoMethodFound,
+    Via,
+)
 from twintill.domain.invoice import InvoiceLook, InvoiceStatus
 from twintill.domain.outcomes import NotSent, NotSentReason
 from twintill.domain.payment import Attempt, Payment, Reason

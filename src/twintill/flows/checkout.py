@@ -9,7 +9,11 @@ from typing import Any
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from twintill.domain.facts import AmountAgreed, CheckoutExpired, MethodAdded
+from twintill.domain.facts import (
+    AmountAgreed,
+    CheckoutExpired,
+    MethodAdded,
+)
 from twintill.domain.invoice import InvoiceLook, InvoiceStatus
 from twintill.domain.payment import Payment, Reason, State
 from twintill.domain.signup import Step, is_agreed

@@ -33,6 +33,8 @@ TYPES = (
     "invoice.payment_failed",
     "invoice.updated",
     "invoice.voided",
+    "credit_note.created",
+    "credit_note.voided",
     "customer.deleted",
     "customer.subscription.created",
     "customer.subscription.deleted",

@@ -11,7 +11,7 @@ import structlog
 from twintill.domain import steps
 from twintill.domain.facts import LookFailed, LookGaveUp
 from twintill.errors import SettingsError, StripeError
-from twintill.flows import charge, conclude, refund, report, resolve
+from twintill.flows import both_sides, charge, conclude, refund, report, resolve
 from twintill.flows.looking import Looking
 from twintill.flows.means import Means
 from twintill.ids import Scope
@@ -58,6 +58,12 @@ async def _step(looking: Looking) -> None:
             await refund.give_back(looking, receipt)
         case steps.AskRefund(out):
             await refund.ask(looking, out)
+        case steps.Compare():
+            await both_sides.compare(looking)
+        case steps.GiveReportedBack(receipt):
+            await refund.give_reported_back(looking, receipt)
+        case steps.Credit():
+            await both_sides.credit(looking)
         case steps.Conclude():
             await conclude.conclude(looking)
         case steps.Rest():

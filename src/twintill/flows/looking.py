@@ -28,6 +28,7 @@ from twintill.domain.outcomes import ChargeOutcome
 from twintill.domain.overrides import overlay
 from twintill.domain.payment import Attempt, Payment, Refund
 from twintill.domain.policy import Policy
+from twintill.domain.return_facts import NoteStarted
 from twintill.flows.learn import learn_within
 from twintill.flows.means import Means
 from twintill.store import mirror, work
@@ -79,10 +80,10 @@ class Looking:
         await mirror.saw_look(db, self.lease.scope, look)
         return await self._start(db, fact)
 
-    async def learn_refund_start(
-        self, db: AsyncConnection, fact: RefundStarted | RefundReplayStarted
+    async def learn_return_start(
+        self, db: AsyncConnection, fact: RefundStarted | RefundReplayStarted | NoteStarted
     ) -> Decision | None:
-        """The same for a refund."""
+        """The same for a refund, and for a credit note."""
         return await self._start(db, fact)
 
     async def _start(self, db: AsyncConnection, fact: Fact) -> Decision | None:

@@ -9,7 +9,12 @@ from dataclasses import dataclass
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from twintill.domain.facts import Fact, InvoiceReported, InvoiceTouched, Unparked
+from twintill.domain.facts import (
+    Fact,
+    InvoiceReported,
+    InvoiceTouched,
+    Unparked,
+)
 from twintill.domain.found import waits_for_recover
 from twintill.domain.invoice import InvoiceLook, InvoiceStatus
 from twintill.domain.payment import Payment

@@ -8,7 +8,13 @@ from dataclasses import dataclass
 
 from twintill.domain import person
 from twintill.domain.decision import Decision
-from twintill.domain.facts import Answered, Evidence, Fact, PersonSaid, Via
+from twintill.domain.facts import (
+    Answered,
+    Evidence,
+    Fact,
+    PersonSaid,
+    Via,
+)
 from twintill.domain.outcomes import LookUp, NoAnswer, NotFound
 from twintill.domain.payment import Attempt, Outcome, Payment
 from twintill.domain.person import Learned, Refused, Taken

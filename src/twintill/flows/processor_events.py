@@ -11,6 +11,7 @@ from twintill.domain.facts import (
     Via,
 )
 from twintill.domain.outcomes import Declined
+from twintill.domain.return_facts import MoneyBackTold
 from twintill.errors import UnreadableEvent
 from twintill.flows.learn import learn_within
 from twintill.flows.means import Means
@@ -82,7 +83,7 @@ async def _of_a_refund(
         refund_id=event.refund_id,
     )
     if found is None or event.outcome is None:
-        return await _by_hand(db, scope, processor, event)
+        return await _by_hand(db, means, scope, processor, event)
     fact = RefundAnswered(found.attempt_id, event.outcome, Via.RECORD)
     await learn_within(
         db, means, scope, found.payment_id, fact, actor=event.dedupe_key or processor.name
@@ -91,9 +92,9 @@ async def _of_a_refund(
 
 
 async def _by_hand(
-    db: AsyncConnection, scope: Scope, processor: Processor, event: ProcessorEvent
+    db: AsyncConnection, means: Means, scope: Scope, processor: Processor, event: ProcessorEvent
 ) -> Verdict:
-    """Not asked for by us. Of money that is stranded here, the next look at it will book it."""
+    """Not asked for by us: the next look at stranded money books it, or both sides are compared."""
     charge = await attempts.find(
         db,
         scope,
@@ -105,9 +106,14 @@ async def _by_hand(
         return ignored("a refund of a charge that is not ours")
     payment = await payments.read(db, scope, charge.payment_id)
     waits = payment.receipt_to_give_back
-    if waits is None or waits.attempt_id != charge.attempt_id:
+    if waits is not None and waits.attempt_id == charge.attempt_id:
+        return Verdict("done", "by hand, of stranded money: booked at the next look at it")
+    if not any(r.attempt_id == charge.attempt_id for r in payment.receipts):
         return _for_a_person(event)
-    return Verdict("done", "by hand, of stranded money: booked at the next look at it")
+    told = MoneyBackTold(event.raw_type)
+    actor = event.dedupe_key or processor.name
+    await learn_within(db, means, scope, charge.payment_id, told, actor=actor)
+    return DONE
 
 
 def _for_a_person(event: ProcessorEvent) -> Verdict:

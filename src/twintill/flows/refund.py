@@ -1,4 +1,4 @@
-"""Giving stranded money back: what the processor shows, the intent committed, one request, its end.
+"""Giving money back: what the processor shows, the intent committed, one request, its end.
 
 list the charge's refunds (by hand over there? booked) -> learn(RefundStarted) COMMIT
 -> processor.refund, no transaction open -> learn(RefundAnswered) COMMIT
@@ -16,12 +16,14 @@ from twintill.domain.facts import (
     LookFailed,
     RefundNotFoundThere,
     RefundReplayStarted,
-    RefundSeenThere,
     RefundStarted,
     Via,
 )
+from twintill.domain.money_back import RefundAsk
 from twintill.domain.outcomes import Declined, NoAnswer, NotSent, NotSentReason
 from twintill.domain.payment import Attempt, Receipt, Refund
+from twintill.domain.return_facts import RefundSeenThere
+from twintill.flows import both_sides, refund_lists
 from twintill.flows.looking import Looking
 from twintill.money import Money
 from twintill.processors import PreparedRefund, Processor, RefundRequest, Refunds, SeenRefund
@@ -34,8 +36,7 @@ _KIND = "refund"
 async def give_back(looking: Looking, receipt: Receipt) -> None:
     """One refund of what is stranded on this receipt, if nobody has given it back already."""
     attempt = next(a for a in looking.payment.attempts if a.id == receipt.attempt_id)
-    processor = _processor(looking, attempt)
-    seen = await _seen(processor, attempt)
+    seen = await refund_lists.listed(looking, attempt)
     if isinstance(seen, str):
         await looking.learn(LookFailed(seen))
         return
@@ -43,13 +44,42 @@ async def give_back(looking: Looking, receipt: Receipt) -> None:
     if stranger is not None:
         await looking.learn(stranger)
         return
-    started, prepared = _draft(looking, receipt, attempt, processor)
+    await _give(looking, receipt, attempt, receipt.to_give_back_minor)
+
+
+async def give_reported_back(looking: Looking, receipt: Receipt) -> None:
+    """One refund of reported money: what was asked for, or what a credit note says."""
+    seen = await both_sides.see(looking)
+    if seen is None:
+        return
+    if seen.notes or seen.refunds:
+        await looking.learn(seen)
+        return
+    ask = looking.payment.next_ask
+    amount_minor = receipt.refund_due_minor if ask is None else ask.amount_minor
+    attempt = next(a for a in looking.payment.attempts if a.id == receipt.attempt_id)
+    await _give(looking, receipt, attempt, amount_minor, reported=True, ask=ask)
+
+
+async def _give(
+    looking: Looking,
+    receipt: Receipt,
+    attempt: Attempt,
+    amount_minor: int,
+    *,
+    reported: bool = False,
+    ask: RefundAsk | None = None,
+) -> None:
+    ask_id = None if ask is None else ask.id
+    started, prepared = _draft(looking, receipt, attempt, amount_minor)
+    started = replace(started, reported=reported, ask_id=ask_id)
     async with looking.means.database.begin() as db:
         # The payment first: whoever trips a brake holds his payment already.
         if not await work.keep(db, PAYMENTS, looking.lease):
             return
-        capped = await _within_caps(db, looking, started, receipt, attempt)
-        decision = await looking.learn_refund_start(db, capped)
+        if ask is None:
+            started = await _within_caps(db, looking, started, receipt, attempt)
+        decision = await looking.learn_return_start(db, started)
     if decision is None or decision.give_back is None or prepared is None:
         return
     await _send(looking, decision.give_back, prepared, Via.FIRST)
@@ -59,17 +89,20 @@ async def ask(looking: Looking, refund: Refund) -> None:
     """A refund without an end: the processor's list first; else the same key again."""
     attempt = _charge_of(looking, refund)
     processor = _processor(looking, attempt)
-    seen = await _seen(processor, attempt)
+    seen = await refund_lists.listed(looking, attempt)
     if isinstance(seen, str):
         await looking.learn_refund_answer(refund, NoAnswer(seen), Via.RECORD)
         return
-    ours = [s for s in seen if _is(s, refund)]
+    ours = [s for s in seen if refund_lists.is_ours(s, refund)]
     if ours:
         alive = [s for s in ours if not isinstance(s.outcome, Declined)]
         await looking.learn_refund_answer(refund, (alive or ours)[-1].outcome, Via.RECORD)
         return
     window = _window(processor)
-    if may_replay(refund, window, looking.means.policy, looking.now) and not _known(refund):
+    # What somebody gave back by hand may stand for ours: then it is not sent again.
+    by_hand = any(not refund_lists.known(looking.payment, s) for s in seen)
+    may = may_replay(refund, window, looking.means.policy, looking.now)
+    if may and not _known(refund) and not by_hand:
         await _replay(looking, refund, attempt)
         return
     conclusive = nothing_can_appear(refund, window, looking.now)
@@ -79,7 +112,7 @@ async def ask(looking: Looking, refund: Refund) -> None:
 async def _replay(looking: Looking, refund: Refund, attempt: Attempt) -> None:
     """The same key and the same bytes, once."""
     async with looking.means.database.begin() as db:
-        decision = await looking.learn_refund_start(db, RefundReplayStarted(refund.id))
+        decision = await looking.learn_return_start(db, RefundReplayStarted(refund.id))
     if decision is None or decision.give_back is None:
         return
     scope, vault = looking.lease.scope, looking.means.vault
@@ -99,29 +132,13 @@ async def _send(looking: Looking, refund: Refund, prepared: PreparedRefund, via:
     await looking.learn_refund_answer(refund, outcome, via)
 
 
-async def _seen(processor: Processor, attempt: Attempt) -> tuple[SeenRefund, ...] | str:
-    """The charge's refunds over there, or why they cannot be seen."""
-    if not isinstance(processor, Refunds) or not processor.capabilities.finds_refunds:
-        return ()
-    assert attempt.processor_payment_id is not None, "it was approved"
-    seen = await processor.list_refunds(attempt.processor_payment_id)
-    match seen:
-        case NoAnswer(detail):
-            return f"could not list the refunds: {detail}"
-        case NotSent(reason, detail):
-            return f"could not list the refunds ({reason}): {detail}"
-        case _:
-            return seen
-
-
 def _stranger(
     looking: Looking, receipt: Receipt, seen: tuple[SeenRefund, ...]
 ) -> RefundSeenThere | None:
     """One that stands over there, and that we neither asked for nor know."""
     payment = looking.payment
     for refund in seen:
-        known = any(_is(refund, ours) for ours in payment.refunds)
-        if known or isinstance(refund.outcome, Declined):
+        if isinstance(refund.outcome, Declined) or refund_lists.known(payment, refund):
             continue
         n = payment.next_refund_n
         row = ids.attempt_id(looking.lease.scope, payment.invoice_id, _KIND, n)
@@ -130,20 +147,20 @@ def _stranger(
 
 
 def _draft(
-    looking: Looking, receipt: Receipt, attempt: Attempt, processor: Processor
+    looking: Looking, receipt: Receipt, attempt: Attempt, amount_minor: int
 ) -> tuple[RefundStarted, PreparedRefund | None]:
     """Names and bytes of the refund that would be made: deterministic, and nothing is sent."""
     scope, payment = looking.lease.scope, looking.payment
     n, invoice_id = payment.next_refund_n, payment.invoice_id
     started = RefundStarted(
         receipt_id=receipt.id,
-        amount_minor=receipt.to_give_back_minor,
+        amount_minor=amount_minor,
         n=n,
         refund_id=ids.attempt_id(scope, invoice_id, _KIND, n),
         reference=ids.reference(scope, invoice_id, _KIND, n),
         idempotency_key=ids.idempotency_key(scope, invoice_id, _KIND, n),
     )
-    prepared = _prepared(started, receipt, attempt, processor)
+    prepared = _prepared(started, receipt, attempt, _processor(looking, attempt))
     if isinstance(prepared, NotSent):
         return replace(started, refused=prepared), None
     sealed = looking.means.vault.seal(prepared.body, scope, "attempts", started.refund_id)
@@ -189,12 +206,6 @@ def _charge_of(looking: Looking, refund: Refund) -> Attempt:
 
 def _processor(looking: Looking, attempt: Attempt) -> Processor:
     return looking.means.processor(attempt.processor, attempt.processor_account_id)
-
-
-def _is(seen: SeenRefund, refund: Refund) -> bool:
-    return seen.reference == refund.reference or (
-        seen.processor_refund_id == refund.processor_refund_id
-    )
 
 
 def _known(refund: Refund) -> bool:

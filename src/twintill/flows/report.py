@@ -6,7 +6,11 @@ can strand money; a wrong key, a missing permission or silence never does.
 
 from dataclasses import replace
 
-from twintill.domain.facts import InvoiceReported, ReportFailed, ReportRefused
+from twintill.domain.facts import (
+    InvoiceReported,
+    ReportFailed,
+    ReportRefused,
+)
 from twintill.domain.invoice import InvoiceLook
 from twintill.domain.pace import Urgency
 from twintill.domain.payment import Payment

@@ -3,6 +3,7 @@
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from twintill.domain.facts import InvoiceTouched
+from twintill.domain.return_facts import MoneyBackTold
 from twintill.flows import drop_tokens, ending
 from twintill.flows.invoices import saw_invoice
 from twintill.flows.learn import learn_within
@@ -10,6 +11,7 @@ from twintill.flows.means import Means
 from twintill.flows.verdict import DONE, Verdict, ignored, parked
 from twintill.ids import Scope
 from twintill.store import checkouts, mirror, operations
+from twintill.stripe_billing.credit_notes import is_our_key
 from twintill.stripe_billing.events import StripeEvent
 
 
@@ -28,6 +30,8 @@ async def take_in(db: AsyncConnection, means: Means, scope: Scope, event: Stripe
         )
     if event.type.startswith("customer.subscription."):
         return await _subscription(db, means, scope, event)
+    if event.type.startswith("credit_note.") and event.invoice_id is not None:
+        return await _credit_note(db, means, scope, event, event.invoice_id)
     if event.type == "customer.deleted" and event.customer_id is not None:
         return await _customer_deleted(db, means, scope, event.customer_id, event.id)
     return ignored(f"nothing to do for {event.type}")
@@ -55,6 +59,19 @@ async def _subscription(
             await operations.ring(db, scope, operation_id)
         await ending.subscription_ended(db, means, scope, seen.id, actor=event.id)
         await drop_tokens.ask(db, scope, seen.customer_id)
+    return DONE
+
+
+async def _credit_note(
+    db: AsyncConnection, means: Means, scope: Scope, event: StripeEvent, invoice_id: str
+) -> Verdict:
+    """Somebody credited something: both sides are compared, in a while."""
+    if is_our_key(event.request_idempotency_key):
+        return ignored("a credit note of our own")
+    existing = await mirror.payment_of_invoice(db, scope, invoice_id)
+    if existing is None:
+        return ignored("a credit note of an invoice without a payment")
+    await learn_within(db, means, scope, existing, MoneyBackTold(event.type), actor=event.id)
     return DONE
 
 

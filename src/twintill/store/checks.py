@@ -41,15 +41,23 @@ _LEDGER_REST_BALANCES = f"""
 _BOOKS_AGREE = f"""
     WITH said AS (
         SELECT payment_id,
-               sum(CASE WHEN failed THEN 0 ELSE collected_minor END - refunded_minor) AS clearing,
+               sum(CASE WHEN failed THEN 0 ELSE collected_minor END - refunded_minor
+                   - disputed_minor - withheld_minor - loss_minor) AS clearing,
                -sum(CASE WHEN failed THEN 0 ELSE collected_minor - reported_minor
-                         - stranded_minor - refunded_minor END) AS unapplied,
+                         - stranded_minor - refunded_minor - disputed_minor
+                         - refund_due_minor - note_due_minor END) AS unapplied,
                -sum(reported_minor) AS reported,
-               -sum(CASE WHEN failed THEN 0 ELSE stranded_minor END
-                    - CASE WHEN failed THEN 0 ELSE under_way END) AS stranded,
-               -sum(under_way) AS in_flight
+               -sum(CASE WHEN failed THEN 0 ELSE stranded_minor - stranded_out END) AS stranded,
+               -sum(stranded_out + reported_out) AS in_flight,
+               -sum(CASE WHEN failed THEN 0 ELSE refund_due_minor - reported_out END) AS due,
+               -sum(CASE WHEN failed THEN 0 ELSE note_due_minor END) AS note_due,
+               sum(withheld_minor) AS withheld
         FROM receipts CROSS JOIN LATERAL (
-            SELECT coalesce(sum(amount_minor), 0) AS under_way FROM attempts AS refunds
+            SELECT coalesce(sum(amount_minor) FILTER (WHERE refund_of = 'reported'), 0)
+                   AS reported_out,
+                   coalesce(sum(amount_minor) FILTER (
+                       WHERE refund_of IS DISTINCT FROM 'reported'), 0) AS stranded_out
+            FROM attempts AS refunds
             WHERE (refunds.stripe_account_id, refunds.livemode, refunds.receipt_id)
                 = (receipts.stripe_account_id, receipts.livemode, receipts.receipt_id)
                 AND refunds.payment_id = receipts.payment_id
@@ -66,18 +74,23 @@ _BOOKS_AGREE = f"""
                coalesce(sum(amount_minor) FILTER (WHERE account = 'customer:stranded'), 0)
                    AS stranded,
                coalesce(sum(amount_minor) FILTER (WHERE account = 'refund:in_flight'), 0)
-                   AS in_flight
+                   AS in_flight,
+               coalesce(sum(amount_minor) FILTER (WHERE account = 'refund:due'), 0) AS due,
+               coalesce(sum(amount_minor) FILTER (WHERE account = 'credit_note:due'), 0)
+                   AS note_due,
+               coalesce(sum(amount_minor) FILTER (WHERE account = 'dispute:withheld'), 0)
+                   AS withheld
         FROM postings WHERE {_MINE} AND payment_id IS NOT NULL GROUP BY payment_id
     )
     SELECT payment_id AS object_id,
-           format('receipts say clearing %s unapplied %s reported %s stranded %s in flight %s, '
-                  'the ledger says %s %s %s %s %s', said.clearing, said.unapplied, said.reported,
-                  said.stranded, said.in_flight, booked.clearing, booked.unapplied,
-                  booked.reported, booked.stranded, booked.in_flight) AS detail
+           format('receipts say %s, the ledger says %s', row_to_json(said), row_to_json(booked))
+               AS detail
     FROM said FULL JOIN booked USING (payment_id)
-    WHERE (said.clearing, said.unapplied, said.reported, said.stranded, said.in_flight)
+    WHERE (said.clearing, said.unapplied, said.reported, said.stranded, said.in_flight, said.due,
+           said.note_due, said.withheld)
           IS DISTINCT FROM
-          (booked.clearing, booked.unapplied, booked.reported, booked.stranded, booked.in_flight)
+          (booked.clearing, booked.unapplied, booked.reported, booked.stranded, booked.in_flight,
+           booked.due, booked.note_due, booked.withheld)
 """
 
 _GIVEN_BACK = """
@@ -138,7 +151,8 @@ _ADDS_UP = f"""
                   reported_minor, stranded_minor, refunded_minor) AS detail
     FROM receipts WHERE {_MINE} AND (
         least(reported_minor, stranded_minor, refunded_minor, disputed_minor) < 0
-        OR reported_minor + stranded_minor + refunded_minor > collected_minor)
+        OR reported_minor + stranded_minor + refunded_minor + disputed_minor + refund_due_minor
+            + note_due_minor > collected_minor)
 """
 
 _STATE_FITS_MONEY = f"""
@@ -152,7 +166,8 @@ _STATE_FITS_MONEY = f"""
             = (p.stripe_account_id, p.livemode, p.payment_id) AND kind = 'charge'
             AND outcome IN ('started', 'accepted', 'no_answer', 'needs_customer')) AS unresolved
     CROSS JOIN LATERAL (
-        SELECT coalesce(sum(collected_minor - reported_minor - stranded_minor - refunded_minor), 0)
+        SELECT coalesce(sum(collected_minor - reported_minor - stranded_minor - refunded_minor
+                            - disputed_minor - refund_due_minor - note_due_minor), 0)
             AS held FROM receipts r
         WHERE (r.stripe_account_id, r.livemode, r.payment_id)
             = (p.stripe_account_id, p.livemode, p.payment_id) AND NOT failed) AS money
@@ -165,7 +180,7 @@ _STATE_FITS_MONEY = f"""
 _COLLECTED_ONCE = f"""
     SELECT payment_id AS object_id, count(*) || ' receipts kept as collected' AS detail
     FROM receipts WHERE {_MINE} AND NOT failed AND source = 'attempt'
-        AND collected_minor > stranded_minor + refunded_minor
+        AND collected_minor > stranded_minor + refunded_minor + disputed_minor
     GROUP BY payment_id HAVING count(*) > 1
 """
 

@@ -11,9 +11,10 @@ from sqlalchemy import Insert, Update, bindparam, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from twintill.domain.outcomes import DeclineKind, Finality
-from twintill.domain.payment import Attempt, Outcome, Payment, Receipt, Refund
+from twintill.domain.payment import Attempt, Outcome, Payment, Receipt, Refund, RefundOf
 from twintill.ids import Scope
 from twintill.money import Money
+from twintill.store import money_back_rows
 from twintill.store.scoped import key, of, whose
 from twintill.store.tables import attempts, receipts
 
@@ -42,6 +43,7 @@ async def write(db: AsyncConnection, scope: Scope, before: Payment, after: Payme
     await _write_each(db, scope, after, _ATTEMPTS, before.attempts, tried)
     await _write_each(db, scope, after, _RECEIPTS, before.receipts, after.receipts)
     await _write_each(db, scope, after, _REFUNDS, before.refunds, given_back)
+    await money_back_rows.write(db, scope, before, after)
 
 
 Hanging = TypeVar("Hanging", Attempt, Refund, Receipt)
@@ -112,6 +114,7 @@ def _refund(row: Any) -> Refund:
         reference=row.reference,
         idempotency_key=row.idempotency_key,
         first_sent_at=row.first_sent_at,
+        of=RefundOf(row.refund_of or RefundOf.STRANDED),
         sealed_body=row.sealed_body or b"",
         sendings=row.sendings,
         asked=row.asked,
@@ -136,6 +139,11 @@ def _receipt(row: Any) -> Receipt:
         reported_minor=row.reported_minor,
         stranded_minor=row.stranded_minor,
         refunded_minor=row.refunded_minor,
+        disputed_minor=row.disputed_minor,
+        refund_due_minor=row.refund_due_minor,
+        note_due_minor=row.note_due_minor,
+        withheld_minor=row.withheld_minor,
+        loss_minor=row.loss_minor,
         failed=row.failed,
     )
 
@@ -198,6 +206,7 @@ def _refund_identity(payment: Payment, refund: Refund) -> dict[str, Any]:
         "kind": REFUND,
         "n": refund.n,
         "receipt_id": refund.receipt_id,
+        "refund_of": refund.of,
         "processor": refund.processor,
         "processor_account_id": refund.processor_account_id,
         "amount_minor": refund.amount.minor,
@@ -240,6 +249,11 @@ def _receipt_columns(receipt: Receipt) -> dict[str, Any]:
         "reported_minor": receipt.reported_minor,
         "stranded_minor": receipt.stranded_minor,
         "refunded_minor": receipt.refunded_minor,
+        "disputed_minor": receipt.disputed_minor,
+        "refund_due_minor": receipt.refund_due_minor,
+        "note_due_minor": receipt.note_due_minor,
+        "withheld_minor": receipt.withheld_minor,
+        "loss_minor": receipt.loss_minor,
         "failed": receipt.failed,
     }
 

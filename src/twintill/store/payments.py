@@ -17,9 +17,10 @@ from twintill.domain.payment import Payment, Reason, State
 from twintill.domain.policy import AtEnd
 from twintill.errors import NotFoundError
 from twintill.ids import Scope
-from twintill.store import ledger, money_rows
+from twintill.store import ledger, money_back_rows, money_rows
 from twintill.store.clock import NOW
 from twintill.store.doorbell import Bell, Kind, enqueue
+from twintill.store.money_back_rows import ASKS, NOTES
 from twintill.store.scoped import key, of, whose
 from twintill.store.tables import customers, payment_history, payments
 from twintill.store.usable import ITS_CUSTOMER, OVERRIDES, USABLE, usable
@@ -179,11 +180,14 @@ async def _with_money(db: AsyncConnection, scope: Scope, row: Any) -> Payment:
         attempts=tried,
         receipts=received,
         refunds=given_back,
+        compare_at=row.compare_at,
+        asks=money_back_rows.asks(row.asks),
+        notes=money_back_rows.notes(row.notes),
     )
 
 
 _READ = (
-    select(payments, OVERRIDES, USABLE)
+    select(payments, OVERRIDES, USABLE, ASKS, NOTES)
     .join_from(payments, customers, ITS_CUSTOMER)
     .where(whose(payments), payments.c.payment_id == bindparam("id"))
 )
@@ -217,4 +221,5 @@ def _payment_columns(payment: Payment) -> dict[str, Any]:
         "unreadable": payment.unreadable,
         "refund_agreed": payment.refund_agreed,
         "closing": payment.closing,
+        "compare_at": payment.compare_at,
     }

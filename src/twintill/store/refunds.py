@@ -3,7 +3,7 @@
 from datetime import timedelta
 from typing import Any
 
-from sqlalchemy import func, or_, select, text
+from sqlalchemy import exists, func, or_, select, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from twintill.domain.caps import GivenBack
@@ -12,7 +12,7 @@ from twintill.store.attempts import Found
 from twintill.store.clock import NOW
 from twintill.store.money_rows import REFUND
 from twintill.store.scoped import mine
-from twintill.store.tables import attempts, receipts
+from twintill.store.tables import attempts, receipts, refund_asks
 
 _HOUR, _DAY = timedelta(hours=1), timedelta(days=1)
 # Two workers must not both find room for the last refund below a cap.
@@ -36,6 +36,7 @@ async def given_back(db: AsyncConnection, scope: Scope, currency: str) -> GivenB
             a.currency == currency,
             a.outcome.not_in(("declined", "not_sent")),
             a.sendings > 0,
+            ~_asked_for(),
             a.first_sent_at > NOW - _DAY,
         )
     )
@@ -76,6 +77,14 @@ async def find(
     )
     row = rows.one_or_none()
     return None if row is None else Found(row.attempt_id, row.payment_id)
+
+
+def _asked_for() -> Any:
+    """What a person asked for is no automatic refund."""
+    same = [
+        refund_asks.c[k] == attempts.c[k] for k in ("stripe_account_id", "livemode", "attempt_id")
+    ]
+    return exists().where(*same)
 
 
 def _names(reference: str | None, refund_id: str | None) -> list[tuple[Any, str | None]]:

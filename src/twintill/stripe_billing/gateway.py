@@ -12,6 +12,7 @@ from twintill.stripe_billing.connection import (
     RETRIES,
     connect,
 )
+from twintill.stripe_billing.credit_notes import CreditNotes
 from twintill.stripe_billing.customers import Customers
 from twintill.stripe_billing.invoice_lists import InvoiceLists
 from twintill.stripe_billing.invoices import Invoices
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class Gateway(Invoices, InvoiceLists, Customers, Subscriptions):
+class Gateway(Invoices, InvoiceLists, CreditNotes, Customers, Subscriptions):
     """One per event loop, made at start-up by `open_gateway`; every failure is a StripeError.
 
     Amounts are in minor units, currencies upper-case, keys (idempotency) the caller's.

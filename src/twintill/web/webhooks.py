@@ -35,7 +35,7 @@ router = APIRouter(tags=["webhooks"])
 @router.post("/webhooks/stripe", status_code=200, response_class=Response)
 async def take_from_stripe(request: Request, doors: TheDoors) -> Response:
     """Stripe's events: set this address as a webhook endpoint, with every event whose name begins
-    with `invoice.` or `customer.subscription.`, and `customer.deleted`."""
+    with `invoice.`, `credit_note.` or `customer.subscription.`, and `customer.deleted`."""
     body, headers = await request.body(), _headers(request)
 
     def verify(now: datetime) -> None:

@@ -30,11 +30,13 @@ from twintill.store.tables.mirror import (
 from twintill.store.tables.money import (
     UNRESOLVED,
     attempts,
+    credit_notes,
     ledger_transactions,
     payment_history,
     payments,
     postings,
     receipts,
+    refund_asks,
 )
 from twintill.store.tables.pace import stripe_lanes, stripe_reads
 
@@ -45,6 +47,7 @@ __all__ = [
     "attempts",
     "brakes",
     "checkouts",
+    "credit_notes",
     "customers",
     "deliveries",
     "duties",
@@ -60,6 +63,7 @@ __all__ = [
     "payments",
     "postings",
     "receipts",
+    "refund_asks",
     "stripe_accounts",
     "stripe_lanes",
     "stripe_reads",

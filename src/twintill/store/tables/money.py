@@ -52,6 +52,7 @@ payments = Table(
     words("closing", null=True),
     count("history_seq"),
     time("due_at"),
+    time("compare_at"),
     time("created_at", null=False),
     *work_columns(),
     primary_key("payment_id"),
@@ -98,6 +99,7 @@ attempts = Table(
     Column("n", Integer, nullable=False),
     words("payment_method_id", null=True),
     words("receipt_id", null=True),
+    words("refund_of", null=True),
     words("processor"),
     words("processor_account_id"),
     minor("amount_minor"),
@@ -125,6 +127,7 @@ attempts = Table(
     unique("processor_account_id", "idempotency_key"),
     belongs_to("payments", "payment_id"),
     CheckConstraint("kind IN ('charge', 'refund')", name="kind"),
+    CheckConstraint("refund_of IN ('stranded', 'reported')", name="refund_of"),
     CheckConstraint("amount_minor > 0", name="amount"),
     CheckConstraint(
         "outcome IN ('started', 'approved', 'accepted', 'declined', 'needs_customer', "
@@ -180,6 +183,10 @@ receipts = Table(
     minor("refunded_minor", default="0"),
     minor("disputed_minor", default="0"),
     minor("settled_minor", default="0"),
+    minor("refund_due_minor", default="0"),
+    minor("note_due_minor", default="0"),
+    minor("withheld_minor", default="0"),
+    minor("loss_minor", default="0"),
     flag("failed", "false"),
     time("collected_at", null=False),
     primary_key("receipt_id"),
@@ -188,15 +195,75 @@ receipts = Table(
     CheckConstraint("source IN ('attempt', 'hand', 'transfer')", name="source"),
     CheckConstraint(
         "collected_minor > 0 AND reported_minor >= 0 AND stranded_minor >= 0 AND "
-        "refunded_minor >= 0 AND disputed_minor >= 0 AND settled_minor >= 0",
+        "refunded_minor >= 0 AND disputed_minor >= 0 AND settled_minor >= 0 AND loss_minor >= 0",
         name="nothing_negative",
     ),
     CheckConstraint(
-        "reported_minor + stranded_minor + refunded_minor <= collected_minor",
+        "reported_minor + stranded_minor + refunded_minor + disputed_minor + refund_due_minor "
+        "+ note_due_minor <= collected_minor",
         name="not_more_than_collected",
     ),
     Index("ix_receipts_payment", "stripe_account_id", "livemode", "payment_id"),
     Index("ix_receipts_collected", "collected_at"),
+)
+
+refund_asks = Table(
+    "refund_asks",
+    metadata,
+    *scope_columns(),
+    words("refund_ask_id"),
+    words("payment_id"),
+    words("receipt_id"),
+    minor("amount_minor"),
+    words("why"),
+    words("asked_by"),
+    time("asked_at", null=False),
+    words("state"),
+    words("attempt_id", null=True),
+    primary_key("refund_ask_id"),
+    belongs_to("payments", "payment_id"),
+    CheckConstraint("amount_minor > 0", name="amount"),
+    CheckConstraint("state IN ('wanted', 'under_way', 'done', 'refused')", name="state"),
+    Index("ix_refund_asks_payment", "stripe_account_id", "livemode", "payment_id"),
+    Index("ix_refund_asks_asked", "stripe_account_id", "livemode", "asked_at", "refund_ask_id"),
+)
+
+credit_notes = Table(
+    "credit_notes",
+    metadata,
+    *scope_columns(),
+    words("note_id"),
+    words("payment_id"),
+    Column("n", Integer, nullable=False),
+    words("purpose"),
+    minor("amount_minor"),
+    minor("out_of_band_minor"),
+    words("state"),
+    words("credit_note_id", null=True),
+    words("detail", null=True),
+    time("started_at", null=False),
+    primary_key("note_id"),
+    belongs_to("payments", "payment_id"),
+    CheckConstraint("amount_minor > 0 AND out_of_band_minor >= 0", name="amount"),
+    CheckConstraint("purpose IN ('given_back', 'rest', 'foreign')", name="purpose"),
+    CheckConstraint("state IN ('started', 'made', 'refused')", name="state"),
+    Index(
+        "uq_credit_notes_started",
+        "stripe_account_id",
+        "livemode",
+        "payment_id",
+        unique=True,
+        postgresql_where=text("state = 'started'"),
+    ),
+    Index(
+        "uq_credit_notes_stripe",
+        "stripe_account_id",
+        "livemode",
+        "credit_note_id",
+        unique=True,
+        postgresql_where=text("credit_note_id IS NOT NULL"),
+    ),
+    Index("ix_credit_notes_payment", "stripe_account_id", "livemode", "payment_id"),
 )
 
 ledger_transactions = Table(

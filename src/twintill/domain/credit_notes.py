@@ -1,0 +1,225 @@
+"""Stripe's credit notes, and comparing them with refunds: what each fact means. Pure.
+
+A credit note made out of band lowers what we reported. What it stands for is taken in this order:
+a debit that failed, a lost dispute, a refund that was given; what is left over is owed to the
+customer, and goes back through the processor.
+
+What somebody else did on one side is acted on after a pause: Stripe's guide tells people to do
+both by hand.
+"""
+
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import datetime
+from typing import assert_never
+
+from twintill.domain import ledger
+from twintill.domain.afterwards import rest_or_go_on, to_note_minor
+from twintill.domain.decision import Decision, Notice, parked
+from twintill.domain.ledger import LedgerTransaction
+from twintill.domain.money_back import CreditNote, NoteFor, NoteState, SeenNote
+from twintill.domain.payment import Payment, Reason, Receipt
+from twintill.domain.policy import Policy
+from twintill.domain.refunds import seen_there
+from twintill.domain.return_facts import (
+    MoneyBackTold,
+    NoteMade,
+    NoteRefused,
+    NoteStarted,
+    SidesSeen,
+)
+
+NoteFact = MoneyBackTold | SidesSeen | NoteStarted | NoteMade | NoteRefused
+
+
+def note_told(payment: Payment, fact: NoteFact, policy: Policy, now: datetime) -> Decision:
+    """Raises nothing: what fits nowhere is noted, what contradicts is for a person."""
+    match fact:
+        case MoneyBackTold():
+            return _told(payment, policy, now)
+        case SidesSeen():
+            return _sides_seen(payment, fact, policy, now)
+        case NoteStarted():
+            return _started(payment, fact, now)
+        case NoteMade():
+            return _made(payment, fact, now)
+        case NoteRefused():
+            return _refused(payment, fact)
+    assert_never(fact)
+
+
+def _told(payment: Payment, policy: Policy, now: datetime) -> Decision:
+    """Compare in a while: whoever did one side by hand may be doing the other."""
+    if not any(r.reported_minor or r.unapplied_minor for r in payment.receipts):
+        return Decision(payment, note="no money that was reported")
+    if payment.compare_at is not None:
+        return Decision(payment, note="to be compared already")
+    payment = replace(payment, compare_at=now + policy.pair_pause)
+    if payment.unapplied_minor or payment.unresolved_refund or payment.parked_why is not None:
+        return Decision(payment)
+    return Decision(rest_or_go_on(payment, now))
+
+
+def _sides_seen(payment: Payment, fact: SidesSeen, policy: Policy, now: datetime) -> Decision:
+    """Book what is new on either side; then only the difference is left to be done."""
+    if not payment.told_minor:
+        return Decision(payment, note="no money that was reported")
+    postings: list[LedgerTransaction] = []
+    notices: list[Notice] = []
+    strangers = False
+    for seen in fact.notes:
+        payment, posted, wrong = _note_seen(payment, seen, now)
+        postings += posted
+        strangers = strangers or (bool(posted) and payment.notes[-1].purpose is NoteFor.FOREIGN)
+        payment = _contradicted(payment, wrong, notices)
+    for refund in fact.refunds:
+        known = len(payment.refunds)
+        decision = seen_there(payment, refund, now)
+        payment = decision.payment
+        postings += decision.postings
+        notices += decision.notices
+        strangers = strangers or len(payment.refunds) > known
+    payment = replace(payment, compare_at=_compare_again(payment, policy, now, strangers=strangers))
+    if payment.unapplied_minor == 0:
+        payment = rest_or_go_on(payment, now)
+    return Decision(payment, postings=tuple(postings), notices=tuple(dict.fromkeys(notices)))
+
+
+def _compare_again(
+    payment: Payment, policy: Policy, now: datetime, *, strangers: bool
+) -> datetime | None:
+    """The pause begins when the first side is told or seen."""
+    if payment.unresolved_refund is not None:
+        return payment.compare_at  # what is listed may be that one
+    if payment.compare_at is None:
+        return now + policy.pair_pause if strangers else None
+    return payment.compare_at if now < payment.compare_at else None
+
+
+def _note_seen(
+    payment: Payment, seen: SeenNote, now: datetime
+) -> tuple[Payment, list[LedgerTransaction], str | None]:
+    """A note of Stripe's list: known, ours whose answer was lost, or somebody else's."""
+    if seen.void or any(n.credit_note_id == seen.credit_note_id for n in payment.notes):
+        return payment, [], None
+    ours = next((n for n in payment.notes if n.id == seen.our_id), None)
+    note = ours or CreditNote(
+        id=seen.our_id or seen.credit_note_id,
+        n=0,
+        purpose=NoteFor.FOREIGN,
+        amount_minor=seen.amount_minor,
+        out_of_band_minor=seen.out_of_band_minor,
+        started_at=now,
+    )
+    note = replace(
+        note,
+        state=NoteState.MADE,
+        credit_note_id=seen.credit_note_id,
+        out_of_band_minor=seen.out_of_band_minor,
+    )
+    return _book(payment, note)
+
+
+def _started(payment: Payment, fact: NoteStarted, now: datetime) -> Decision:
+    """May it be made? One that was begun is made again under its own key, with its own amount."""
+    begun = payment.started_note
+    if payment.parked_why is not None or payment.compare_at is not None:
+        return Decision(payment, note="parked, or to be compared first")
+    if begun is not None and begun.id == fact.note_id:
+        return Decision(replace(payment, next_look_at=now), make_note=begun)
+    if begun is not None or fact.n != payment.next_note_n:
+        return Decision(payment, note="prepared for something older")
+    if payment.unresolved_refund is not None or fact.amount_minor != to_note_minor(payment):
+        return Decision(payment, note="another amount by now")
+    note = CreditNote(
+        fact.note_id, fact.n, NoteFor.GIVEN_BACK, fact.amount_minor, fact.amount_minor, now
+    )
+    payment = replace(payment, notes=(*payment.notes, note), next_look_at=now, unreadable=0)
+    return Decision(payment, make_note=note)
+
+
+def _made(payment: Payment, fact: NoteMade, now: datetime) -> Decision:
+    note = next((n for n in payment.notes if n.id == fact.note_id), None)
+    if note is None or note.state is NoteState.MADE:
+        return Decision(payment, note="made already")
+    made = replace(
+        note,
+        state=NoteState.MADE,
+        credit_note_id=fact.credit_note_id,
+        out_of_band_minor=fact.out_of_band_minor,
+    )
+    payment, postings, wrong = _book(payment, made)
+    if payment.reason is Reason.CREDIT_NOTE_REFUSED:
+        payment = replace(payment, parked_why=None)
+    notices: list[Notice] = []
+    payment = _contradicted(payment, wrong, notices)
+    return Decision(rest_or_go_on(payment, now), postings=tuple(postings), notices=tuple(notices))
+
+
+def _refused(payment: Payment, fact: NoteRefused) -> Decision:
+    note = next((n for n in payment.notes if n.id == fact.note_id), None)
+    if note is None or note.state is not NoteState.STARTED:
+        return Decision(payment, note=f"answered already: {fact.detail}")
+    refused = replace(note, state=NoteState.REFUSED, detail=fact.detail)
+    payment = replace(_with_note(payment, refused), reason=Reason.CREDIT_NOTE_REFUSED)
+    why = f"Stripe does not take the credit note of {note.amount_minor}: {fact.detail}"
+    return Decision(parked(payment, why), notices=(Notice.NEEDS_PERSON,))
+
+
+def _book(
+    payment: Payment, note: CreditNote
+) -> tuple[Payment, list[LedgerTransaction], str | None]:
+    """The note, what it takes off each receipt, and what is wrong with it."""
+    receipts = {r.id: r for r in payment.receipts}
+    taken: Counter[tuple[str, str]] = Counter()
+    left_minor = note.out_of_band_minor
+    for against, most in _PARTS:
+        for receipt in tuple(receipts.values()):
+            part_minor = min(left_minor, most(receipt))
+            if part_minor > 0:
+                left_minor -= part_minor
+                taken[receipt.id, against] += part_minor
+                receipts[receipt.id] = _credit(receipt, against, part_minor)
+    postings = [
+        ledger.credited(note.id, receipts[receipt_id], minor, against)
+        for (receipt_id, against), minor in taken.items()
+    ]
+    payment = replace(_with_note(payment, note), receipts=tuple(receipts.values()))
+    if not left_minor:
+        return payment, postings, None
+    wrong = (
+        f"credit note {note.credit_note_id} takes {note.out_of_band_minor} off out of band, "
+        f"{left_minor} more than was reported: compare by hand"
+    )
+    return payment, postings, wrong
+
+
+# What a note stands for, and at most how much of a receipt that is; in this order.
+_PARTS: tuple[tuple[str, Callable[[Receipt], int]], ...] = (
+    (ledger.FAILED, lambda r: r.reported_minor if r.failed else 0),
+    (ledger.NOTE_DUE, lambda r: 0 if r.failed else min(-r.note_due_minor, r.reported_minor)),
+    (ledger.REFUND_DUE, lambda r: 0 if r.failed else min(-r.refund_due_minor, r.reported_minor)),
+    (ledger.REFUND_DUE, lambda r: 0 if r.failed else r.reported_minor),
+)
+
+
+def _credit(receipt: Receipt, against: str, minor: int) -> Receipt:
+    receipt = replace(receipt, reported_minor=receipt.reported_minor - minor)
+    if against == ledger.NOTE_DUE:
+        return replace(receipt, note_due_minor=receipt.note_due_minor + minor)
+    if against == ledger.REFUND_DUE:
+        return replace(receipt, refund_due_minor=receipt.refund_due_minor + minor)
+    return receipt
+
+
+def _with_note(payment: Payment, note: CreditNote) -> Payment:
+    others = tuple(n for n in payment.notes if n.id != note.id)
+    return replace(payment, notes=(*others, note))
+
+
+def _contradicted(payment: Payment, wrong: str | None, notices: list[Notice]) -> Payment:
+    if wrong is None:
+        return payment
+    notices.append(Notice.NEEDS_PERSON)
+    return parked(payment, payment.parked_why or wrong)

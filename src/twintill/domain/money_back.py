@@ -1,0 +1,66 @@
+"""What takes reported money back: who asked for a refund, and Stripe's credit notes, as values."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+
+
+class AskState(StrEnum):
+    WANTED = "wanted"  # nothing was sent yet
+    UNDER_WAY = "under_way"
+    DONE = "done"
+    REFUSED = "refused"
+
+
+@dataclass(frozen=True, slots=True)
+class RefundAsk:
+    """Somebody asked, through us, that so much of a receipt is given back (minor units)."""
+
+    id: str
+    receipt_id: str
+    amount_minor: int
+    why: str
+    by: str
+    asked_at: datetime
+    state: AskState = AskState.WANTED
+    refund_id: str | None = None  # the request that is, or was, made for it
+
+
+class NoteFor(StrEnum):
+    """Why we made a credit note; FOREIGN: somebody else did."""
+
+    GIVEN_BACK = "given_back"  # of what left us after the report: out of band
+    REST = "rest"  # of a partial payment: what is not paid on this invoice
+    FOREIGN = "foreign"
+
+
+class NoteState(StrEnum):
+    STARTED = "started"  # intent committed: it may exist in Stripe
+    MADE = "made"
+    REFUSED = "refused"
+
+
+@dataclass(frozen=True, slots=True)
+class CreditNote:
+    """One of Stripe's credit notes about this invoice (minor units of the payment's currency)."""
+
+    id: str
+    n: int  # of ours, from 1; 0: not ours
+    purpose: NoteFor
+    amount_minor: int
+    out_of_band_minor: int  # how much of it lowers what we reported
+    started_at: datetime
+    state: NoteState = NoteState.STARTED
+    credit_note_id: str | None = None
+    detail: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class SeenNote:
+    """A credit note in Stripe's list; `our_id`: the row that its metadata names."""
+
+    credit_note_id: str
+    our_id: str | None
+    amount_minor: int
+    out_of_band_minor: int
+    void: bool = False

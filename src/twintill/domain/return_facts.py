@@ -1,0 +1,72 @@
+"""Facts about money that goes back after the report: on either side, asked for or by hand."""
+
+from dataclasses import dataclass
+
+from twintill.domain.money_back import SeenNote
+from twintill.money import Money
+
+
+@dataclass(frozen=True, slots=True)
+class RefundAsked:
+    """Somebody wants so much of a reported receipt to go back to the customer."""
+
+    ask_id: str
+    receipt_id: str
+    amount_minor: int
+    why: str
+    by: str
+
+
+@dataclass(frozen=True, slots=True)
+class RefundSeenThere:
+    """The processor's list shows a refund of the charge that we did not ask for."""
+
+    receipt_id: str
+    processor_refund_id: str
+    amount: Money
+    n: int
+    refund_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class MoneyBackTold:
+    """One side tells of a refund, or of a credit note, that we did not make: a hint to compare."""
+
+    what: str
+
+
+@dataclass(frozen=True, slots=True)
+class SidesSeen:
+    """Stripe's credit notes of the invoice, and what the processors gave back of its receipts.
+
+    `refunds`: those that we neither asked for nor know.
+    """
+
+    notes: tuple[SeenNote, ...]
+    refunds: tuple[RefundSeenThere, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class NoteStarted:
+    """A credit note for what left us after the report is about to be made (minor units)."""
+
+    note_id: str
+    n: int
+    amount_minor: int
+
+
+@dataclass(frozen=True, slots=True)
+class NoteMade:
+    """Stripe's answer to it."""
+
+    note_id: str
+    credit_note_id: str
+    out_of_band_minor: int
+
+
+@dataclass(frozen=True, slots=True)
+class NoteRefused:
+    """Stripe does not take it, in a readable answer, or its preview is not what we need."""
+
+    note_id: str
+    detail: str

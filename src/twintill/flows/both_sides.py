@@ -1,0 +1,116 @@
+"""Both sides of money that goes back: Stripe's credit notes, and the processors' refunds.
+
+Before anything is given back or credited, both are listed; what is new is learned first, so that
+nothing is done twice that somebody did by hand.
+"""
+
+from twintill import ids
+from twintill.domain.afterwards import to_note_minor
+from twintill.domain.facts import LookFailed
+from twintill.domain.money_back import CreditNote, SeenNote
+from twintill.domain.outcomes import Declined
+from twintill.domain.payment import Attempt, Receipt
+from twintill.domain.return_facts import (
+    NoteMade,
+    NoteRefused,
+    NoteStarted,
+    RefundSeenThere,
+    SidesSeen,
+)
+from twintill.errors import StripeRefused
+from twintill.flows import refund_lists
+from twintill.flows.looking import Looking
+
+_KIND = "refund"
+
+
+async def compare(looking: Looking) -> None:
+    """Learn what is new on either side; nothing new is news as well."""
+    seen = await see(looking)
+    if seen is not None:
+        await looking.learn(seen)
+
+
+async def see(looking: Looking) -> SidesSeen | None:
+    """What we do not know yet of both sides; None: one could not be read, and that is learned."""
+    known = {n.credit_note_id for n in looking.payment.notes}
+    listed = await looking.means.stripe.list_credit_notes(looking.payment.invoice_id)
+    notes = tuple(n for n in listed if n.credit_note_id not in known and not n.void)
+    refunds: tuple[RefundSeenThere, ...] = ()
+    for receipt in looking.payment.receipts:
+        attempt = next((a for a in looking.payment.attempts if a.id == receipt.attempt_id), None)
+        if attempt is None:
+            continue
+        found = await _unknown(looking, receipt, attempt, len(refunds))
+        if isinstance(found, str):
+            await looking.learn(LookFailed(found))
+            return None
+        refunds += found
+    return SidesSeen(notes, refunds)
+
+
+async def credit(looking: Looking) -> None:
+    """Make the credit note for what has left us: listed, begun in our books, previewed, made."""
+    seen = await see(looking)
+    if seen is None:
+        return
+    if seen.notes or seen.refunds:
+        await looking.learn(seen)
+        return
+    async with looking.means.database.begin() as db:
+        decision = await looking.learn_return_start(db, _draft(looking))
+    if decision is not None and decision.make_note is not None:
+        await _make(looking, decision.make_note)
+
+
+async def _make(looking: Looking, note: CreditNote) -> None:
+    stripe, invoice_id = looking.means.stripe, looking.payment.invoice_id
+    try:
+        split = await stripe.preview_credit_note(invoice_id, note.amount_minor)
+        if split.post_payment_minor != note.amount_minor:
+            why = f"{split.pre_payment_minor} of it would fall on what is still due"
+            await looking.learn(NoteRefused(note.id, why))
+            return
+        made = await stripe.create_credit_note(
+            invoice_id,
+            note.amount_minor,
+            out_of_band_minor=note.out_of_band_minor,
+            note_id=note.id,
+        )
+    except StripeRefused as refused:
+        await looking.learn(NoteRefused(note.id, str(refused)))
+        return
+    await looking.learn(_made(note, made))
+
+
+def _made(note: CreditNote, made: SeenNote) -> NoteMade:
+    return NoteMade(note.id, made.credit_note_id, made.out_of_band_minor)
+
+
+def _draft(looking: Looking) -> NoteStarted:
+    """One that was begun before is made under its own name, with its own amount."""
+    payment, begun = looking.payment, looking.payment.started_note
+    if begun is not None:
+        return NoteStarted(begun.id, begun.n, begun.amount_minor)
+    n = payment.next_note_n
+    note_id = ids.derived_id("note", looking.lease.scope, payment.invoice_id, n)
+    return NoteStarted(note_id, n, to_note_minor(payment))
+
+
+async def _unknown(
+    looking: Looking, receipt: Receipt, attempt: Attempt, already: int
+) -> tuple[RefundSeenThere, ...] | str:
+    """The charge's refunds over there that we neither asked for nor know, under our next names."""
+    payment, scope = looking.payment, looking.lease.scope
+    listed = await refund_lists.listed(looking, attempt)
+    if isinstance(listed, str):
+        return listed
+    strangers: list[RefundSeenThere] = []
+    for seen in listed:
+        if isinstance(seen.outcome, Declined) or refund_lists.known(payment, seen):
+            continue
+        n = payment.next_refund_n + already + len(strangers)
+        row = ids.attempt_id(scope, payment.invoice_id, _KIND, n)
+        fact = RefundSeenThere(receipt.id, seen.processor_refund_id, seen.amount, n, row)
+        strangers.append(fact)
+    return tuple(strangers)

@@ -1,0 +1,74 @@
+"""Asking for a refund: the rules are checked under the payment's lock, then a worker does it."""
+
+from dataclasses import dataclass
+
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from twintill.domain.money_back import RefundAsk
+from twintill.domain.payment import Payment
+from twintill.domain.refund_asks import Refused, choose
+from twintill.domain.return_facts import RefundAsked
+from twintill.errors import BadRequest, ConflictError, SettingsError
+from twintill.flows.learn import learn_within
+from twintill.flows.means import Means
+from twintill.ids import Scope
+from twintill.money import Money
+from twintill.processors import Refunds
+from twintill.store import payments
+
+
+@dataclass(frozen=True, slots=True)
+class Wish:
+    """What somebody wants to go back to the customer; `amount` None: all that is left."""
+
+    payment_id: str
+    why: str
+    by: str
+    amount: Money | None = None
+
+
+async def ask(means: Means, scope: Scope, ask_id: str, wish: Wish) -> RefundAsk:
+    """Commit the wish; repeated under the same id it answers what was asked for before.
+
+    The processor gives it back first, then the credit note is made in Stripe. Raises NotFoundError,
+    BadRequest (another currency) and ConflictError, with the rule that forbids it.
+    """
+    async with means.database.begin() as db:
+        return await ask_within(db, means, scope, ask_id, wish)
+
+
+async def ask_within(
+    db: AsyncConnection, means: Means, scope: Scope, ask_id: str, wish: Wish
+) -> RefundAsk:
+    """The same, in the caller's transaction."""
+    payment = (await payments.lock(db, scope, wish.payment_id)).payment
+    known = next((a for a in payment.asks if a.id == ask_id), None)
+    if known is not None:
+        return known
+    if wish.amount is not None and wish.amount.currency != payment.currency:
+        raise BadRequest(
+            f"{payment.id} is in {payment.currency.lower()}, not in "
+            f"{wish.amount.currency.lower()}.",
+            code="currency_differs",
+            param="currency",
+        )
+    chosen = choose(payment, wish.amount.minor if wish.amount else None)
+    if isinstance(chosen, Refused):
+        raise ConflictError(f"Not refunded: {chosen.why}.", code=chosen.code, param="payment")
+    receipt, amount_minor = chosen
+    _require_refunds(means, payment, receipt.attempt_id)
+    fact = RefundAsked(ask_id, receipt.id, amount_minor, wish.why, wish.by)
+    decision = await learn_within(db, means, scope, payment.id, fact, actor=wish.by)
+    return next(a for a in decision.payment.asks if a.id == ask_id)
+
+
+def _require_refunds(means: Means, payment: Payment, attempt_id: str | None) -> None:
+    attempt = next(a for a in payment.attempts if a.id == attempt_id)
+    try:
+        processor = means.processor(attempt.processor, attempt.processor_account_id)
+    except SettingsError as error:
+        raise ConflictError(str(error), code="processor_unknown", param="payment") from None
+    if not isinstance(processor, Refunds):
+        name = processor.capabilities.display_name
+        why = f"{name} takes no refunds by its API: give it back there, Twintill follows it."
+        raise ConflictError(why, code="no_refunds_by_api", param="payment")
