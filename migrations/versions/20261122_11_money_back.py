@@ -1,14 +1,14 @@
 """Money back after the report: who asked for refunds, credit notes, and what stands between them.
 
 Revision ID: 20261122_11
-Revises: 20261122_13
+Revises: 20261122_12
 """
 
 import sqlalchemy as sa
 from alembic import op
 
 revision = "20261122_11"
-down_revision = "20261122_13"
+down_revision = "20261122_12"
 branch_labels = None
 depends_on = None
 
