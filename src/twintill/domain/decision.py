@@ -4,6 +4,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import StrEnum
 
+from twintill.domain.follow_on import FollowOn
 from twintill.domain.ledger import LedgerTransaction
 from twintill.domain.money_back import CreditNote
 from twintill.domain.payment import UNANSWERED, Attempt, Payment, Reason, Refund, State
@@ -47,6 +48,7 @@ class Decision:
     give_back: Refund | None = None  # only the caller who holds this may ask for it, once
     conclude: Exhausted | AtEnd | None = None  # only the caller who holds this may do it in Stripe
     make_note: CreditNote | None = None  # only the caller who holds this may make it in Stripe
+    follow_on: FollowOn | None = None  # an operation, begun in the same commit
 
     @property
     def goes_on(self) -> bool:

@@ -14,6 +14,7 @@ ACCESS_WITHDRAWN = "access.withdrawn"
 SUBSCRIPTION_CANCELED = "subscription.canceled"
 METHOD_REVOKED = "method.revoked"
 METHOD_EXPIRING = "method.expiring"
+FOLLOWED_ON = "payment.followed_on"
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,6 +161,22 @@ _PAYMENTS = (
         state="stranded",
         reason="invoice_void",
         reported=0,
+    ),
+    EventType(
+        FOLLOWED_ON,
+        "What it could not collect was invoiced anew (its debit was returned after the report, or "
+        "only a part was paid): `followed_by` is the payment that goes on with it.",
+        {
+            "id": "pay_1f7f6a0c9f0f5c7d8f1b2a3c4d5e6f70",
+            "object": "payment",
+            "invoice": "in_1PgafmB7WZ01zgkW6dKueIc5",
+            "customer": "cus_QXg1o8vcGmoR32",
+            "why": "failed_late",
+            "amount": 4900,
+            "currency": "eur",
+            "followed_by": "pay_2c7f6a0c9f0f5c7d8f1b2a3c4d5e6f71",
+            "followed_by_invoice": "in_1PgbgnB7WZ01zgkWq3Xn8Tsa",
+        },
     ),
     _payment("refunded", "Money of this payment was given back.", state="refunded", reported=0),
     _payment("disputed", "The customer disputes it at the bank or the processor."),

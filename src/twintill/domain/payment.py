@@ -252,6 +252,7 @@ class Payment:
     closing: AtEnd | None = None  # not collected any more: what is done in Stripe instead
     methods: tuple[Usable, ...] = ()  # the customer's, as read with the row; preferred first
     overrides: Mapping[str, Any] | None = None  # what the customer's policy has otherwise
+    continues: str | None = None  # the payment whose rest, or whose failed debit, it collects
     attempts: tuple[Attempt, ...] = ()
     receipts: tuple[Receipt, ...] = ()
     refunds: tuple[Refund, ...] = ()

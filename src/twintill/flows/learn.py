@@ -15,11 +15,13 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from twintill.domain.decide import decide
 from twintill.domain.decision import Decision
 from twintill.domain.facts import Fact
+from twintill.domain.follow_on import KIND as FOLLOW_ON
+from twintill.domain.follow_on import READ, FollowOn
 from twintill.domain.overrides import overlay
 from twintill.domain.payment import Payment, Reason, State
 from twintill.flows import brakes
 from twintill.flows.means import Means
-from twintill.ids import Scope
+from twintill.ids import Scope, derived_id
 from twintill.store import operations, outgoing, payments
 
 # Never into the history: sealed bytes are noise there, and pages with tokens in their address.
@@ -59,12 +61,35 @@ async def learn_within(
         actor=actor,
     )
     await brakes.trip_at_once(db, scope, locked.payment, fact, decision.payment)
+    if decision.follow_on is not None:
+        await follow(db, scope, decision.payment, decision.follow_on)
     if _moved(locked.payment, decision.payment):
         await operations.ring_for_payment(db, scope, payment_id)
     if means.tells_app:
         for notice in decision.notices:
             await outgoing.add_payment_event(db, scope, notice, decision.payment)
     return decision
+
+
+async def follow(db: AsyncConnection, scope: Scope, payment: Payment, order: FollowOn) -> None:
+    """Begin the operation that invoices it anew; twice for one cause is once."""
+    data = {
+        "payment_id": payment.id,
+        "invoice_id": payment.invoice_id,
+        "amount_minor": order.amount_minor,
+        "currency": payment.currency,
+        "why": order.why,
+        "try_at": order.try_at and order.try_at.isoformat(),
+    }
+    await operations.add(
+        db,
+        scope,
+        operation_id=derived_id("op", scope, FOLLOW_ON, payment.id, order.cause),
+        kind=FOLLOW_ON,
+        customer_id=payment.customer_id,
+        step=READ,
+        data=data,
+    )
 
 
 # On the way to somewhere: nobody waits for these.

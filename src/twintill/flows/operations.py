@@ -9,6 +9,7 @@ from collections.abc import Mapping
 import structlog
 from sqlalchemy.exc import SQLAlchemyError
 
+from twintill.domain import follow_on as follow_ons
 from twintill.domain.policy import pause_after
 from twintill.errors import (
     ProcessorRefused,
@@ -20,7 +21,7 @@ from twintill.errors import (
     StripeUnreadable,
     VaultError,
 )
-from twintill.flows import drop_tokens, methods, signup
+from twintill.flows import drop_tokens, follow_on, methods, signup
 from twintill.flows.means import Means
 from twintill.flows.operating import Operating, Walk
 from twintill.ids import Scope
@@ -34,6 +35,7 @@ _KINDS: Mapping[str, Mapping[str, Walk]] = {
     methods.REPLACE: methods.REPLACE_STEPS,
     methods.REMOVE: methods.REMOVE_STEPS,
     drop_tokens.KIND: drop_tokens.STEPS,
+    follow_ons.KIND: follow_on.STEPS,
 }
 
 _LATER = (StripeUnreadable, StripeThrottled, StripeForbidden, ProcessorUnreachable)

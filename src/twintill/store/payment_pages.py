@@ -7,6 +7,7 @@ from typing import Any
 from sqlalchemy import ColumnElement, FromClause, case, func, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from twintill.domain.follow_on import KIND as FOLLOW_ON
 from twintill.domain.payment import State
 from twintill.errors import NotFoundError
 from twintill.ids import Scope
@@ -15,6 +16,7 @@ from twintill.store.scoped import mine
 from twintill.store.tables import (
     attempts,
     ledger_transactions,
+    operations,
     payment_history,
     payments,
     postings,
@@ -53,6 +55,7 @@ class WholePayment:
     receipts: list[Any]
     history: list[Any]
     postings: list[Any]
+    follow_ons: list[Any]
 
 
 async def list_payments(
@@ -114,6 +117,7 @@ async def read_whole(db: AsyncConnection, scope: Scope, payment_id: str) -> Whol
         await _rows(db, scope, receipts, payment_id, r.collected_at, r.receipt_id),
         await _rows(db, scope, payment_history, payment_id, h.seq),
         await _postings(db, scope, payment_id),
+        await _follow_ons(db, scope, payment_id, found[0].customer_id),
     )
 
 
@@ -126,6 +130,20 @@ async def _rows(
 ) -> list[Any]:
     query = select(table).where(mine(table, scope), table.c.payment_id == payment_id)
     return list(await db.execute(query.order_by(*order)))
+
+
+async def _follow_ons(
+    db: AsyncConnection, scope: Scope, payment_id: str, customer_id: str
+) -> list[Any]:
+    """The operations that invoice a part of it anew, oldest first."""
+    c = operations.c
+    query = select(operations).where(
+        mine(operations, scope),
+        c.customer_id == customer_id,
+        c.kind == FOLLOW_ON,
+        c.data["payment_id"].astext == payment_id,
+    )
+    return list(await db.execute(query.order_by(c.created_at, c.operation_id)))
 
 
 async def _postings(db: AsyncConnection, scope: Scope, payment_id: str) -> list[Any]:

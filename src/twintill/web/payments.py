@@ -27,6 +27,7 @@ from twintill.web.pagination import CreatedRange, ListShape, ThePage, as_list, s
 from twintill.web.shapes import (
     AttemptShape,
     DunningShape,
+    FollowOnShape,
     HistoryShape,
     LedgerTransactionShape,
     PaymentShape,
@@ -94,6 +95,8 @@ def _whole(whole: WholePayment, dunning: DunningShape) -> WholePaymentShape:
         history=[_fact(row) for row in whole.history],
         ledger=_ledger(whole.postings),
         dunning=dunning,
+        continues=whole.payment.continues,
+        followed_by=[_follow_on(row) for row in whole.follow_ons],
     )
 
 
@@ -173,6 +176,18 @@ def _fact(row: Any) -> HistoryShape:
         reason_after=row.reason_after,
         attempt=row.attempt_id,
         actor=row.actor,
+    )
+
+
+def _follow_on(row: Any) -> FollowOnShape:
+    return FollowOnShape(
+        id=row.operation_id,
+        why=row.data["why"],
+        amount=row.data["amount_minor"],
+        currency=row.data["currency"].lower(),
+        invoice=row.data.get("new_invoice_id"),
+        payment=row.data.get("new_payment_id"),
+        needs_person=row.parked_why if row.parked_at else None,
     )
 
 

@@ -172,6 +172,19 @@ class DunningShape(BaseModel):
     methods: list[MethodTriesShape] = Field(description="In the order in which they are tried.")
 
 
+class FollowOnShape(BaseModel):
+    """A one-off invoice that collects what this one could not."""
+
+    id: str = Field(description="The operation that makes it.")
+    object: Literal["follow_on"] = "follow_on"
+    why: str = Field(description="failed_late: the debit was returned; rest: of a partial payment.")
+    amount: Minor
+    currency: str
+    invoice: str | None = Field(description="In Stripe, as soon as it is made.")
+    payment: str | None
+    needs_person: str | None
+
+
 class WholePaymentShape(PaymentShape):
     """A payment with everything that happened to it, oldest first."""
 
@@ -180,3 +193,5 @@ class WholePaymentShape(PaymentShape):
     history: list[HistoryShape]
     ledger: list[LedgerTransactionShape]
     dunning: DunningShape
+    continues: str | None = Field(description="The payment whose rest, or whose failure, it is.")
+    followed_by: list[FollowOnShape]

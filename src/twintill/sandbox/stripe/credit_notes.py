@@ -190,7 +190,8 @@ def _lines_of_amount(world: World, invoice: Json, amount: int) -> list[Json]:
     tax = (amount * total_tax * 2 + invoice["total"]) // (2 * invoice["total"] or 1)
     line = _blank_line(world, amount - tax, "Credit")
     if taxes:
-        line["taxes"] = [{**snapshot(taxes[0]), "amount": tax, "taxable_amount": amount - tax}]
+        net = {"amount": tax, "taxable_amount": amount - tax, "tax_behavior": "exclusive"}
+        line["taxes"] = [{**snapshot(taxes[0]), **net}]
     first = world.lines[invoice["id"]]
     if len(first) == 1:
         line["type"], line["invoice_line_item"] = "invoice_line_item", first[0]["id"]

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from twintill.sandbox.stripe.events import emit, listens
 from twintill.sandbox.stripe.invoice_shape import Terms, blank_invoice
 from twintill.sandbox.stripe.lines import item_line
-from twintill.sandbox.stripe.tax import locate, rate_for, tax_on
+from twintill.sandbox.stripe.tax import Rate, locate, rate_for, tax_on, tax_within
 from twintill.sandbox.stripe.world import Json, Moment, World, list_object, snapshot
 
 EMBEDDED_LINES = 10
@@ -115,10 +115,12 @@ def compute(world: World, invoice: Json, lines: list[Json], customer: Json) -> N
     """Subtotal, tax, total and what is due after the customer's credit balance."""
     taxes = _tax_lines(world, invoice, lines, customer)
     subtotal = sum(line["amount"] for line in lines)
-    invoice["subtotal"] = invoice["subtotal_excluding_tax"] = subtotal
-    invoice["total_excluding_tax"] = subtotal
+    invoice["subtotal"] = subtotal
     invoice["total_taxes"] = taxes
-    invoice["total"] = subtotal + sum(tax["amount"] for tax in taxes)
+    added = sum(tax["amount"] for tax in taxes if tax["tax_behavior"] == "exclusive")
+    invoice["total"] = subtotal + added
+    invoice["total_excluding_tax"] = invoice["total"] - sum(tax["amount"] for tax in taxes)
+    invoice["subtotal_excluding_tax"] = invoice["total_excluding_tax"]
     invoice["starting_balance"] = _usable_balance(customer, invoice["currency"])
     invoice["amount_due"] = max(0, invoice["total"] + invoice["starting_balance"])
     invoice["amount_remaining"] = invoice["amount_due"] - invoice["amount_paid"]
@@ -150,28 +152,35 @@ def _tax_lines(world: World, invoice: Json, lines: list[Json], customer: Json) -
     if location is None:
         return []
     rate = rate_for(customer, location)
-    taxes = [_tax(tax_on(line["amount"], rate), line["amount"], rate.id, rate.reason)
-             for line in lines]  # fmt: skip
-    if not rate.basis_points or not taxes:
+    if not rate.basis_points or not lines:
         return []
-    for line, tax in zip(lines, taxes, strict=True):
-        line["taxes"] = [tax]
-    return [
-        _tax(
-            sum(tax["amount"] for tax in taxes),
-            sum(line["amount"] for line in lines),
-            rate.id,
-            rate.reason,
-        )
-    ]
+    for line in lines:
+        line["taxes"] = [_tax_of(world, line, rate)]
+    taxes = [line["taxes"][0] for line in lines]
+    behaviors = sorted({tax["tax_behavior"] for tax in taxes})
+    return [_summed([t for t in taxes if t["tax_behavior"] == b], rate, b) for b in behaviors]
 
 
-def _tax(amount_minor: int, taxable_minor: int, rate_id: str, reason: str) -> Json:
+def _tax_of(world: World, line: Json, rate: Rate) -> Json:
+    """Of an inclusive item it is a part of the amount, else it comes on top."""
+    item = ((line["parent"] or {}).get("invoice_item_details") or {}).get("invoice_item")
+    if world.tax_behaviors.get(item or "") == "inclusive":
+        tax_minor = tax_within(line["amount"], rate)
+        return _tax(tax_minor, line["amount"] - tax_minor, rate, "inclusive")
+    return _tax(tax_on(line["amount"], rate), line["amount"], rate, "exclusive")
+
+
+def _summed(taxes: list[Json], rate: Rate, behavior: str) -> Json:
+    amount_minor = sum(tax["amount"] for tax in taxes)
+    return _tax(amount_minor, sum(tax["taxable_amount"] for tax in taxes), rate, behavior)
+
+
+def _tax(amount_minor: int, taxable_minor: int, rate: Rate, behavior: str) -> Json:
     return {
         "amount": amount_minor,
-        "tax_behavior": "exclusive",
-        "tax_rate_details": {"tax_rate": rate_id},
-        "taxability_reason": reason,
+        "tax_behavior": behavior,
+        "tax_rate_details": {"tax_rate": rate.id},
+        "taxability_reason": rate.reason,
         "taxable_amount": taxable_minor,
         "type": "tax_rate_details",
     }

@@ -64,6 +64,7 @@ def create_item(world: World, call: Call) -> Json:
         raise invalid(f"The invoice is in {invoice['currency']}.", param="currency")
     item = new_item(world, customer["id"], currency, moment.at)
     _apply(item, params, price)
+    world.tax_behaviors[item["id"]] = params.get("tax_behavior", "exclusive")
     if subscription_id:
         details = {"subscription": subscription_id}
         item["parent"] = {"subscription_details": details, "type": "subscription_details"}
@@ -205,7 +206,14 @@ ROUTES = [
         "POST",
         "/v1/invoiceitems",
         create_item,
-        {**_SPEC, "currency": "str", "customer!": "str", "invoice": "str", "subscription": "str"},
+        {
+            **_SPEC,
+            "currency": "str",
+            "customer!": "str",
+            "invoice": "str",
+            "subscription": "str",
+            "tax_behavior": ("exclusive", "inclusive", "unspecified"),
+        },
     ),
     Route(
         "GET",

@@ -13,7 +13,7 @@ from twintill.sandbox.stripe.world import World
 FORMAT = 1
 _PLAIN = (
     "tables", "lines", "credit_note_lines", "ip_addresses", "secrets", "deleted",
-    "created_events",
+    "created_events", "tax_behaviors",
 )  # fmt: skip
 _INDEXES = ("subscriptions_of", "invoices_of", "payments_of")
 
@@ -42,7 +42,7 @@ def load(world: World, path: Path) -> None:
     if content.get("format") != FORMAT:
         raise ValueError(f"{path} was not written by this version of the sandbox")
     for name in _PLAIN:
-        getattr(world, name).update(content[name])
+        getattr(world, name).update(content.get(name, {}))
     for name in _INDEXES:
         getattr(world, name).update(content[name])
     world.fixed_finalization.update(content["fixed_finalization"])

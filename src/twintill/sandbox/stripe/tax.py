@@ -83,6 +83,13 @@ def tax_on(amount_minor: int, rate: Rate) -> int:
     return rounded if amount_minor >= 0 else -rounded
 
 
+def tax_within(amount_minor: int, rate: Rate) -> int:
+    """Inclusive tax: how much of a gross amount it is, rounded half away from zero."""
+    whole = 10000 + rate.basis_points
+    rounded = (abs(amount_minor) * rate.basis_points * 2 + whole) // (2 * whole)
+    return rounded if amount_minor >= 0 else -rounded
+
+
 def _place_of(ip_address: str | None) -> Json | None:
     if not ip_address:
         return None

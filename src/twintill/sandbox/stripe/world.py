@@ -59,6 +59,8 @@ class World:
     credit_note_lines: dict[str, list[Json]] = field(default_factory=dict)
     ip_addresses: dict[str, str] = field(default_factory=dict)
     secrets: dict[str, str] = field(default_factory=dict)
+    tax_behaviors: dict[str, str] = field(default_factory=dict)
+    """Of invoice items: what Stripe shows of it only on prices."""
     deleted: dict[str, str] = field(default_factory=dict)
     # Who belongs to whom, oldest first.
     subscriptions_of: dict[str, list[str]] = field(default_factory=lambda: defaultdict(list))
