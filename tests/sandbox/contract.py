@@ -7,10 +7,11 @@ an older one as Stripe published it, which is stricter about the names of parame
 
 from __future__ import annotations
 
+import bisect
 import functools
 import json
 import re
-from collections.abc import Awaitable, Callable, Iterator, MutableMapping
+from collections.abc import Awaitable, Callable, Hashable, Iterator, MutableMapping
 from pathlib import Path
 from typing import Any
 
@@ -124,6 +125,8 @@ class _Description:
             for path, operations in raw["paths"].items()
         ]
         self._validators: dict[tuple[str, ...], OAS31Validator] = {}
+        self._matters = _Matters(self._document)
+        self._passed: set[tuple[tuple[str, ...], Hashable]] = set()
 
     def find(self, method: str, path: str) -> tuple[str, str] | None:
         """The operation's path template and method; a literal path goes before a pattern."""
@@ -141,6 +144,16 @@ class _Description:
         return operation
 
     def errors_of(self, key: tuple[str, ...], value: Any) -> list[str]:
+        """What is shaped like something that passed is not looked at again: it takes its time."""
+        shape = self._matters.shape(value)
+        if (key, shape) in self._passed:
+            return []
+        errors = self._errors_of(key, value)
+        if not errors:
+            self._passed.add((key, shape))
+        return errors
+
+    def _errors_of(self, key: tuple[str, ...], value: Any) -> list[str]:
         validator = self._validators.get(key)
         if validator is None:
             validator = OAS31Validator(self._schema(key), registry=self._registry)
@@ -157,6 +170,40 @@ class _Description:
         answer: Json = operation["responses"]["200" if key[0] == "ok" else "default"]
         schema: Json = answer["content"]["application/json"]["schema"]
         return schema
+
+
+class _Matters:
+    """What of a value its schemas tell apart: everything but which free text or number it is."""
+
+    def __init__(self, document: Json) -> None:
+        found: dict[str, list[Any]] = {}
+        for keyword, rule in _rules(document):
+            found.setdefault(keyword, []).append(rule)
+        assert not found.keys() & {"minLength", "minimum", "maximum", "minItems", "maxItems"}
+        self._words = {word for words in found["enum"] for word in words}
+        self._lengths = sorted(set(found.get("maxLength", ())))
+        self._patterns = sorted(set(found.get("pattern", ())))
+
+    def shape(self, value: Any) -> Hashable:
+        if isinstance(value, dict):
+            return tuple(sorted((key, self.shape(inner)) for key, inner in value.items()))
+        if isinstance(value, list):
+            return frozenset(map(self.shape, value))
+        if not isinstance(value, str):
+            return value if isinstance(value, bool | None) else type(value).__name__
+        if value in self._words:
+            return f"={value}"
+        fits = [pattern for pattern in self._patterns if re.search(pattern, value)]
+        return f"text {bisect.bisect_left(self._lengths, len(value))} {fits}"
+
+
+def _rules(node: Any) -> Iterator[tuple[str, Any]]:
+    """Every keyword of every schema, with its rule; what is a table is a property of that name."""
+    if isinstance(node, dict):
+        yield from ((k, rule) for k, rule in node.items() if not isinstance(rule, dict))
+    for inner in node.values() if isinstance(node, dict) else node:
+        if isinstance(inner, dict | list):
+            yield from _rules(inner)
 
 
 @functools.cache

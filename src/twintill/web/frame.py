@@ -58,7 +58,7 @@ def create_app(
         redirect_slashes=False,
     )
     for router in (*routes.ROUTERS, webhooks.router, health.router, docs_page.router):
-        app.include_router(router)
+        app.router.routes.extend(router.routes)  # as they are: including would make each anew
     for kind in (TwintillError, RequestValidationError, HTTPException):
         app.add_exception_handler(kind, _answer_error)
     app.add_middleware(Frame, body_deadline_s=body_deadline_s)
