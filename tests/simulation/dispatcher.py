@@ -4,7 +4,6 @@ import asyncio
 import random
 from datetime import datetime
 
-from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from tests.simulation.faults import Network
@@ -16,7 +15,7 @@ from twintill.store.doorbell import Bell, Kind, read_bell
 _SWEPT = tuple(kind for kind in work.ALL if kind.kind is not Kind.DUTY)
 # All bells, and for each kind when the sweep would ring next: due for a while, not held by
 # anybody, and not rung lately.
-_FETCH = text(
+_FETCH = (
     "WITH taken AS (DELETE FROM pgqueuer RETURNING entrypoint, payload) "
     "SELECT entrypoint, payload, NULL::timestamptz AS at, twintill_now() AS now FROM taken"
     + "".join(
@@ -82,7 +81,7 @@ class Dispatcher:
 
     async def _fetch(self, db: AsyncConnection) -> bool:
         """Take what was rung; whether the sweep had to ring for more."""
-        rows = (await db.execute(_FETCH)).all()
+        rows = (await db.exec_driver_sql(_FETCH)).all()
         bells = [read_bell(r.entrypoint, bytes(r.payload)) for r in rows if r.payload is not None]
         for bell in sorted(bells):
             self._hand_out(bell)
