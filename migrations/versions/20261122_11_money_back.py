@@ -50,7 +50,7 @@ def _asks() -> None:
         sa.Column("amount_minor", sa.BigInteger(), nullable=False),
         sa.Column("why", sa.Text(), nullable=False),
         sa.Column("asked_by", sa.Text(), nullable=False),
-        sa.Column("asked_at", sa.TIMESTAMP(timezone=True), nullable=False),
+        sa.Column("created_at", sa.TIMESTAMP(timezone=True), nullable=False),
         sa.Column("state", sa.Text(), nullable=False),
         sa.Column("attempt_id", sa.Text(), nullable=True),
         sa.CheckConstraint("amount_minor > 0", name=op.f("ck_refund_asks_amount")),
@@ -62,7 +62,9 @@ def _asks() -> None:
     )
     scope = ["stripe_account_id", "livemode"]
     op.create_index("ix_refund_asks_payment", "refund_asks", [*scope, "payment_id"])
-    op.create_index("ix_refund_asks_asked", "refund_asks", [*scope, "asked_at", "refund_ask_id"])
+    op.create_index(
+        "ix_refund_asks_created", "refund_asks", [*scope, "created_at", "refund_ask_id"]
+    )
 
 
 def _notes() -> None:

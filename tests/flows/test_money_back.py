@@ -16,7 +16,6 @@ from twintill.flows import money_back
 from twintill.flows.learn import learn
 from twintill.flows.money_back import Wish
 from twintill.ids import payment_id
-from twintill.money import Money
 
 GRACE = timedelta(minutes=10, seconds=1)
 
@@ -28,8 +27,7 @@ async def reported(world: World, method: str = "card_ok") -> str:
 
 
 async def ask(world: World, invoice_id: str, minor: int | None = None, name: str = "rfd_1") -> Any:
-    amount = None if minor is None else Money(minor, "EUR")
-    wish = Wish(payment_id(SCOPE, invoice_id), "not used", "person:ada", amount)
+    wish = Wish(payment_id(SCOPE, invoice_id), "not used", "person:ada", minor, "EUR")
     return await money_back.ask(world.means, SCOPE, name, wish)
 
 
@@ -100,7 +98,7 @@ async def test_what_is_refused_changes_nothing(world: World, minor: int, code: s
 
 async def test_another_currency_is_refused(world: World) -> None:
     invoice_id = await reported(world)
-    wish = Wish(payment_id(SCOPE, invoice_id), "why", "ada", Money(100, "USD"))
+    wish = Wish(payment_id(SCOPE, invoice_id), "why", "ada", 100, "USD")
     with pytest.raises(BadRequest, match="is in eur"):
         await money_back.ask(world.means, SCOPE, "rfd_1", wish)
 

@@ -121,7 +121,7 @@ FALSE_BOOKS: dict[str, tuple[tuple[str, ...], set[str]]] = {
     ),
     "withheld by a dispute that is over": (
         (_post(("dispute:withheld", 5), ("loss", -5)),),
-        {"nothing_left"},
+        {"books_agree", "nothing_left"},
     ),
     "a report that the ledger does not know of": (
         (

@@ -8,6 +8,7 @@ import typer
 from twintill.cli import customers, duties, inbox, keys, payments, sandbox
 from twintill.cli.brakes import brakes, pause, resume
 from twintill.cli.recover import recover
+from twintill.cli.refund import refund
 from twintill.cli.resolve import resolve
 from twintill.cli.unpark import unpark
 from twintill.cli.verify import verify
@@ -35,6 +36,7 @@ app.add_typer(payments.app, name="payments")
 app.add_typer(customers.app, name="customers")
 app.command()(verify)
 app.command()(resolve)
+app.command()(refund)
 app.command()(unpark)
 app.command()(brakes)
 app.command()(pause)

@@ -8,7 +8,7 @@ from twintill import ids
 from twintill.domain.afterwards import to_note_minor
 from twintill.domain.facts import LookFailed
 from twintill.domain.money_back import CreditNote, SeenNote
-from twintill.domain.outcomes import Declined
+from twintill.domain.outcomes import Declined, NotSent, NotSentReason
 from twintill.domain.payment import Attempt, Receipt
 from twintill.domain.return_facts import (
     NoteMade,
@@ -47,6 +47,19 @@ async def see(looking: Looking) -> SidesSeen | None:
             return None
         refunds += found
     return SidesSeen(notes, refunds)
+
+
+async def cannot_be_credited(looking: Looking, amount_minor: int) -> NotSent | None:
+    """Why Stripe would refuse a credit note of so much; None: it would take it."""
+    invoice_id = looking.payment.invoice_id
+    try:
+        split = await looking.means.stripe.preview_credit_note(invoice_id, amount_minor)
+    except StripeRefused as refused:
+        return NotSent(NotSentReason.CONFIG, f"Stripe would not credit it: {refused}")
+    if split.post_payment_minor != amount_minor:
+        why = f"{split.pre_payment_minor} of it would fall on what is still due in Stripe"
+        return NotSent(NotSentReason.CONFIG, why)
+    return None
 
 
 async def credit(looking: Looking) -> None:

@@ -12,19 +12,20 @@ from twintill.errors import BadRequest, ConflictError, SettingsError
 from twintill.flows.learn import learn_within
 from twintill.flows.means import Means
 from twintill.ids import Scope
-from twintill.money import Money
+from twintill.money import Money, is_expressible
 from twintill.processors import Refunds
 from twintill.store import payments
 
 
 @dataclass(frozen=True, slots=True)
 class Wish:
-    """What somebody wants to go back to the customer; `amount` None: all that is left."""
+    """What somebody wants to go back to the customer, in minor units; None: all that is left."""
 
     payment_id: str
     why: str
     by: str
-    amount: Money | None = None
+    amount_minor: int | None = None
+    currency: str | None = None  # must be the payment's
 
 
 async def ask(means: Means, scope: Scope, ask_id: str, wish: Wish) -> RefundAsk:
@@ -45,14 +46,8 @@ async def ask_within(
     known = next((a for a in payment.asks if a.id == ask_id), None)
     if known is not None:
         return known
-    if wish.amount is not None and wish.amount.currency != payment.currency:
-        raise BadRequest(
-            f"{payment.id} is in {payment.currency.lower()}, not in "
-            f"{wish.amount.currency.lower()}.",
-            code="currency_differs",
-            param="currency",
-        )
-    chosen = choose(payment, wish.amount.minor if wish.amount else None)
+    _require_the_same_money(payment, wish)
+    chosen = choose(payment, wish.amount_minor)
     if isinstance(chosen, Refused):
         raise ConflictError(f"Not refunded: {chosen.why}.", code=chosen.code, param="payment")
     receipt, amount_minor = chosen
@@ -60,6 +55,20 @@ async def ask_within(
     fact = RefundAsked(ask_id, receipt.id, amount_minor, wish.why, wish.by)
     decision = await learn_within(db, means, scope, payment.id, fact, actor=wish.by)
     return next(a for a in decision.payment.asks if a.id == ask_id)
+
+
+def _require_the_same_money(payment: Payment, wish: Wish) -> None:
+    if wish.currency not in (None, payment.currency):
+        raise BadRequest(
+            f"{payment.id} is in {payment.currency.lower()}, not in {str(wish.currency).lower()}.",
+            code="currency_differs",
+            param="currency",
+        )
+    amount = None if wish.amount_minor is None else Money(wish.amount_minor, payment.currency)
+    if amount is not None and not is_expressible(amount):
+        raise BadRequest(
+            f"{amount} is no amount that Stripe can credit.", code="amount_invalid", param="amount"
+        )
 
 
 def _require_refunds(means: Means, payment: Payment, attempt_id: str | None) -> None:

@@ -70,9 +70,12 @@ async def _give(
     reported: bool = False,
     ask: RefundAsk | None = None,
 ) -> None:
-    ask_id = None if ask is None else ask.id
     started, prepared = _draft(looking, receipt, attempt, amount_minor)
-    started = replace(started, reported=reported, ask_id=ask_id)
+    if ask is not None:
+        # What Stripe would not credit afterwards is not given back at all.
+        why = await both_sides.cannot_be_credited(looking, amount_minor)
+        started = replace(started, ask_id=ask.id, refused=why or started.refused)
+    started = replace(started, reported=reported)
     async with looking.means.database.begin() as db:
         # The payment first: whoever trips a brake holds his payment already.
         if not await work.keep(db, PAYMENTS, looking.lease):

@@ -28,7 +28,7 @@ def _of_the_payment(table: Table, order: str) -> Any:
     )
 
 
-ASKS: Any = _of_the_payment(refund_asks, "x.asked_at, x.refund_ask_id").label("asks")
+ASKS: Any = _of_the_payment(refund_asks, "x.created_at, x.refund_ask_id").label("asks")
 NOTES: Any = _of_the_payment(credit_notes, "x.started_at, x.note_id").label("notes")
 
 
@@ -41,7 +41,7 @@ def asks(found: list[dict[str, Any]]) -> tuple[RefundAsk, ...]:
             amount_minor=row["amount_minor"],
             why=row["why"],
             by=row["asked_by"],
-            asked_at=datetime.fromisoformat(row["asked_at"]),
+            asked_at=datetime.fromisoformat(row["created_at"]),
             state=AskState(row["state"]),
             refund_id=row["attempt_id"],
         )
@@ -95,7 +95,7 @@ def _ask(scope: Scope, payment: Payment, ask: RefundAsk) -> dict[str, Any]:
         "amount_minor": ask.amount_minor,
         "why": ask.why,
         "asked_by": ask.by,
-        "asked_at": ask.asked_at,
+        "created_at": ask.asked_at,
         "state": ask.state,
         "attempt_id": ask.refund_id,
     }

@@ -11,10 +11,12 @@ from twintill.domain.follow_on import KIND as FOLLOW_ON
 from twintill.domain.payment import State
 from twintill.errors import NotFoundError
 from twintill.ids import Scope
+from twintill.store import refund_pages
 from twintill.store.listing import Created, Page, read_page
 from twintill.store.scoped import mine
 from twintill.store.tables import (
     attempts,
+    credit_notes,
     ledger_transactions,
     operations,
     payment_history,
@@ -56,6 +58,8 @@ class WholePayment:
     history: list[Any]
     postings: list[Any]
     follow_ons: list[Any]
+    refunds: list[Any]  # that were asked for
+    notes: list[Any]  # Stripe's credit notes
 
 
 async def list_payments(
@@ -109,7 +113,7 @@ async def read_whole(db: AsyncConnection, scope: Scope, payment_id: str) -> Whol
     if not found:
         raise NotFoundError(f"No such payment: {payment_id}", param="payment")
     amounts = await amounts_of(db, scope, [payment_id])
-    a, r, h = attempts.c, receipts.c, payment_history.c
+    a, r, h, n = attempts.c, receipts.c, payment_history.c, credit_notes.c
     return WholePayment(
         found[0],
         amounts.get(payment_id, Amounts()),
@@ -118,6 +122,8 @@ async def read_whole(db: AsyncConnection, scope: Scope, payment_id: str) -> Whol
         await _rows(db, scope, payment_history, payment_id, h.seq),
         await _postings(db, scope, payment_id),
         await _follow_ons(db, scope, payment_id, found[0].customer_id),
+        await refund_pages.of_payment(db, scope, payment_id),
+        await _rows(db, scope, credit_notes, payment_id, n.started_at, n.note_id),
     )
 
 

@@ -26,6 +26,7 @@ from twintill.web.dunning import dunning_shape
 from twintill.web.pagination import CreatedRange, ListShape, ThePage, as_list, seconds
 from twintill.web.shapes import (
     AttemptShape,
+    CreditNoteShape,
     DunningShape,
     FollowOnShape,
     HistoryShape,
@@ -33,6 +34,7 @@ from twintill.web.shapes import (
     PaymentShape,
     PostingShape,
     ReceiptShape,
+    RefundShape,
     WholePaymentShape,
 )
 
@@ -97,6 +99,38 @@ def _whole(whole: WholePayment, dunning: DunningShape) -> WholePaymentShape:
         dunning=dunning,
         continues=whole.payment.continues,
         followed_by=[_follow_on(row) for row in whole.follow_ons],
+        refunds=[refund_shape(row) for row in whole.refunds],
+        credit_notes=[_note(row) for row in whole.notes],
+    )
+
+
+def _note(row: Any) -> CreditNoteShape:
+    return CreditNoteShape(
+        id=row.credit_note_id,
+        purpose=row.purpose,
+        state=row.state,
+        amount=row.amount_minor,
+        out_of_band_amount=row.out_of_band_minor,
+        detail=row.detail,
+        created=seconds(row.started_at) or 0,
+    )
+
+
+def refund_shape(row: Any) -> RefundShape:
+    """Of a row of `store.refund_pages`."""
+    return RefundShape(
+        id=row.refund_ask_id,
+        livemode=row.livemode,
+        payment=row.payment_id,
+        amount=row.amount_minor,
+        currency=row.currency.lower(),
+        state=row.state,
+        why=row.why,
+        asked_by=row.asked_by,
+        processor_refund=row.processor_payment_id,
+        outcome=row.outcome,
+        detail=row.detail,
+        created=seconds(row.created_at) or 0,
     )
 
 

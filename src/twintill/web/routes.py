@@ -9,6 +9,7 @@ from twintill.web import (
     inbox,
     invoices,
     payments,
+    refunds,
     resolving,
     signups,
 )
@@ -20,6 +21,7 @@ ROUTERS = (
     customer_policy.router,
     invoices.router,
     payments.router,
+    refunds.router,
     resolving.router,
     brakes.router,
     inbox.router,

@@ -59,7 +59,7 @@ class PaymentShape(BaseModel):
     reason: str | None = Field(description="Why it is in this state; for people.")
     needs_person: str | None = Field(description="Set when it is parked: what has to be decided.")
     collected: Minor
-    reported: Minor
+    reported: Minor = Field(description="What Stripe was told, less what credit notes took off.")
     stranded: Minor
     refunded: Minor
     limit: Minor | None = Field(description="The most that the customer agreed to, if asked.")
@@ -185,8 +185,45 @@ class FollowOnShape(BaseModel):
     needs_person: str | None
 
 
+class CreditNoteShape(BaseModel):
+    """A credit note about the payment's invoice, ours or somebody else's."""
+
+    id: str | None = Field(description="Stripe's; None: not made yet.")
+    object: Literal["credit_note"] = "credit_note"
+    purpose: str = Field(description="given_back, rest or foreign (not made by Twintill)")
+    state: str = Field(description="started, made or refused")
+    amount: Minor
+    out_of_band_amount: Minor = Field(description="How much of it lowers what was reported.")
+    detail: str | None = Field(description="Why Stripe refused it.")
+    created: Seconds
+
+
+class RefundShape(BaseModel):
+    """A refund that somebody asked for."""
+
+    id: str
+    object: Literal["refund"] = "refund"
+    livemode: bool
+    payment: str
+    amount: Minor
+    currency: str
+    state: str = Field(
+        description="wanted (not sent yet), under_way, done (the processor gave it back; Stripe's "
+        "credit note follows), or refused (by the processor, or because Stripe would not credit it)"
+    )
+    why: str
+    asked_by: str
+    processor_refund: str | None
+    outcome: str | None = Field(description="Of the request to the processor.")
+    detail: str | None
+    created: Seconds
+
+
 class WholePaymentShape(PaymentShape):
     """A payment with everything that happened to it, oldest first."""
+
+    refunds: list[RefundShape]
+    credit_notes: list[CreditNoteShape]
 
     attempts: list[AttemptShape]
     receipts: list[ReceiptShape]

@@ -217,7 +217,7 @@ refund_asks = Table(
     minor("amount_minor"),
     words("why"),
     words("asked_by"),
-    time("asked_at", null=False),
+    time("created_at", null=False),
     words("state"),
     words("attempt_id", null=True),
     primary_key("refund_ask_id"),
@@ -225,7 +225,7 @@ refund_asks = Table(
     CheckConstraint("amount_minor > 0", name="amount"),
     CheckConstraint("state IN ('wanted', 'under_way', 'done', 'refused')", name="state"),
     Index("ix_refund_asks_payment", "stripe_account_id", "livemode", "payment_id"),
-    Index("ix_refund_asks_asked", "stripe_account_id", "livemode", "asked_at", "refund_ask_id"),
+    Index("ix_refund_asks_created", "stripe_account_id", "livemode", "created_at", "refund_ask_id"),
 )
 
 credit_notes = Table(

@@ -1,0 +1,77 @@
+"""`twintill refund`: a person gives collected money back."""
+
+import asyncio
+import getpass
+from decimal import Decimal, InvalidOperation
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from twintill.ids import new_id
+from twintill.money import Money, stripe_exponent
+
+if TYPE_CHECKING:
+    from twintill.domain.money_back import RefundAsk
+    from twintill.settings import Settings
+
+Payment = Annotated[str, typer.Argument(help="pay_... or in_...")]
+Amount = Annotated[
+    str | None,
+    typer.Option(metavar="AMOUNT", help="With its currency, such as 12.50EUR. Else all of it."),
+]
+Why = Annotated[str, typer.Option(help="Kept in its history.")]
+
+
+def refund(payment_id: Payment, *, why: Why, amount: Amount = None) -> None:
+    """Give collected money back: at the processor first, then as a credit note in Stripe.
+
+    A worker does both; `twintill payments show pay_...` tells how far it is. Refused, with the
+    rule: more than is left, while another refund or a dispute has no end, while somebody does it
+    by hand, of a bank debit that may still fail.
+
+    Example: `twintill refund pay_4c1e... --amount 12.50EUR --why "ordered by mistake"`
+    """
+    from twintill.cli.embedded import with_database
+    from twintill.cli.logs import configure_logs
+    from twintill.settings import read_settings
+
+    money = None if amount is None else _read(amount)
+    given = read_settings()
+    configure_logs(given.log_level)
+    with with_database(given) as settings:
+        made, shown = asyncio.run(_ask(settings, payment_id, why, money))
+    print(f"{made.id}: {shown} of {payment_id} will be given back, and then credited in Stripe.")
+
+
+async def _ask(
+    settings: "Settings", payment_id: str, why: str, money: Money | None
+) -> "tuple[RefundAsk, Money]":
+    from twintill import ids
+    from twintill.app import open_means
+    from twintill.flows import money_back
+    from twintill.flows.money_back import Wish
+    from twintill.store import payments
+
+    async with open_means(settings, pool_size=2) as means:
+        if payment_id.startswith("in_"):
+            payment_id = ids.payment_id(means.scope, payment_id)
+        minor = None if money is None else money.minor
+        currency = None if money is None else money.currency
+        wish = Wish(payment_id, why, f"person:{getpass.getuser()}", minor, currency)
+        made = await money_back.ask(means, means.scope, new_id("rfd"), wish)
+        async with means.database.connect() as db:
+            payment = await payments.read(db, means.scope, payment_id)
+        return made, Money(made.amount_minor, payment.currency)
+
+
+def _read(text: str) -> Money:
+    """Raises BadParameter: nothing is guessed, and nothing rounded."""
+    number, currency = text[:-3].strip(), text[-3:].upper()
+    try:
+        exact = Decimal(number).scaleb(stripe_exponent(currency))
+        money = Money(int(exact), currency)
+    except (InvalidOperation, ValueError, OverflowError):
+        raise typer.BadParameter(f"--amount {text}: write it as 12.50EUR") from None
+    if exact != money.minor or money.minor <= 0:
+        raise typer.BadParameter(f"--amount {text}: not a whole number of minor units above zero")
+    return money
