@@ -1,20 +1,17 @@
 """A subscription ends in Stripe: its open invoices follow the setting; tokens go at last."""
 
 from collections.abc import AsyncIterator
-from dataclasses import replace
 from datetime import timedelta
 
 import pytest
 
 from tests.flows.events import deliver, stripe_events
-from tests.flows.signing_up import PATIENCE_S, finish, sign_up, work
-from tests.flows.world import SCOPE, World, running_world
+from tests.flows.leaving import cancel, renew, statuses, subscriber, with_policy
+from tests.flows.signing_up import PATIENCE_S, work
+from tests.flows.world import World, running_world
 from tests.postgres import Database
 from twintill.domain.payment import Reason, State
 from twintill.domain.policy import AtEnd
-from twintill.store import methods
-
-_ENDED = "customer.subscription.deleted"
 
 
 @pytest.fixture
@@ -24,40 +21,7 @@ async def world(database: Database) -> AsyncIterator[World]:
 
 
 def at_end(world: World, how: AtEnd) -> World:
-    policy = replace(world.means.policy, open_invoices_at_end=how)
-    return replace(world, means=replace(world.means, policy=policy))
-
-
-async def subscriber(world: World, method: str = "card_ok") -> tuple[str, str]:
-    """One paid subscription: (customer, subscription)."""
-    shown = await finish(world, await sign_up(world), "card_ok")
-    assert shown.checkout is not None
-    customer_id = shown.checkout.customer_id
-    if method != "card_ok":
-        await world.add_method(customer_id, method)
-    return customer_id, str(shown.checkout.subscription_id)
-
-
-async def renew(world: World) -> str:
-    """A month later, the next invoice is open and known: its id."""
-    await world.advance(timedelta(days=32))
-    await world.advance(timedelta(hours=2))
-    await deliver(world, await stripe_events(world, "invoice.finalized"))
-    await work(world)
-    events = await stripe_events(world, "invoice.finalized")
-    return str(events[-1]["data"]["object"]["id"])
-
-
-async def cancel(world: World, subscription_id: str) -> None:
-    await world.means.stripe.cancel_subscription(subscription_id)
-    await deliver(world, await stripe_events(world, _ENDED))
-    await work(world)
-
-
-async def statuses(world: World, customer_id: str) -> set[str]:
-    async with world.db() as db:
-        found = await methods.list_of_customer(db, SCOPE, customer_id, removed=True)
-    return {method.status for method in found}
+    return with_policy(world, open_invoices_at_end=how)
 
 
 @pytest.mark.parametrize(

@@ -3,6 +3,7 @@
 An adapter passes by subclassing these classes, and those for webhooks, with a `stage` of its own.
 """
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -22,7 +23,7 @@ from twintill.domain.outcomes import (
 )
 from twintill.errors import ProcessorError
 from twintill.money import Money
-from twintill.processors import SetupRequest, SetupStatus
+from twintill.processors import MethodStatus, SetupRequest, SetupStatus
 
 
 class ChargeContract:
@@ -345,6 +346,26 @@ class MethodContract:
         outcome = await stage.processor.charge(prepared(stage, order(method)))
         assert isinstance(outcome, Declined)
         assert outcome.kind is DeclineKind.REVOKED
+
+    async def test_a_method_is_shown_as_it_is(self, stage: Stage) -> None:
+        method = await stage.method("approved")
+        state = await stage.processor.get_method(method)
+        assert state.status is MethodStatus.ACTIVE
+        assert state.display
+        await stage.revoke_as_customer(method)
+        assert (await stage.processor.get_method(method)).status is MethodStatus.REVOKED
+        unknown = replace(method, token=f"{method.token}x")
+        assert (await stage.processor.get_method(unknown)).status is MethodStatus.GONE
+
+    async def test_no_answer_about_a_method_is_none(self, stage: Stage) -> None:
+        method = await stage.method("approved")
+        for code, body in ((404, "no such page"), (500, "{}"), (200, "<html>"), (200, "{}")):
+            await stage.break_line("status", code=code, body=body)
+            with pytest.raises(ProcessorError):
+                await stage.processor.get_method(method)
+        for there in (stage.unreachable(), stage.with_wrong_credentials()):
+            with pytest.raises(ProcessorError):
+                await there.get_method(method)
 
     async def test_a_broken_line_raises_and_never_counts_as_gone(self, stage: Stage) -> None:
         method = await stage.method("approved")

@@ -151,6 +151,8 @@ class Bank(httpx.AsyncBaseTransport):
             if path.endswith("/cancel") and path.startswith("/v1/charges/"):
                 charge = charging.cancel_charge(self.book, path.split("/")[3], self.now())
                 return 200, charge.to_json()
+            if path.startswith("/v1/methods/") and request.method == "GET":
+                return 200, self.book.method(path.rsplit("/", 1)[1]).to_json()
             if path.startswith("/v1/methods/"):
                 self.may_drop(self, self.book.methods[path.rsplit("/", 1)[1]])
                 setups.revoke_method(self.book, path.rsplit("/", 1)[1], "merchant", self.now())

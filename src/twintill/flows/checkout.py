@@ -19,10 +19,11 @@ from twintill.domain.payment import Payment, Reason, State
 from twintill.domain.signup import Step, is_agreed
 from twintill.errors import ConflictError, ProcessorRefused, StripeRefused
 from twintill.flows import removing, setups
+from twintill.flows.consequences import REVOKED
 from twintill.flows.learn import learn_within
 from twintill.flows.operating import Operating
 from twintill.processors import SetupResult, SetupStatus
-from twintill.store import checkouts, methods, mirror
+from twintill.store import checkouts, methods, mirror, operations
 from twintill.store.checkouts import NEXT_SETUP, Checkout, CheckoutState, Purpose
 from twintill.store.methods import NewMethod
 
@@ -155,6 +156,7 @@ async def _store(operating: Operating, its: Checkout, done: SetupResult) -> Oper
         await checkouts.change(db, operating.scope, its.id, **changes)
         await _charge_with(db, operating, its.customer_id, method_id)
         await _former_methods_go(db, operating, now, method_id)
+        await operations.ring_of_customer(db, operating.scope, its.customer_id, REVOKED)
         return await operating.moved(db, Step.WRITE_METHOD)
 
 

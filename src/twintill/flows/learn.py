@@ -19,7 +19,7 @@ from twintill.domain.follow_on import KIND as FOLLOW_ON
 from twintill.domain.follow_on import READ, FollowOn
 from twintill.domain.overrides import overlay
 from twintill.domain.payment import Payment, Reason, State
-from twintill.flows import brakes
+from twintill.flows import brakes, consequences
 from twintill.flows.means import Means
 from twintill.ids import Scope, derived_id
 from twintill.store import operations, outgoing, payments
@@ -61,6 +61,7 @@ async def learn_within(
         actor=actor,
     )
     await brakes.trip_at_once(db, scope, locked.payment, fact, decision.payment)
+    await consequences.follow(db, scope, policy, fact, decision)
     if decision.follow_on is not None:
         await follow(db, scope, decision.payment, decision.follow_on)
     if _moved(locked.payment, decision.payment):

@@ -116,7 +116,7 @@ class Operating:
         """The last step, unless somebody asked for it anew meanwhile: then from the first on."""
         async with self.means.database.begin() as db:
             if await operations.was_rung(db, self.claimed):
-                await self.moved(db, first)
+                await self.moved(db, first, **found)
                 await operations.pause(db, self.claimed, timedelta(0))
             else:
                 await self.end(db, step, **found)

@@ -21,7 +21,7 @@ from twintill.errors import (
     StripeUnreadable,
     VaultError,
 )
-from twintill.flows import drop_tokens, follow_on, methods, signup
+from twintill.flows import drop_tokens, first_payment, follow_on, methods, revoked, signup
 from twintill.flows.means import Means
 from twintill.flows.operating import Operating, Walk
 from twintill.ids import Scope
@@ -36,6 +36,8 @@ _KINDS: Mapping[str, Mapping[str, Walk]] = {
     methods.REMOVE: methods.REMOVE_STEPS,
     drop_tokens.KIND: drop_tokens.STEPS,
     follow_ons.KIND: follow_on.STEPS,
+    revoked.KIND: revoked.STEPS,
+    first_payment.KIND: first_payment.STEPS,
 }
 
 _LATER = (StripeUnreadable, StripeThrottled, StripeForbidden, ProcessorUnreachable)

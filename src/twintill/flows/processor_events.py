@@ -13,6 +13,7 @@ from twintill.domain.facts import (
 from twintill.domain.outcomes import Declined
 from twintill.domain.return_facts import MoneyBackTold
 from twintill.errors import UnreadableEvent
+from twintill.flows import consequences
 from twintill.flows.learn import learn_within
 from twintill.flows.means import Means
 from twintill.flows.verdict import DONE, Verdict, ignored, parked
@@ -139,7 +140,8 @@ async def _method_revoked(
     if not found:
         return ignored("no payment method of ours has this token")
     for method in found:
-        await methods.mark_revoked(db, scope, method.id)
+        if await methods.mark_revoked(db, scope, method.id):
+            await consequences.method_revoked(db, scope, method)
         # A try that waits for this one goes to the next stored one.
         for payment_id in await methods.payments_that_wait(db, scope, method.customer_id):
             await learn_within(db, means, scope, payment_id, MethodLost(method.id))

@@ -20,7 +20,7 @@ from twintill.flows import access, checkout, cleaning
 from twintill.flows.means import Means
 from twintill.flows.operating import Operating, Walk
 from twintill.ids import Scope
-from twintill.store import checkouts, mirror, operations, payments
+from twintill.store import checkouts, mirror, operations, outgoing, payments
 from twintill.store.checkouts import CheckoutState, NewCheckout, Purpose
 from twintill.store.operations import Operation
 from twintill.stripe_billing.subscriptions import SubscriptionLook
@@ -261,12 +261,17 @@ async def collect(operating: Operating) -> Operating | None:
         its = await checkouts.of_operation(db, operating.scope, operating.id)
         assert its is not None, "opened before anything is collected"
         payment = await payments.read(db, operating.scope, str(its.payment_id))
+        gone = await mirror.has_ended(db, operating.scope, str(its.subscription_id))
+    over = gone and payment.ended
     match rules.access(payment):
         case Access.GRANTED:
             await access.grant(operating, its)
             return None
         case Access.LOST:
             await _fail(operating, f"The first invoice was closed: {payment.reason}.")
+            return None
+        case Access.WAITING if over:
+            await _fail(operating, "The subscription has ended, and nothing was paid for it.")
             return None
         case Access.WAITING:
             return await checkout.help_to_pay(operating, its, payment)
@@ -275,7 +280,11 @@ async def collect(operating: Operating) -> Operating | None:
 async def _fail(operating: Operating, why: str, *, code: str | None = None) -> None:
     """Nothing that a person of ours could mend: the caller is told why."""
     async with operating.means.database.begin() as db:
+        its = await checkouts.of_operation(db, operating.scope, operating.id)
         await operating.end(db, Step.FAILED, failed_why=why, failed_code=code)
+        if its is not None and operating.means.tells_app:
+            told = access.told(operating, its, rules.SignupState.FAILED)
+            await outgoing.add(db, operating.scope, "signup.failed", operating.id, told)
 
 
 STEPS: Mapping[str, Walk] = {

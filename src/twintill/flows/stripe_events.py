@@ -53,6 +53,7 @@ async def _subscription(
         customer_id=seen.customer_id,
         status="canceled" if ended else seen.status,
         collection_method=seen.collection_method or "unknown",
+        cancels_at_period_end=seen.cancel_at_period_end,
     )
     if ended:
         for operation_id in await checkouts.expire_now(db, scope, seen.id):

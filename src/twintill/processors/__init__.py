@@ -185,6 +185,24 @@ class Refunds(Protocol):
         """All refunds of a charge, whoever asked for them. NoAnswer or NotSent: could not look."""
 
 
+class MethodStatus(StrEnum):
+    """What the processor says of a stored method, right now."""
+
+    ACTIVE = "active"
+    REVOKED = "revoked"  # by the customer, or by us
+    EXPIRED = "expired"
+    BLOCKED = "blocked"  # by the bank
+    GONE = "gone"  # it knows no such method
+
+
+@dataclass(frozen=True, slots=True)
+class MethodState:
+    """A stored method as the processor shows it."""
+
+    status: MethodStatus
+    display: Mapping[str, str] = field(default_factory=dict)
+
+
 class Vault(Protocol):
     """Collecting and dropping payment methods. Raise ProcessorError; may all be repeated."""
 
@@ -195,6 +213,9 @@ class Vault(Protocol):
 
     async def cancel_setup(self, session_id: str) -> None:
         """Idempotent; a set-up that is gone counts as cancelled."""
+
+    async def get_method(self, method: StoredMethod) -> MethodState:
+        """Asked before anything follows from an event about it; no answer is never GONE."""
 
     async def revoke_method(self, method: StoredMethod) -> None:
         """Idempotent; a method that is gone counts as revoked."""

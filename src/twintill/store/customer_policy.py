@@ -3,13 +3,23 @@
 from collections.abc import Mapping
 from typing import Any
 
-from sqlalchemy import null, update
+from sqlalchemy import null, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from twintill.errors import NotFoundError
 from twintill.ids import Scope
 from twintill.store.scoped import mine
 from twintill.store.tables import customers
+
+
+async def read(db: AsyncConnection, scope: Scope, customer_id: str) -> Mapping[str, Any] | None:
+    found = await db.execute(
+        select(customers.c.policy).where(
+            mine(customers, scope), customers.c.customer_id == customer_id
+        )
+    )
+    overrides: Mapping[str, Any] | None = found.scalar_one_or_none()
+    return overrides
 
 
 async def write(

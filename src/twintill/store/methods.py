@@ -9,10 +9,11 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Select, exists, select, update
+from sqlalchemy import Select, exists, or_, select, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from twintill.domain.expiry import expires_at
 from twintill.errors import BrokenInvariant, ConflictError, NotFoundError
 from twintill.ids import Scope, derived_id
 from twintill.store.clock import NOW
@@ -37,6 +38,8 @@ class MethodRow:
     status: str
     is_default: bool
     display: Mapping[str, str]
+    place: int | None  # in the fall-back order that was given; None: behind those, newest first
+    expires_at: datetime | None  # the moment after its last day
     created_at: datetime
     removed_at: datetime | None
 
@@ -93,6 +96,7 @@ async def add(db: AsyncConnection, vault: Vault, scope: Scope, new: NewMethod) -
         "display": dict(new.display),
         "status": "active",
         "is_default": True,
+        "expires_at": expires_at(new.kind, new.display),
         "created_at": NOW,
     }
     await db.execute(insert(payment_methods).values(row))
@@ -155,11 +159,19 @@ async def lives_on(
 async def list_of_customer(
     db: AsyncConnection, scope: Scope, customer_id: str, *, removed: bool = False
 ) -> list[MethodRow]:
-    """The default first, then the newest; removed ones only when asked for."""
+    """In the order in which they are tried: the default, the given order, then the newest.
+
+    Removed ones only when asked for.
+    """
     query = _of(scope).where(_METHODS.customer_id == customer_id)
     if not removed:
         query = query.where(_METHODS.status != "removed")
-    order = (_METHODS.is_default.desc(), _METHODS.created_at.desc(), _METHODS.payment_method_id)
+    order = (
+        _METHODS.is_default.desc(),
+        _METHODS.place.asc().nulls_last(),
+        _METHODS.created_at.desc(),
+        _METHODS.payment_method_id,
+    )
     return [_method(row) for row in await db.execute(query.order_by(*order))]
 
 
@@ -224,6 +236,55 @@ async def mark_revoked(db: AsyncConnection, scope: Scope, payment_method_id: str
         .values(status="revoked", is_default=False)
     )
     return changed.rowcount == 1
+
+
+async def restore(db: AsyncConnection, scope: Scope, method: MethodRow) -> bool:
+    """The processor says that it was not withdrawn, or is no more: as before, behind the default.
+
+    It becomes the default where there is none.
+    """
+    await _lock_customer(db, scope, method.customer_id)
+    has_default = await active_default(db, scope, method.customer_id) is not None
+    changed = await db.execute(
+        _change(scope, method.id)
+        .where(_METHODS.status == "revoked", _METHODS.sealed_token.is_not(None))
+        .values(status="active", is_default=not has_default)
+    )
+    return changed.rowcount == 1
+
+
+async def promote_next(db: AsyncConnection, scope: Scope, customer_id: str) -> str | None:
+    """Where the default is gone, the next one in the order takes its place: its id."""
+    await _lock_customer(db, scope, customer_id)
+    stored = await list_of_customer(db, scope, customer_id)
+    living = [method for method in stored if method.status == "active"]
+    if living and not any(method.is_default for method in living):
+        await db.execute(_change(scope, living[0].id).values(is_default=True))
+        return living[0].id
+    return None
+
+
+async def has_usable(db: AsyncConnection, scope: Scope, customer_id: str) -> bool:
+    """Whether a charge could succeed: active, not expired, and its token not refused for good."""
+    same, c = payment_methods.alias("same"), attempts.c
+    refused = exists().where(
+        mine(attempts, scope),
+        c.payment_method_id == same.c.payment_method_id,
+        same.c.stripe_account_id == _METHODS.stripe_account_id,
+        same.c.livemode == _METHODS.livemode,
+        same.c.processor_account_id == _METHODS.processor_account_id,
+        same.c.token_fingerprint == _METHODS.token_fingerprint,
+        c.outcome == "declined",
+        c.decline_kind.in_(("hard", "revoked", "fraud")),
+    )
+    query = exists().where(
+        mine(payment_methods, scope),
+        _METHODS.customer_id == customer_id,
+        _METHODS.status == "active",
+        or_(_METHODS.expires_at.is_(None), _METHODS.expires_at > NOW),
+        ~refused,
+    )
+    return bool((await db.execute(select(query))).scalar_one())
 
 
 async def _payments_in(
@@ -298,6 +359,8 @@ def _method(row: Any) -> MethodRow:
         status=row.status,
         is_default=row.is_default,
         display=row.display,
+        place=row.place,
+        expires_at=row.expires_at,
         created_at=row.created_at,
         removed_at=row.removed_at,
     )

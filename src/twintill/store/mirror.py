@@ -15,7 +15,14 @@ from twintill.domain.invoice import InvoiceLook, InvoiceStatus, rank
 from twintill.ids import Scope
 from twintill.store.clock import NOW
 from twintill.store.scoped import key, mine, of, whose
-from twintill.store.tables import customers, invoices, payment_methods, payments, subscriptions
+from twintill.store.tables import (
+    customers,
+    invoices,
+    payment_methods,
+    payments,
+    receipts,
+    subscriptions,
+)
 
 
 async def add_customer(db: AsyncConnection, scope: Scope, customer_id: str) -> None:
@@ -87,6 +94,7 @@ async def saw_subscription(
     customer_id: str,
     status: str,
     collection_method: str,
+    cancels_at_period_end: bool = False,
 ) -> None:
     """From an event or an answer. Once ended, a late event cannot bring it back."""
     ended = status in ("canceled", "incomplete_expired")
@@ -96,6 +104,7 @@ async def saw_subscription(
         "customer_id": customer_id,
         "status": status,
         "collection_method": collection_method,
+        "cancels_at_period_end": cancels_at_period_end,
         "created_at": NOW,
         "ended_at": NOW if ended else None,
     }
@@ -106,6 +115,7 @@ async def saw_subscription(
             set_={
                 "status": statement.excluded.status,
                 "collection_method": statement.excluded.collection_method,
+                "cancels_at_period_end": statement.excluded.cancels_at_period_end,
                 "ended_at": statement.excluded.ended_at,
             },
             where=subscriptions.c.ended_at.is_(None),
@@ -136,6 +146,33 @@ async def subscription_ended(db: AsyncConnection, scope: Scope, subscription_id:
         )
         .values(status="canceled", ended_at=NOW)
     )
+
+
+async def cancels_at_period_end(
+    db: AsyncConnection, scope: Scope, subscription_id: str, *, ends: bool
+) -> None:
+    """From our own answer of Stripe; its event says the same."""
+    c = subscriptions.c
+    await db.execute(
+        update(subscriptions)
+        .where(mine(subscriptions, scope), c.subscription_id == subscription_id)
+        .values(cancels_at_period_end=ends)
+    )
+
+
+async def was_ever_paid(db: AsyncConnection, scope: Scope, subscription_id: str) -> bool:
+    """Whether money of any of its invoices reached us, wherever it is by now."""
+    received = receipts.c
+    query = exists().where(
+        mine(payments, scope),
+        _ITS_INVOICE,
+        invoices.c.subscription_id == subscription_id,
+        received.stripe_account_id == payments.c.stripe_account_id,
+        received.livemode == payments.c.livemode,
+        received.payment_id == payments.c.payment_id,
+        received.failed.is_(False),
+    )
+    return bool((await db.execute(select(query))).scalar_one())
 
 
 async def has_ended(db: AsyncConnection, scope: Scope, subscription_id: str) -> bool:

@@ -24,7 +24,7 @@ from twintill.store.tables import checkouts, operations, payments
 from twintill.store.work import LEASE, OPERATIONS, Lease
 
 _C = operations.c
-_WAIT_FOR_PAYMENTS = ("drop_tokens", "remove_method")
+_WAIT_FOR_PAYMENTS = ("drop_tokens", "remove_method", "first_payment", "cancel_subscription")
 
 
 class LeaseLost(TwintillError):
@@ -148,6 +148,22 @@ async def ring_for_payment(db: AsyncConnection, scope: Scope, payment_id: str) -
     )
     found = await db.execute(signups.union(waiting))
     for operation_id in sorted(found.scalars()):
+        await ring(db, scope, operation_id)
+
+
+async def ring_of_customer(db: AsyncConnection, scope: Scope, customer_id: str, kind: str) -> None:
+    """All of this kind that wait for something of this customer."""
+    found = await db.execute(
+        select(_C.operation_id)
+        .where(
+            mine(operations, scope),
+            _C.customer_id == customer_id,
+            _C.kind == kind,
+            _C.ended_at.is_(None),
+        )
+        .order_by(_C.operation_id)
+    )
+    for operation_id in found.scalars():
         await ring(db, scope, operation_id)
 
 

@@ -22,7 +22,7 @@ USABLE: Any = literal_column(
     SELECT coalesce(jsonb_agg(jsonb_build_object(
         'id', m.payment_method_id, 'given_at', m.created_at, 'same_token', t.same_token,
         'tried_at', t.tried_at, 'refused', t.refused, 'refused_at', t.refused_at
-    ) ORDER BY m.is_default DESC, m.created_at DESC, m.payment_method_id), '[]')
+    ) ORDER BY m.is_default DESC, m.place NULLS LAST, m.created_at DESC, m.payment_method_id), '[]')
     FROM payment_methods m
     CROSS JOIN LATERAL (
         SELECT array_agg(DISTINCT s.payment_method_id) AS same_token,

@@ -50,6 +50,14 @@ class InvoiceLists(Connection):
             async for raw in self.every(fetch, {**his, "status": status})
         ]
 
+    async def was_ever_paid(self, subscription_id: str) -> bool:
+        """Whether money was ever paid for it, by whatever means; zero invoices do not count."""
+        of_it = {"subscription": subscription_id, "status": "paid"}
+        async for raw in self.every(self.client.v1.invoices.list_async, of_it):
+            if self.read(InvoiceShape, raw).amount_paid_minor > 0:
+                return True
+        return False
+
     async def _listed(self, raw: dict[str, Any]) -> Listed:
         payments = raw.get("payments")
         if isinstance(payments, dict) and payments.get("has_more"):

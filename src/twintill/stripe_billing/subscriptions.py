@@ -34,6 +34,8 @@ class SubscriptionLook:
     ended_at: datetime | None
     latest_invoice_id: str | None
     op_id: str | None
+    cancels_at_period_end: bool = False
+    cancel_at: datetime | None = None
     first_invoice: InvoiceLook | None = None  # only after creating or finding it
 
     @property
@@ -87,6 +89,22 @@ class Subscriptions(Connection):
             if not (await self.read_subscription(subscription_id)).ended:
                 raise
 
+    async def cancel_at_period_end(
+        self,
+        subscription_id: str,
+        key: str,
+        *,
+        ends: bool = True,
+    ) -> SubscriptionLook:
+        """At the end of what is paid for; `ends` False takes that back. Refused once it has ended.
+
+        Stripe answers 400 to any change of a subscription that has ended.
+        """
+        call = self.client.v1.subscriptions.update_async(
+            subscription_id, {"cancel_at_period_end": ends}, {"idempotency_key": key}
+        )
+        return self._subscription(await self.answer(call))
+
     async def list_live_subscriptions(self, customer_id: str) -> list[SubscriptionLook]:
         """Those that have not ended: while there is one, the customer keeps the token."""
         return [look async for look in self._all(customer_id, expand=[]) if not look.ended]
@@ -118,6 +136,8 @@ class Subscriptions(Connection):
             days_until_due=seen.days_until_due,
             ended_at=seen.ended_at,
             latest_invoice_id=seen.latest_invoice_id,
+            cancels_at_period_end=seen.cancel_at_period_end,
+            cancel_at=seen.cancel_at,
             op_id=seen.metadata.get(marks.OPERATION) or None,
             first_invoice=look_at(self, invoice) if isinstance(invoice, dict) else None,
         )

@@ -23,6 +23,8 @@ from twintill.processors import (
     Capabilities,
     ChargeRequest,
     LookUpBy,
+    MethodState,
+    MethodStatus,
     PreparedCharge,
     PreparedRefund,
     ProcessorEvent,
@@ -192,6 +194,16 @@ class SandboxProcessor:
 
     async def cancel_setup(self, session_id: str) -> None:
         await self._drop("POST", f"/v1/setup_sessions/{_quoted(session_id)}/cancel")
+
+    async def get_method(self, method: StoredMethod) -> MethodState:
+        answer = await self._send("GET", f"/v1/methods/{_quoted(method.token)}")
+        if not isinstance(answer, httpx.Response):
+            raise transport.as_error(answer)
+        if _is_not_found(answer):
+            return MethodState(MethodStatus.GONE)
+        if answer.status_code != 200:
+            raise _refused(answer)
+        return answers.read_method(answer.content, method.token)
 
     async def revoke_method(self, method: StoredMethod) -> None:
         await self._drop("DELETE", f"/v1/methods/{_quoted(method.token)}")

@@ -14,6 +14,8 @@ from twintill.domain.outcomes import (
 )
 from twintill.money import Money
 from twintill.processors import (
+    MethodState,
+    MethodStatus,
     SeenRefund,
     SetupResult,
     SetupSession,
@@ -161,6 +163,19 @@ def read_setup_result(session: Json) -> SetupResult:
         text_of(method, "customer"), text_of(method, "token"), text_of(method, "kind")
     )
     return SetupResult(status, stored, {name: words_of(display, name) for name in display})
+
+
+def read_method(body: bytes, token: str) -> MethodState:
+    """What the processor says of this method, and of no other."""
+    method = read_json(body)
+    if method.get("token") != token:
+        raise Unreadable("another method than was asked for")
+    try:
+        status = MethodStatus(text_of(method, "status"))
+    except ValueError as error:
+        raise Unreadable(str(error)) from None
+    display = object_of(method, "display")
+    return MethodState(status, {name: words_of(display, name) for name in display})
 
 
 def read_error_code(body: bytes) -> str:

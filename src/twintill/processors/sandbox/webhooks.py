@@ -31,6 +31,8 @@ _KINDS = {
     "charge.canceled": EventKind.CHARGE_DECLINED,
     "charge.failed_late": EventKind.CHARGE_FAILED_LATE,
     "method.revoked": EventKind.METHOD_REVOKED,
+    "method.expired": EventKind.METHOD_REVOKED,
+    "method.blocked": EventKind.METHOD_REVOKED,
     "refund.succeeded": EventKind.REFUND_SUCCEEDED,
     "refund.failed": EventKind.REFUND_FAILED,
     "dispute.opened": EventKind.DISPUTE_OPENED,

@@ -39,6 +39,25 @@ async def revoke_by_customer(token: str, sandbox: Here) -> Json:
     return setups.revoke_method(sandbox.world, token, by="customer", now=now).to_json()
 
 
+@router.post("/methods/{token}/expire")
+async def expire_method(token: str, sandbox: Here) -> Json:
+    now = await sandbox.catch_up()
+    return setups.withdraw_method(sandbox.world, token, "expired", now).to_json()
+
+
+@router.post("/methods/{token}/block")
+async def block_method(token: str, sandbox: Here) -> Json:
+    """What a bank does; `restore` is its change of mind."""
+    now = await sandbox.catch_up()
+    return setups.withdraw_method(sandbox.world, token, "blocked", now).to_json()
+
+
+@router.post("/methods/{token}/restore")
+async def restore_method(token: str, sandbox: Here) -> Json:
+    now = await sandbox.catch_up()
+    return setups.withdraw_method(sandbox.world, token, "active", now).to_json()
+
+
 @router.post("/charges/{charge_id}/act")
 async def act_as_customer(charge_id: str, sandbox: Here, body: Order) -> Json:
     """What the customer does on the action page: {"approve": true}."""

@@ -7,6 +7,8 @@ from datetime import datetime, timedelta
 
 from twintill.sandbox.processor.magic import (
     ACTION_EXPIRED,
+    DO_NOT_RETRY,
+    EXPIRED,
     REFUSED_BY_CUSTOMER,
     RETURNED,
     REVOKED,
@@ -67,11 +69,14 @@ def create_charge(world: World, order: Order, base_url: str, now: datetime) -> C
     method = world.methods.get(order.token)
     if method is None or method.customer != order.customer:
         _decline(world, charge, UNKNOWN_TOKEN, now)
-    elif method.status == "revoked":
-        _decline(world, charge, REVOKED, now)
+    elif method.status != "active":
+        _decline(world, charge, _WITHDRAWN[method.status], now)
     else:
         _answer(world, charge, method, base_url, now)
     return charge
+
+
+_WITHDRAWN = {"revoked": REVOKED, "expired": EXPIRED, "blocked": DO_NOT_RETRY}
 
 
 def cancel_charge(world: World, charge_id: str, now: datetime) -> Charge:

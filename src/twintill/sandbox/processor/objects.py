@@ -51,7 +51,7 @@ class Method:
     customer: str
     magic: Magic
     created: datetime
-    status: str = "active"  # revoked
+    status: str = "active"  # revoked, expired, blocked
     declined: int = 0  # charges so far, for methods that decline only some
     lost_keys: set[str] = field(default_factory=set)  # requests that got lost once
 

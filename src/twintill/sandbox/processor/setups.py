@@ -89,6 +89,18 @@ def revoke_method(world: World, token: str, by: str, now: datetime) -> Method:
     return method
 
 
+def withdraw_method(world: World, token: str, status: str, now: datetime) -> Method:
+    """By its bank: "expired" or "blocked"; "active" takes that back. Revoked is for ever."""
+    method = world.method(token)
+    if method.status == "revoked":
+        raise not_found("method", token)
+    if method.status != status:
+        method.status = status
+        event = "restored" if status == "active" else status
+        world.emit(f"method.{event}", method.to_json(), now)
+    return method
+
+
 def _close(world: World, session: SetupSession, status: str, now: datetime) -> None:
     if session.status == "open":
         session.status = status
