@@ -11,7 +11,7 @@ from sqlalchemy.dialects.postgresql.asyncpg import dialect
 from tests.simulation import twin
 from tests.simulation.processor import Bank
 from tests.simulation.stripe import Invoice
-from twintill.domain.invoice import InvoiceStatus
+from twintill.domain.invoice import InvoiceStatus, rank
 from twintill.sandbox.processor.objects import Charge
 from twintill.store.verifying import CHECKS
 
@@ -32,6 +32,7 @@ def check(world: World) -> None:
     else:
         for invoice in world.stripe.invoices.values():
             _check_invoice(world, invoice, rows.get(invoice.id))
+            _check_mirror(world, invoice)
     _check_ledger(world, rows)
     _check_inbox(world)
     _check_guards(world)
@@ -170,6 +171,18 @@ def _check_parking(world: World, invoice: Invoice, row: Any, attempts: dict[str,
     _wrong_if(world, invoice, could_ask, "in doubt for ever, and could ask")
     for sign in ("another installation", "installation ", "a database that this one"):
         _wrong_if(world, invoice, why.startswith(sign), f"parked: {why}")
+
+
+def _check_mirror(world: World, invoice: Invoice) -> None:
+    """Once every event has arrived, it shows what Stripe shows; or it is known to be doubtful."""
+    told = [e for e in world.stripe.events if e["data"]["object"]["id"] == invoice.id]
+    if world.restored or any(e["id"] in world.stripe.undelivered for e in told):
+        return
+    sql = "SELECT status FROM invoices WHERE invoice_id = $1 AND NOT stale"
+    for row in world.database.fetch(sql, invoice.id):
+        behind = rank(InvoiceStatus(row["status"])) < rank(invoice.status)
+        what = f"{row['status']} in the mirror, {invoice.status} in Stripe, and nobody doubts it"
+        _wrong_if(world, invoice, behind, what)
 
 
 def _check_ledger(world: World, rows: dict[str, Any]) -> None:

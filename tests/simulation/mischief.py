@@ -27,6 +27,10 @@ def in_the_life_of(world: World, invoice: Invoice) -> None:
     if world.rng.random() < 0.4:
         after_s = world.rng.choice((1.0, 60.0, 3600.0, _DAY_S, 5 * _DAY_S)) * world.rng.random()
         world.deed(_after(after_s, _change(world, invoice)))
+    if world.rng.random() < world.weather.mischief / 6:
+        # His last invoice: Stripe tells of it and of the end in any order.
+        after_s = world.rng.choice((0.0, 1.0, 30.0)) * world.rng.random()
+        world.deed(_after(after_s, _end_subscription(world, invoice.customer_id)))
     if world.rng.random() < 0.3:
         world.deed(_after(world.rng.uniform(0, 3 * _DAY_S), _bank_reconsiders(world, invoice)))
     if world.rng.random() < world.weather.forgeries:
