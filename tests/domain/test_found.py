@@ -36,6 +36,13 @@ def test_what_was_parked_for_something_else_stays_with_its_person() -> None:
     assert decide(parked, found(parked, APPROVED), POLICY, NOW).payment.parked_why is not None
 
 
+def test_one_that_nobody_can_ask_about_is_out_although_its_invoice_was_closed() -> None:
+    canceled = SITUATIONS["canceled"]
+    payment = decide(canceled, found(canceled, NoAnswer("?")), POLICY, NOW).payment
+    assert (payment.state, payment.ended) == (State.CHARGING, False)
+    assert payment.parked_why is not None
+
+
 def test_its_deadlines_begin_when_it_is_found() -> None:
     payment = decide(new_payment(), found(new_payment(), NoAnswer("?")), POLICY, NOW).payment
     assert [a.first_sent_at for a in payment.attempts] == [NOW]

@@ -6,11 +6,15 @@ import itertools
 import os
 import sys
 import time
+from typing import TYPE_CHECKING
 
-from tests.simulation import aim, core
+from tests.simulation import aim
 from tests.simulation.database import own_database
 from tests.simulation.doubt import SOON_S
 from tests.simulation.world import SIZES, Result, simulate
+
+if TYPE_CHECKING:
+    from tests.simulation import core
 
 _CORE = "core"
 
@@ -58,6 +62,8 @@ def _run_worlds(options: argparse.Namespace) -> int:
 
 def _run_core(options: argparse.Namespace) -> int:
     """Histories of one payment, without a database."""
+    from tests.simulation import core  # what it is made of plays histories when it is read
+
     began = time.monotonic()
     count = failed = charges = 0
     for seed in _seeds(options):
@@ -86,7 +92,9 @@ def _seeds(options: argparse.Namespace) -> list[int]:
     return list(itertools.islice(found, options.seeds))
 
 
-def _tell_history(history: core.History, options: argparse.Namespace) -> None:
+def _tell_history(history: "core.History", options: argparse.Namespace) -> None:
+    from tests.simulation import core
+
     lines: list[str] = []
     core.live(history.seed, lines)
     if not options.quiet:

@@ -247,18 +247,18 @@ def _check_inbox(world: World) -> None:
         world.trace.blame(f"operation {row['kind']} never ended: {row['step']}")
 
 
-# Each must be refused; what is accepted is undone by the error that then says so.
+# Each must be refused, and for its own reason.
 _GUARDS = {
-    "a second unresolved attempt of one payment": """
+    ("a second unresolved attempt of one payment", "uq_attempts_unresolved"): """
         INSERT INTO attempts SELECT (jsonb_populate_record(NULL::attempts, to_jsonb(a) ||
             jsonb_build_object('attempt_id', 'att_' || i, 'n', 90 + i, 'reference', 'r' || i,
                 'idempotency_key', 'k' || i, 'outcome', 'started', 'processor_payment_id', NULL))).*
         FROM (SELECT * FROM attempts LIMIT 1) AS a, generate_series(1, 2) AS i""",
-    "a posting that comes after its commit": """
+    ("a posting that comes after its commit", "belongs to an earlier commit"): """
         INSERT INTO postings SELECT (jsonb_populate_record(NULL::postings, to_jsonb(p) ||
             jsonb_build_object('n', 99))).* FROM (SELECT * FROM postings LIMIT 1) AS p""",
-    "a change of the ledger": "UPDATE postings SET amount_minor = amount_minor + 1",
-    "a fact that is posted twice": """
+    ("a change of the ledger", "only grows"): "UPDATE postings SET amount_minor = amount_minor + 1",
+    ("a fact that is posted twice", "livemode_cause"): """
         INSERT INTO ledger_transactions SELECT (jsonb_populate_record(NULL::ledger_transactions,
             to_jsonb(t) || jsonb_build_object('ledger_transaction_id', 'ltx_again'))).*
         FROM (SELECT * FROM ledger_transactions LIMIT 1) AS t""",
@@ -269,9 +269,10 @@ def _check_guards(world: World) -> None:
     """What the database itself refuses, whatever the code does."""
     if not world.database.fetch("SELECT 1 FROM postings LIMIT 1"):
         return
-    for what, sql in _GUARDS.items():
-        if not world.database.refuses(sql):
-            world.trace.blame(f"the database accepts {what}")
+    for (what, why), sql in _GUARDS.items():
+        refusal = world.database.refusal(sql)
+        if why not in refusal:
+            world.trace.blame(f"the database does not refuse {what}: {refusal}")
 
 
 def _check_by_verify(world: World) -> None:

@@ -98,17 +98,15 @@ class SimDatabase:
     def fetch(self, sql: str, *args: Any) -> list[Any]:
         return list(self._run(self._connection.fetch, sql, *args))
 
-    def refuses(self, sql: str) -> bool:
-        """Whether it is an error; if it is not, it is undone all the same."""
+    def refusal(self, sql: str) -> str:
+        """Why it is an error; empty when it is none, and it is undone all the same."""
         try:
             self.execute(f"BEGIN; {sql}; SET CONSTRAINTS ALL IMMEDIATE; SELECT 1")
-        except asyncpg.IntegrityConstraintViolationError:
-            return True
         except asyncpg.PostgresError as error:
-            return "append" in str(error) or "ledger" in str(error)
+            return str(error)
         finally:
             self.execute("ROLLBACK")
-        return False
+        return ""
 
     def engine(self, process: Process, pool_size: int) -> AsyncEngine:
         """For one process of a world: its connections are lost with it, whoever asked for them.

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 _DAY_S = 86_400.0
 _ROUNDS = 8  # of a day: the worker asks more often, and learns the same
+_TRIES = 1000  # a storm lasts four days at most
 _WITHIN = timedelta(days=400)
 
 
@@ -70,26 +71,32 @@ async def look_for_what_was_not_delivered(world: World) -> None:
     cursor: Mapping[str, Any] = {}
     for n in range(1, 4 * _ROUNDS + 1):
         await asyncio.sleep(_DAY_S / _ROUNDS)
-        cursor = await _run(world, catch_up.catch_up, cursor)
+        ran = await _run(world, catch_up.catch_up, cursor)
+        cursor = cursor if ran is None else ran
         if n % _ROUNDS == 0:
             await _until_it_ends(world, sweep_invoices.sweep_invoices)
 
 
 async def _until_it_ends(world: World, duty: Duty) -> None:
     cursor: Mapping[str, Any] = {}
-    for _ in range(20):
-        before, cursor = cursor, await _run(world, duty, cursor)
+    for _ in range(_TRIES):
+        ran = await _run(world, duty, cursor)
+        if ran is None:
+            await asyncio.sleep(600)
+            continue
+        before, cursor = cursor, ran
         if cursor.get("ended_at") or cursor == before or (before and not cursor):
             return
         await asyncio.sleep(60)
 
 
-async def _run(world: World, duty: Duty, cursor: Mapping[str, Any]) -> Mapping[str, Any]:
+async def _run(world: World, duty: Duty, cursor: Mapping[str, Any]) -> Mapping[str, Any] | None:
+    """Where it goes on; None: it failed, and is tried again."""
     try:
         ran = await duty(world.office.means, SCOPE, cursor)
     except (StripeError, *LOST) as error:
         world.trace.say("duty", f"{type(error).__name__}: later")
-        return cursor
+        return None
     finally:
         world.dispatcher.stirred()
     return ran.cursor

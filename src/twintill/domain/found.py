@@ -16,7 +16,7 @@ from twintill.domain.facts import (
     Via,
 )
 from twintill.domain.look import RUN_RECOVER
-from twintill.domain.outcomes import Approved, NoAnswer, NotSent
+from twintill.domain.outcomes import Approved, Declined, NoAnswer, NotSent
 from twintill.domain.payment import Attempt, Payment, State
 from twintill.domain.policy import Policy
 
@@ -37,7 +37,7 @@ def attempt_found(payment: Payment, fact: AttemptFound, policy: Policy, now: dat
         return Decision(held, notices=(Notice.NEEDS_PERSON,), note=contradiction)
     attempt = _as_sent(fact, now)
     before = with_attempt(payment, attempt)
-    if payment.state in _AT_REST and payment.unresolved_attempt is None:
+    if _is_where_it_stands(payment, fact):
         before = replace(before, state=State.CHARGING, reason=None, next_look_at=now, ended=False)
     # It was begun once and its number is known: what did not leave then is not in doubt now.
     via = Via.FIRST if isinstance(fact.outcome, NotSent) else Via.RECORD
@@ -50,6 +50,14 @@ def attempt_found(payment: Payment, fact: AttemptFound, policy: Policy, now: dat
     )
     notices = (Notice.NEEDS_PERSON,)
     return replace(decision, payment=parked(decision.payment, why), notices=notices)
+
+
+def _is_where_it_stands(payment: Payment, fact: AttemptFound) -> bool:
+    """Whether the payment stands or falls with it; a closed one only if money may have moved."""
+    closed = payment.state is State.CANCELED
+    if closed and isinstance(fact.outcome, Declined | NotSent):
+        return False
+    return (closed or payment.state in _AT_REST) and payment.unresolved_attempt is None
 
 
 def waits_for_recover(payment: Payment) -> bool:
