@@ -11,6 +11,7 @@ from enum import StrEnum
 from tests.domain.giving_back import GivingBack
 from tests.domain.situations import LOOK, NOW, POLICY, new_payment
 from twintill.domain import facts as f
+from twintill.domain.afterwards import to_note_minor
 from twintill.domain.decide import decide
 from twintill.domain.decision import Decision
 from twintill.domain.doubt import Window, may_replay, nothing_can_appear
@@ -27,6 +28,7 @@ from twintill.domain.ledger import (
     LedgerTransaction,
     balance_per_payment,
 )
+from twintill.domain.money_back import SeenNote
 from twintill.domain.outcomes import (
     Accepted,
     Approved,
@@ -42,11 +44,13 @@ from twintill.domain.outcomes import (
 from twintill.domain.payment import Attempt, Outcome, Payment, State, Usable
 from twintill.domain.policy import AtEnd, Exhausted
 from twintill.domain.report import Pay, judge_paid, judge_report
+from twintill.domain.return_facts import NoteMade, NoteStarted, SidesSeen
 from twintill.domain.steps import (
     Ask,
     AskRefund,
     Charge,
     Conclude,
+    Credit,
     GiveBack,
     Report,
     Resolve,
@@ -134,6 +138,8 @@ class World:
     preferred: str = "pm_a"
     taken: list[f.ChargeStarted | f.ReplayStarted] = field(default_factory=list)  # last looks
     braked: bool = False  # charging through the processor is paused
+    notes: list[SeenNote] = field(default_factory=list)  # Stripe's
+    followed: dict[str, int] = field(default_factory=dict)  # what was invoiced anew, by its cause
     at_end: AtEnd = AtEnd.COLLECT  # the setting
 
     def __post_init__(self) -> None:
@@ -238,6 +244,10 @@ class World:
         holding = [c for c in self.there.values() if c.holds_money]
         assert len(holding) <= 1 + self.flips, "charged twice by us"
         assert sum(1 for r in live if r.reported_minor) <= 1, "two receipts reported"
+        noted = sum(n.out_of_band_minor for n in self.payment.notes if n.credit_note_id)
+        assert sum(self.followed.values()) <= noted, "invoiced anew before it was credited"
+        told = sum(r.reported_minor for r in self.payment.receipts)
+        assert told + noted <= self.invoice.amount_paid_minor
 
     # The worker
 
@@ -266,6 +276,8 @@ class World:
                 self.back.look(receipt, does, line, readable=readable)
             case AskRefund(refund):
                 self.back.ask(refund, does, line)
+            case Credit():
+                self._credit(line, readable=readable)
             case Conclude():
                 self._conclude()
             case Rest():
@@ -280,6 +292,38 @@ class World:
         status = InvoiceStatus.VOID if how == AtEnd.VOID else InvoiceStatus.UNCOLLECTIBLE
         self.closed_by_others(status, StripePayment.NONE)
         self.learn(f.Concluded(how, self.invoice.status, self.invoice))
+
+    def _credit(self, line: Line, *, readable: bool) -> None:
+        """The credit note of a debit that failed after its report."""
+        payment = self.payment
+        new = tuple(
+            n
+            for n in self.notes
+            if n.our_id not in {m.id for m in payment.notes if m.credit_note_id}
+        )
+        if new:
+            self._follow(self.learn(SidesSeen(new)))
+            return
+        begun, n = payment.started_note, payment.next_note_n
+        minor = to_note_minor(payment) if begun is None else begun.amount_minor
+        name = f"note_{n}" if begun is None else begun.id
+        note = self.learn(NoteStarted(name, n if begun is None else begun.n, minor)).make_note
+        if note is None:
+            return
+        if not readable or line in (Line.NEVER_LEFT, Line.LOST_BEFORE):
+            self.learn(f.LookFailed("timed out"))
+            return
+        made = SeenNote(f"cn_{note.n}", note.id, note.amount_minor, note.amount_minor)
+        self.notes.append(made)
+        if line is Line.LOST_AFTER:
+            self.learn(f.LookFailed("timed out"))
+        else:
+            told = NoteMade(note.id, made.credit_note_id, made.out_of_band_minor)
+            self._follow(self.learn(told))
+
+    def _follow(self, decision: Decision) -> None:
+        if decision.follow_on is not None:
+            self.followed[decision.follow_on.cause] = decision.follow_on.amount_minor
 
     def _ask(self, attempt: Attempt, line: Line) -> None:
         told = self._record(attempt, line)

@@ -65,10 +65,13 @@ def _next(payment: Payment) -> Reason | None:
         return Reason.COMPARING
     if payment.next_ask is not None or owed(payment) is not None:
         return Reason.REFUND_WANTED
-    return Reason.CREDIT_NOTE_DUE if is_pending(payment) else None
+    if is_pending(payment):
+        return Reason.CREDIT_NOTE_DUE
+    failed = any(receipt.failed for receipt in payment.receipts)
+    return Reason.FAILED_LATE if failed and payment.reported_minor == 0 else None
 
 
 def _to_note(receipt: Receipt) -> int:
     if receipt.failed:
-        return 0
+        return receipt.reported_minor  # told, and not there: its credit note, then a new invoice
     return max(-receipt.refund_due_minor, 0) + max(-receipt.note_due_minor, 0)

@@ -17,8 +17,10 @@ from typing import assert_never
 from twintill.domain import ledger
 from twintill.domain.afterwards import rest_or_go_on, to_note_minor
 from twintill.domain.decision import Decision, Notice, parked
+from twintill.domain.follow_on import FollowOn, FollowOnWhy
 from twintill.domain.ledger import LedgerTransaction
 from twintill.domain.money_back import CreditNote, NoteFor, NoteState, SeenNote
+from twintill.domain.outcomes import DeclineKind
 from twintill.domain.payment import Payment, Reason, Receipt
 from twintill.domain.policy import Policy
 from twintill.domain.refunds import seen_there
@@ -43,7 +45,7 @@ def note_told(payment: Payment, fact: NoteFact, policy: Policy, now: datetime) -
         case NoteStarted():
             return _started(payment, fact, now)
         case NoteMade():
-            return _made(payment, fact, now)
+            return _made(payment, fact, policy, now)
         case NoteRefused():
             return _refused(payment, fact)
     assert_never(fact)
@@ -67,9 +69,11 @@ def _sides_seen(payment: Payment, fact: SidesSeen, policy: Policy, now: datetime
         return Decision(payment, note="no money that was reported")
     postings: list[LedgerTransaction] = []
     notices: list[Notice] = []
-    strangers = False
+    strangers, follow_on = False, None
     for seen in fact.notes:
+        before = payment
         payment, posted, wrong = _note_seen(payment, seen, now)
+        follow_on = _replaces(before, payment, policy) or follow_on
         postings += posted
         strangers = strangers or (bool(posted) and payment.notes[-1].purpose is NoteFor.FOREIGN)
         payment = _contradicted(payment, wrong, notices)
@@ -83,7 +87,12 @@ def _sides_seen(payment: Payment, fact: SidesSeen, policy: Policy, now: datetime
     payment = replace(payment, compare_at=_compare_again(payment, policy, now, strangers=strangers))
     if payment.unapplied_minor == 0:
         payment = rest_or_go_on(payment, now)
-    return Decision(payment, postings=tuple(postings), notices=tuple(dict.fromkeys(notices)))
+    return Decision(
+        payment,
+        postings=tuple(postings),
+        notices=tuple(dict.fromkeys(notices)),
+        follow_on=follow_on,
+    )
 
 
 def _compare_again(
@@ -139,7 +148,7 @@ def _started(payment: Payment, fact: NoteStarted, now: datetime) -> Decision:
     return Decision(payment, make_note=note)
 
 
-def _made(payment: Payment, fact: NoteMade, now: datetime) -> Decision:
+def _made(payment: Payment, fact: NoteMade, policy: Policy, now: datetime) -> Decision:
     note = next((n for n in payment.notes if n.id == fact.note_id), None)
     if note is None or note.state is NoteState.MADE:
         return Decision(payment, note="made already")
@@ -149,12 +158,37 @@ def _made(payment: Payment, fact: NoteMade, now: datetime) -> Decision:
         credit_note_id=fact.credit_note_id,
         out_of_band_minor=fact.out_of_band_minor,
     )
+    before = payment
     payment, postings, wrong = _book(payment, made)
+    follow_on = _replaces(before, payment, policy)
     if payment.reason is Reason.CREDIT_NOTE_REFUSED:
         payment = replace(payment, parked_why=None)
     notices: list[Notice] = []
     payment = _contradicted(payment, wrong, notices)
-    return Decision(rest_or_go_on(payment, now), postings=tuple(postings), notices=tuple(notices))
+    payment = rest_or_go_on(payment, now)
+    return Decision(payment, postings=tuple(postings), notices=tuple(notices), follow_on=follow_on)
+
+
+def _replaces(before: Payment, after: Payment, policy: Policy) -> FollowOn | None:
+    """A debit failed after its report, and our note is made: it is invoiced and collected anew.
+
+    Not for a note that somebody else made: who credits it may have forgiven it.
+    """
+    note = after.notes[-1] if after.notes else None
+    minor = _failed_minor(before) - _failed_minor(after)
+    if not minor or note is None or note.purpose is NoteFor.FOREIGN:
+        return None
+    failed = {receipt.attempt_id for receipt in after.receipts if receipt.failed}
+    attempt = next(a for a in reversed(after.attempts) if a.id in failed)
+    try_at = None  # with another method, if there is one
+    if attempt.decline_kind is DeclineKind.SOFT and attempt.answered_at is not None:
+        pause = policy.retry_pauses[0] if policy.retry_pauses else policy.retry_gap_min
+        try_at = attempt.answered_at + pause
+    return FollowOn(note.id, minor, FollowOnWhy.FAILED_LATE, try_at)
+
+
+def _failed_minor(payment: Payment) -> int:
+    return sum(receipt.reported_minor for receipt in payment.receipts if receipt.failed)
 
 
 def _refused(payment: Payment, fact: NoteRefused) -> Decision:

@@ -1,16 +1,16 @@
 """A debit that was collected fails by itself: what stands then (part of `decide`). Pure.
 
 Before the report it is a decline that came late: dunning decides. After it, `paid_out_of_band`
-cannot be undone, so a person (or the late-failure procedure) makes the credit note and the
-replacement invoice. Stranded money that fails was to go back anyway: there is nothing left to do,
-unless a refund of it was sent already.
+cannot be undone: a credit note on its invoice, and then a new invoice that is collected in its
+place (or a person, by setting). Stranded money that fails was to go back anyway: there is nothing
+left to do, unless a refund of it was sent already.
 """
 
 from dataclasses import replace
 from datetime import datetime
 
-from twintill.domain import ledger
-from twintill.domain.afterwards import at_rest
+from twintill.domain import ledger, refund_books
+from twintill.domain.afterwards import at_rest, rest_or_go_on
 from twintill.domain.decision import (
     Decision,
     Notice,
@@ -22,7 +22,7 @@ from twintill.domain.decision import (
 from twintill.domain.dunning import GiveUp, TryAt, next_move, wait_or_give_up
 from twintill.domain.facts import FailedLate
 from twintill.domain.payment import Outcome, Payment, Reason, Receipt, RefundOf, State
-from twintill.domain.policy import Policy
+from twintill.domain.policy import FailedAfterReport, Policy
 
 
 def failed_late(payment: Payment, fact: FailedLate, policy: Policy, now: datetime) -> Decision:
@@ -47,8 +47,9 @@ def failed_late(payment: Payment, fact: FailedLate, policy: Policy, now: datetim
         answered_at=now,
     )
     payment = replace(with_attempt(payment, attempt), receipts=receipts)
+    payment = refund_books.asks_end(payment, receipt)
     if receipt.reported_minor or receipt.stranded_minor or receipt.refunded_minor:
-        payment, notices = _after_the_report(payment, receipt, fact.code, now)
+        payment, notices = _after_the_report(payment, receipt, fact.code, policy, now)
     else:
         payment, notices = _before_the_report(payment, policy, now)
     return Decision(payment, None, postings, notices, attempt.id)
@@ -74,17 +75,32 @@ def _under_way_minor(payment: Payment, receipt: Receipt, of: RefundOf) -> int:
 
 
 def _after_the_report(
-    payment: Payment, receipt: Receipt, code: str, now: datetime
+    payment: Payment, receipt: Receipt, code: str, policy: Policy, now: datetime
 ) -> tuple[Payment, tuple[Notice, ...]]:
     why = None
+    by_person = policy.failed_after_report is FailedAfterReport.PERSON
     if receipt.refunded_minor or payment.unresolved_refund is not None:
         why = f"the debit failed after it was given back ({code}): the customer has it twice"
-    elif receipt.reported_minor:
-        why = f"the debit failed after it was reported ({code}): credit note and new invoice"
+    elif receipt.reported_minor and by_person:
+        why = (
+            f"the debit failed after it was reported ({code}): unpark it to have a credit note "
+            "made and a new invoice collected, or make the credit note yourself before that"
+        )
+    if payment.reason is Reason.REFUND_REFUSED:
+        payment = replace(payment, parked_why=None)  # nothing is owed to the customer any more
     payment = replace(payment, reason=Reason.FAILED_LATE)
     if why is not None:
         return parked(payment, why), (Notice.FAILED_LATE, Notice.NEEDS_PERSON)
+    if receipt.reported_minor:
+        return _to_be_replaced(payment, now), (Notice.FAILED_LATE,)
     return _nothing_to_give_back(payment, now), (Notice.FAILED_LATE,)
+
+
+def _to_be_replaced(payment: Payment, now: datetime) -> Payment:
+    """A credit note comes next; what is stranded besides goes back first, when it was to."""
+    if payment.receipt_to_give_back is not None:
+        return at_rest(payment, max(now, payment.next_look_at or now))
+    return rest_or_go_on(replace(payment, state=State.REPORTED), now)
 
 
 def _nothing_to_give_back(payment: Payment, now: datetime) -> Payment:

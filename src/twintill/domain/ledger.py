@@ -86,6 +86,14 @@ def failed_bridge(receipt: Receipt, amount_minor: int) -> LedgerTransaction:
     return _move("failed_bridge", receipt, FAILED, where_from(receipt), amount_minor)
 
 
+def reported_though_failed(receipt: Receipt, amount_minor: int) -> LedgerTransaction:
+    """A debit failed while its report was on the way: Stripe counts it, and the customer owes it.
+
+    The credit note takes both away again.
+    """
+    return _move("reported_failed", receipt, FAILED, REPORTED, amount_minor)
+
+
 def failed_under_way(receipt: Receipt, amount_minor: int) -> LedgerTransaction:
     """A debit failed while a refund of it, reported, is under way: the customer will owe that."""
     return _move("failed_under_way", receipt, FAILED, REFUND_DUE, amount_minor)

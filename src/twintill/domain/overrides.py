@@ -21,6 +21,7 @@ OVERRIDABLE = (
     "due_margin",
     "exhausted",
     "refund_stranded",
+    "failed_after_report",
     "open_invoices_at_end",
     "revoked",
     "revoked_ask_for",

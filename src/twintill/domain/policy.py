@@ -53,6 +53,13 @@ class FirstPaymentFailed(StrEnum):
     LEAVE = "leave"
 
 
+class FailedAfterReport(StrEnum):
+    """What follows when a debit fails that Stripe was told of already."""
+
+    REPLACE = "replace"  # credit note on its invoice, then a new invoice that is collected
+    PERSON = "person"  # a person decides; when he unparks it, it is replaced
+
+
 @dataclass(frozen=True, slots=True)
 class Policy:
     """Durations are timedeltas; counts are counts. The defaults are the careful choice."""
@@ -84,6 +91,9 @@ class Policy:
     first_payment_failed: FirstPaymentFailed = FirstPaymentFailed.CANCEL
     first_payment_grace: timedelta = timedelta(days=1)  # for another method, after it failed
     expiry_notice: timedelta = timedelta(days=30)  # before a card expires the app is told
+
+    # Bank debits: a payment that was reported cannot be unpaid in Stripe.
+    failed_after_report: FailedAfterReport = FailedAfterReport.REPLACE
 
     # In doubt: ask soon, then at growing intervals, then a person.
     ask_pauses: tuple[timedelta, ...] = (

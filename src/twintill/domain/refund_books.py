@@ -92,6 +92,17 @@ def ask_refused(payment: Payment, fact: RefundStarted) -> Payment:
     return _change(payment, fact.ask_id, state=AskState.REFUSED)
 
 
+def asks_end(payment: Payment, receipt: Receipt) -> Payment:
+    """Nothing is left of this receipt: what was asked for of it, and not begun, is refused."""
+    asks = tuple(
+        replace(a, state=AskState.REFUSED)
+        if a.receipt_id == receipt.id and a.state is AskState.WANTED
+        else a
+        for a in payment.asks
+    )
+    return replace(payment, asks=asks)
+
+
 def _move(refund: Refund, receipt: Receipt, minor: int) -> Receipt:
     receipt = replace(receipt, refunded_minor=receipt.refunded_minor + minor)
     if refund.of is RefundOf.STRANDED:

@@ -8,11 +8,16 @@ from dataclasses import replace
 from datetime import datetime
 
 from twintill.domain import facts, refunds
-from twintill.domain.afterwards import at_rest
+from twintill.domain.afterwards import at_rest, rest_or_go_on
 from twintill.domain.decision import Decision, Notice, parked
-from twintill.domain.ledger import LedgerTransaction, reported, stranded
+from twintill.domain.ledger import (
+    LedgerTransaction,
+    reported,
+    reported_though_failed,
+    stranded,
+)
 from twintill.domain.payment import Payment, Reason, Receipt, State
-from twintill.domain.policy import Policy, pause_after
+from twintill.domain.policy import FailedAfterReport, Policy, pause_after
 from twintill.errors import BrokenInvariant
 
 
@@ -24,8 +29,8 @@ def invoice_reported(
         raise BrokenInvariant(f"{payment.id}: reported, and nothing was collected")
     told_again = payment.unapplied_minor == 0
     payment, postings = _split(payment, fact.confirmed_minor)
-    if fact.confirmed_minor > payment.reported_minor:
-        return _more_confirmed(payment, fact, postings)
+    if fact.confirmed_minor > payment.told_minor:
+        return _more_confirmed(payment, fact, postings, policy, now)
     if told_again:
         return Decision(payment, note="reported already")
     if payment.stranded_minor == 0:
@@ -37,9 +42,19 @@ def invoice_reported(
 
 
 def _more_confirmed(
-    payment: Payment, fact: facts.InvoiceReported, postings: tuple[LedgerTransaction, ...]
+    payment: Payment,
+    fact: facts.InvoiceReported,
+    postings: tuple[LedgerTransaction, ...],
+    policy: Policy,
+    now: datetime,
 ) -> Decision:
     """A debit failed while its report was on the way: Stripe counts money that is not here."""
+    counted, booked = _counted(payment, fact.confirmed_minor - payment.told_minor)
+    by_itself = policy.failed_after_report is FailedAfterReport.REPLACE
+    if counted is not None and by_itself and counted.unresolved_attempt is None:
+        # As if it had failed after the report: a credit note, and a new invoice.
+        counted = rest_or_go_on(replace(counted, state=State.REPORTED), now)
+        return Decision(counted, postings=(*postings, *booked), notices=(Notice.REPORTED,))
     why = (
         f"Stripe confirmed {fact.confirmed_minor} and {payment.reported_minor} is here: a debit "
         "failed while it was reported; credit note and new invoice"
@@ -50,6 +65,23 @@ def _more_confirmed(
     return Decision(
         parked(payment, why), postings=postings, notices=(*notices, Notice.NEEDS_PERSON)
     )
+
+
+def _counted(
+    payment: Payment, over_minor: int
+) -> tuple[Payment | None, tuple[LedgerTransaction, ...]]:
+    """What Stripe counts of debits that failed: told, and not there; None: more than those."""
+    receipts, postings = [], []
+    for receipt in payment.receipts:
+        untold_minor = receipt.collected_minor - receipt.reported_minor if receipt.failed else 0
+        part_minor = min(untold_minor, over_minor)
+        over_minor -= part_minor
+        if part_minor:
+            postings.append(reported_though_failed(receipt, part_minor))
+        receipts.append(replace(receipt, reported_minor=receipt.reported_minor + part_minor))
+    if over_minor:
+        return None, ()
+    return replace(payment, receipts=tuple(receipts)), tuple(postings)
 
 
 def report_refused(

@@ -45,6 +45,12 @@ class PolicyParams(Asked):
     refund_stranded: bool | None = Field(
         None, description="Give money back by itself that Stripe will not take."
     )
+    failed_after_report: str | None = Field(
+        None,
+        max_length=40,
+        description="When a debit fails after its report: replace (credit note, then a new "
+        "invoice) or person.",
+    )
     open_invoices_at_end: str | None = Field(
         None,
         max_length=40,

@@ -1,0 +1,108 @@
+"""A debit fails after Stripe was told of it: credited first, then invoiced and collected anew."""
+
+from dataclasses import replace
+from datetime import timedelta
+
+import pytest
+
+from tests.domain.situations import NOW, POLICY, SITUATIONS, seen_note
+from twintill.domain import facts as f
+from twintill.domain.decide import decide
+from twintill.domain.decision import Decision
+from twintill.domain.follow_on import FollowOn, FollowOnWhy
+from twintill.domain.outcomes import DeclineKind
+from twintill.domain.payment import Payment, Reason, State
+from twintill.domain.policy import FailedAfterReport, Policy
+from twintill.domain.return_facts import NoteMade, NoteStarted, SidesSeen
+from twintill.domain.steps import Credit, Rest, next_step
+
+DEBIT = SITUATIONS["reported-provisional"]
+BY_PERSON = Policy(failed_after_report=FailedAfterReport.PERSON)
+
+
+def learned(payment: Payment, fact: f.Fact, policy: Policy = POLICY) -> Decision:
+    return decide(payment, fact, policy, NOW)
+
+
+def failed(kind: DeclineKind = DeclineKind.SOFT, policy: Policy = POLICY) -> Payment:
+    return learned(DEBIT, f.FailedLate("att_1", "nsf", "", kind), policy).payment
+
+
+def begun(payment: Payment) -> Payment:
+    return learned(payment, NoteStarted("note_1", 1, 5000)).payment
+
+
+def credited(payment: Payment, policy: Policy = POLICY) -> Decision:
+    return learned(begun(payment), NoteMade("note_1", "cn_1", 5000), policy)
+
+
+def test_it_is_credited_and_only_then_invoiced_anew() -> None:
+    assert isinstance(next_step(failed()), Credit)
+    assert learned(failed(), NoteStarted("note_1", 1, 5000)).follow_on is None
+    done = credited(failed())
+    at = NOW + timedelta(days=1)
+    assert done.follow_on == FollowOn("note_1", 5000, FollowOnWhy.FAILED_LATE, at)
+    after = done.payment
+    assert (after.state, after.reason, after.ended) == (State.REPORTED, Reason.FAILED_LATE, True)
+    assert [leg.account for t in done.postings for leg in t.postings] == [
+        "stripe:reported",
+        "customer:failed",
+    ]
+
+
+def test_told_again_it_is_not_invoiced_again() -> None:
+    after = credited(failed()).payment
+    assert learned(after, NoteMade("note_1", "cn_1", 5000)).follow_on is None
+    assert learned(after, f.FailedLate("att_1", "nsf", "")).follow_on is None
+    assert learned(after, f.InvoiceReported(5000)).note == "reported already"
+    assert isinstance(next_step(after), Rest)
+
+
+def test_a_note_whose_answer_was_lost_counts_when_it_is_listed() -> None:
+    ours = replace(seen_note(5000, "cn_1"), our_id="note_1")
+    listed = learned(begun(failed()), SidesSeen((ours,)))
+    assert listed.follow_on == credited(failed()).follow_on
+
+
+def test_who_credits_it_in_stripe_may_have_forgiven_it() -> None:
+    decision = learned(failed(), SidesSeen((seen_note(5000, "cn_9"),)))
+    assert decision.follow_on is None
+    assert decision.payment.reported_minor == 0
+
+
+@pytest.mark.parametrize("kind", [DeclineKind.HARD, DeclineKind.REVOKED])
+def test_after_a_hard_failure_nothing_is_waited_for(kind: DeclineKind) -> None:
+    follow_on = credited(failed(kind)).follow_on
+    assert follow_on is not None
+    assert follow_on.try_at is None  # dunning never takes that token again: another one at once
+
+
+def test_without_retries_it_waits_a_day() -> None:
+    never = Policy(retry_pauses=(), retry_gap_min=timedelta(days=2))
+    follow_on = credited(failed(policy=never), never).follow_on
+    assert follow_on is not None
+    assert follow_on.try_at == NOW + timedelta(days=2)
+
+
+def test_by_setting_a_person_decides_and_unparks_it() -> None:
+    parked = failed(policy=BY_PERSON)
+    assert "unpark it to have a credit note" in str(parked.parked_why)
+    agreed = learned(parked, f.Unparked("do it")).payment
+    assert isinstance(next_step(agreed), Credit)
+
+
+def test_it_fails_while_its_report_is_on_the_way() -> None:
+    waits = SITUATIONS["waiting-failed-late"]
+    told = learned(waits, f.InvoiceReported(5000))
+    (posted,) = told.postings
+    assert [(leg.account, leg.amount_minor) for leg in posted.postings] == [
+        ("customer:failed", 5000),
+        ("stripe:reported", -5000),
+    ]
+    assert isinstance(next_step(told.payment), Credit)
+    assert credited(told.payment).follow_on is not None
+
+
+def test_by_setting_that_is_for_a_person_as_well() -> None:
+    told = learned(SITUATIONS["waiting-failed-late"], f.InvoiceReported(5000), BY_PERSON)
+    assert "credit note and new invoice" in str(told.payment.parked_why)
