@@ -56,6 +56,9 @@ def env(database: Database) -> dict[str, str]:
         ("sandbox", "clock"),
         ("payments", "show"),
         ("customers", "policy"),
+        ("endpoints", "add"),
+        ("endpoints", "recover"),
+        ("events", "resend"),
         ("resolve",),
         ("verify",),
     ],
@@ -240,3 +243,14 @@ async def _add_customer(url: str, customer_id: str) -> None:
         customer_id,
     )
     await connection.close()
+
+
+def test_endpoints_of_the_app_are_managed(env: dict[str, str]) -> None:
+    here = env | {"TWINTILL_APP_WEBHOOK_LOOPBACK": "true"}
+    added = twintill("endpoints", "add", "http://127.0.0.1:9/hook", env=here)
+    assert added.stdout.startswith("whsec_"), added.stderr
+    listed = twintill("endpoints", "list", env=env).stdout
+    endpoint_id, status, url, events, *_ = listed.rstrip("\n").split("\t")
+    assert (status, url, events) == ("enabled", "http://127.0.0.1:9/hook", "*")
+    assert twintill("endpoints", "disable", endpoint_id, env=env).returncode == 0
+    assert "payment.in_dunning" in twintill("events", "types").stdout

@@ -39,6 +39,7 @@ from twintill.domain.person import person_said
 from twintill.domain.policy import Policy, pause_after
 from twintill.domain.refund_asks import refund_asked
 from twintill.domain.refunds import RefundFact
+from twintill.domain.retrying import in_dunning
 from twintill.domain.return_facts import RefundAsked
 from twintill.domain.steps import Conclude, Rest, next_step
 
@@ -46,7 +47,7 @@ from twintill.domain.steps import Conclude, Rest, next_step
 def decide(payment: Payment, fact: Fact, policy: Policy, now: datetime) -> Decision:
     """What this fact means for this payment. Raises BrokenInvariant only for a bug of ours."""
     decision = _decide(payment, fact, policy, now)
-    return closing.closing_comes_next(payment, fact, decision, now)
+    return in_dunning(closing.closing_comes_next(payment, fact, decision, now), now)
 
 
 def _decide(  # noqa: C901, PLR0912 -- one flat table, a case per fact

@@ -26,6 +26,7 @@ class Notice(StrEnum):
     REPORTED = "payment.reported"
     PENDING = "payment.pending"
     DECLINED = "payment.declined"
+    IN_DUNNING = "payment.in_dunning"
     EXHAUSTED = "payment.exhausted"
     CANCELED = "payment.canceled"
     STRANDED = "payment.stranded"

@@ -3,6 +3,7 @@
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from twintill.domain.facts import SubscriptionEnded
+from twintill.flows import news
 from twintill.flows.learn import learn_within
 from twintill.flows.means import Means
 from twintill.ids import Scope
@@ -24,4 +25,5 @@ async def customer_deleted(
     """Stripe cancels the subscriptions of a deleted customer; their own events may be late."""
     for subscription_id in await mirror.live_subscriptions(db, scope, customer_id):
         await mirror.subscription_ended(db, scope, subscription_id)
+        await news.subscription_ended(db, means, scope, subscription_id, customer_id)
         await subscription_ended(db, means, scope, subscription_id, actor=actor)

@@ -13,7 +13,7 @@ from twintill.domain.facts import (
 from twintill.domain.outcomes import Declined
 from twintill.domain.return_facts import MoneyBackTold
 from twintill.errors import UnreadableEvent
-from twintill.flows import consequences
+from twintill.flows import consequences, news
 from twintill.flows.learn import learn_within
 from twintill.flows.means import Means
 from twintill.flows.verdict import DONE, Verdict, ignored, parked
@@ -142,6 +142,7 @@ async def _method_revoked(
     for method in found:
         if await methods.mark_revoked(db, scope, method.id):
             await consequences.method_revoked(db, scope, method)
+            await news.method_revoked(db, means, scope, method)
         # A try that waits for this one goes to the next stored one.
         for payment_id in await methods.payments_that_wait(db, scope, method.customer_id):
             await learn_within(db, means, scope, payment_id, MethodLost(method.id))

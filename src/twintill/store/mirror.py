@@ -95,8 +95,11 @@ async def saw_subscription(
     status: str,
     collection_method: str,
     cancels_at_period_end: bool = False,
-) -> None:
-    """From an event or an answer. Once ended, a late event cannot bring it back."""
+) -> bool:
+    """From an event or an answer. Once ended, a late event cannot bring it back.
+
+    True: it has ended, and this is the first that we hear of it.
+    """
     ended = status in ("canceled", "incomplete_expired")
     row = {
         **key(scope),
@@ -109,7 +112,7 @@ async def saw_subscription(
         "ended_at": NOW if ended else None,
     }
     statement = insert(subscriptions).values(row)
-    await db.execute(
+    written = await db.execute(
         statement.on_conflict_do_update(
             index_elements=["stripe_account_id", "livemode", "subscription_id"],
             set_={
@@ -121,6 +124,7 @@ async def saw_subscription(
             where=subscriptions.c.ended_at.is_(None),
         )
     )
+    return ended and written.rowcount == 1
 
 
 async def live_subscriptions(db: AsyncConnection, scope: Scope, customer_id: str) -> list[str]:

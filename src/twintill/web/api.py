@@ -19,6 +19,7 @@ from twintill.web.problems import MEDIA_TYPE
 
 Reader = Annotated[Caller, Depends(may("read"))]
 Collector = Annotated[Caller, Depends(may("collect"))]
+Admin = Annotated[Caller, Depends(may("admin"))]
 
 
 class ProblemShape(BaseModel):

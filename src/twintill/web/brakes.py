@@ -3,20 +3,18 @@
 from datetime import datetime
 from typing import Annotated, Literal
 
-from fastapi import Depends
 from pydantic import BaseModel, Field
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from twintill.flows import brakes as flow
 from twintill.store import brakes
 from twintill.store.brakes import Brake
-from twintill.web.api import Reader, api_router
-from twintill.web.auth import Caller, may
+from twintill.web.api import Admin, Reader, api_router
+from twintill.web.auth import Caller
 from twintill.web.doors import TheDoors, TheMeans
 from twintill.web.pagination import seconds
 
 router = api_router("brakes")
-Admin = Annotated[Caller, Depends(may("admin"))]
 
 
 class BrakeShape(BaseModel):

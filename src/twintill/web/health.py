@@ -9,7 +9,7 @@ from prometheus_client.core import GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 from starlette.responses import JSONResponse, Response
 
-from twintill.store import brakes, duties, figures
+from twintill.store import brakes, duties, endpoints, figures
 from twintill.store.duties import Standing
 from twintill.store.figures import Waiting
 from twintill.store.pace import reads_today
@@ -63,6 +63,7 @@ async def _now(doors: Doors) -> CollectorRegistry:
                 await duties.standings(db, scope),
                 await reads_today(db, scope),
                 {brake.processor for brake in await brakes.all_on(db, scope)},
+                await endpoints.count(db, scope),
             )
     except Exception as error:
         if not is_database_down(error):
@@ -73,6 +74,7 @@ async def _now(doors: Doors) -> CollectorRegistry:
         registry.register(_Waiting(known.waiting))
         registry.register(_Duties(known.duties))
         registry.register(_Reads(known.reads_today, doors.means.stripe_reads_per_day))
+        registry.register(_Endpoints(known.endpoints))
         registry.register(_Paused(known.paused | set(doors.means.processors), known.paused))
     return registry
 
@@ -83,6 +85,7 @@ class _Known:
     duties: list[Standing]
     reads_today: int
     paused: set[str]  # names of processors
+    endpoints: dict[str, int]
 
 
 class _Up(Collector):
@@ -121,6 +124,20 @@ class _Paused(Collector):
         for name in sorted(self._processors):
             paused.add_metric([name], int(name in self._paused))
         yield paused
+
+
+class _Endpoints(Collector):
+    """Of the user's app; one that failed for days was disabled by itself."""
+
+    def __init__(self, counted: dict[str, int]) -> None:
+        self._counted = counted
+
+    def collect(self) -> Iterator[Metric]:
+        told = "Endpoints of your app, by how they stand; the failing ones are enabled too."
+        endpoints = GaugeMetricFamily("twintill_webhook_endpoints", told, labels=["standing"])
+        for standing, number in self._counted.items():
+            endpoints.add_metric([standing], number)
+        yield endpoints
 
 
 class _Duties(Collector):

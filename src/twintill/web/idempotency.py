@@ -50,6 +50,11 @@ async def handle_once(request: Request, handle: Handler) -> Response:
             return await _work(request, handle, caller, found)
 
 
+def keep_instead(request: Request, answer: bytes) -> None:
+    """What a repetition gets: for an answer with a secret, which is shown once and not stored."""
+    request.state.kept_answer = answer
+
+
 async def _work(request: Request, handle: Handler, caller: Caller, claimed: Claimed) -> Response:
     request.state.caller = dataclasses.replace(
         caller, idempotency_key=claimed.key, first_asked_at=claimed.first_asked_at
@@ -68,7 +73,8 @@ async def _work(request: Request, handle: Handler, caller: Caller, claimed: Clai
         if response.status_code >= 500 or response.status_code in (401, 403):
             await api_requests.release(db, claimed)
         else:
-            await api_requests.finish(db, claimed, response.status_code, bytes(response.body))
+            body = getattr(request.state, "kept_answer", bytes(response.body))
+            await api_requests.finish(db, claimed, response.status_code, body)
     return response
 
 

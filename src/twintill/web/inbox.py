@@ -2,18 +2,16 @@
 
 from typing import Annotated, Any, Literal
 
-from fastapi import Depends, Path, Query
+from fastapi import Path, Query
 from pydantic import BaseModel, Field
 from starlette.requests import Request
 
 from twintill.store import inbox_rows
-from twintill.web.api import Reader, api_router
-from twintill.web.auth import Caller, may
+from twintill.web.api import Admin, Reader, api_router
 from twintill.web.doors import TheDoors, TheMeans
 from twintill.web.pagination import ListShape, as_list, seconds
 
 router = api_router("inbox")
-Admin = Annotated[Caller, Depends(may("admin"))]
 _Id = Annotated[int, Path(ge=1, lt=2**63)]
 _BehindId = Annotated[int | None, Query(ge=1, lt=2**63)]
 _Limit = Annotated[int, Query(ge=1, le=100, description="How many, 1 to 100.")]

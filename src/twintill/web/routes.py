@@ -6,6 +6,8 @@ from twintill.web import (
     checkouts,
     customer_policy,
     customers,
+    endpoints,
+    events,
     inbox,
     invoices,
     payments,
@@ -24,6 +26,8 @@ ROUTERS = (
     refunds.router,
     resolving.router,
     brakes.router,
+    endpoints.router,
+    events.router,
     inbox.router,
     checkout_page.router,
 )
