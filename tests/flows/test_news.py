@@ -1,7 +1,6 @@
 """News that are no payment's own are told once: an ended subscription, a withdrawn method."""
 
 from dataclasses import replace
-from typing import Any
 
 import pytest
 from sqlalchemy import select
@@ -13,7 +12,7 @@ from tests.flows.world import PROCESSOR_ACCOUNT, SCOPE, World
 from twintill.domain.event_types import CATALOGUE
 from twintill.flows import processor_events
 from twintill.processors import EventKind, ProcessorEvent
-from twintill.store import methods, mirror
+from twintill.store import methods
 from twintill.store.tables import outgoing_events
 
 
@@ -75,16 +74,3 @@ async def test_the_end_of_a_subscription_is_told_once(world: World) -> None:
         (data,) = await told(world, event_type)
         its = {"id": subscription_id, "customer": shown.checkout.customer_id}
         assert data == {**CATALOGUE[event_type].example, **its}
-
-
-@pytest.mark.parametrize("before", ["active", None])
-async def test_a_subscription_ends_once(world: World, before: str | None) -> None:
-    customer_id = await world.customer()
-    seen: dict[str, Any] = {"customer_id": customer_id, "collection_method": "send_invoice"}
-    seen["subscription_id"] = "sub_1"
-    async with world.db() as db:
-        if before is not None:
-            assert not await mirror.saw_subscription(db, SCOPE, status=before, **seen)
-        assert await mirror.saw_subscription(db, SCOPE, status="canceled", **seen)
-        assert not await mirror.saw_subscription(db, SCOPE, status="canceled", **seen)
-        assert not await mirror.saw_subscription(db, SCOPE, status="active", **seen)

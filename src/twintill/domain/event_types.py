@@ -93,6 +93,11 @@ _ACCESS = (
         {**_SIGNUP, "state": "expired"},
     ),
     EventType(
+        "signup.failed",
+        "Stripe refused to make what the sign-up asks for: nothing can be bought by it any more.",
+        {**_SIGNUP, "state": "failed"},
+    ),
+    EventType(
         ACCESS_WITHDRAWN,
         "A subscription that we collect for has ended, by whomever: take the access away.",
         _SUBSCRIPTION,
@@ -103,9 +108,14 @@ _ACCESS = (
         "invoices is told by the payments' own events.",
         _SUBSCRIPTION,
     ),
+    EventType(
+        "subscription.first_payment_failed",
+        "The first payment of a subscription failed for good, and the subscription was cancelled.",
+        {**_SUBSCRIPTION, "payment": _PAYMENT["id"]},
+    ),
 )
 
-_PAYMENTS = (
+_PAYMENTS: tuple[EventType, ...] = (
     _payment(
         "pending",
         "The processor has taken the charge and tells the result later (a bank debit), or the "
@@ -179,6 +189,11 @@ _PAYMENTS = (
         },
     ),
     _payment("refunded", "Money of this payment was given back.", state="refunded", reported=0),
+    _payment(
+        "refund_failed",
+        "A refund was refused, or failed later: the money is still here, and a person must look.",
+        needs_person="the processor refused the refund",
+    ),
     _payment("disputed", "The customer disputes it at the bank or the processor."),
     _payment(
         "needs_person",
@@ -195,6 +210,19 @@ _METHODS = (
         "A payment method was withdrawn on the customer's side (agreement or mandate revoked, "
         "expired, blocked): nothing is charged with it any more. Ask for another one.",
         {**_METHOD, "status": "revoked"},
+    ),
+    EventType(
+        "method.requested",
+        "The last usable method was withdrawn: send the customer to `checkout_url` for another "
+        "one, before `until`.",
+        {
+            **_METHOD,
+            "status": "revoked",
+            "found": "revoked",
+            "checkout": "chk_4Yk9n2bT7xQz1LmN8vRc3WpD",
+            "checkout_url": "https://pay.example.com/checkout/chk_4Yk9n2bT7xQz1LmN8vRc3WpD",
+            "until": 1795857600,
+        },
     ),
     EventType(
         METHOD_EXPIRING,

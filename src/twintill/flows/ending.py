@@ -13,7 +13,8 @@ from twintill.store import mirror
 async def subscription_ended(
     db: AsyncConnection, means: Means, scope: Scope, subscription_id: str, *, actor: str
 ) -> None:
-    """In the caller's transaction: each payment that is not over learns of it."""
+    """In the caller's transaction: each payment that is not over learns of it, and the app."""
+    await news.subscription_ended(db, means, scope, subscription_id)
     for payment_id in await mirror.open_payments_of_subscription(db, scope, subscription_id):
         fact = SubscriptionEnded(subscription_id)
         await learn_within(db, means, scope, payment_id, fact, actor=actor)
@@ -25,5 +26,4 @@ async def customer_deleted(
     """Stripe cancels the subscriptions of a deleted customer; their own events may be late."""
     for subscription_id in await mirror.live_subscriptions(db, scope, customer_id):
         await mirror.subscription_ended(db, scope, subscription_id)
-        await news.subscription_ended(db, means, scope, subscription_id, customer_id)
         await subscription_ended(db, means, scope, subscription_id, actor=actor)

@@ -5,20 +5,20 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from twintill.domain.event_types import ACCESS_WITHDRAWN, METHOD_REVOKED, SUBSCRIPTION_CANCELED
 from twintill.flows.means import Means
 from twintill.ids import Scope
-from twintill.store import outgoing
+from twintill.store import mirror, outgoing
 from twintill.store.methods import MethodRow
 
 
 async def subscription_ended(
-    db: AsyncConnection, means: Means, scope: Scope, subscription_id: str, customer_id: str
+    db: AsyncConnection, means: Means, scope: Scope, subscription_id: str
 ) -> None:
-    """Once for each subscription: when the mirror first shows that it has ended."""
-    if not means.tells_app:
+    """Once for each subscription, however often and from whomever we hear of its end."""
+    if not means.tells_app or await outgoing.is_told(db, scope, ACCESS_WITHDRAWN, subscription_id):
         return
     data = {
         "id": subscription_id,
         "object": "subscription",
-        "customer": customer_id,
+        "customer": await mirror.customer_of_subscription(db, scope, subscription_id),
         "status": "canceled",
     }
     for event_type in (SUBSCRIPTION_CANCELED, ACCESS_WITHDRAWN):

@@ -20,7 +20,7 @@ from twintill.domain.overrides import overlay
 from twintill.domain.policy import Policy, Revoked, Unanswered
 from twintill.domain.signup import Step
 from twintill.errors import StripeRefused
-from twintill.flows import drop_tokens, ending
+from twintill.flows import drop_tokens, ending, news
 from twintill.flows.consequences import REVOKED as KIND
 from twintill.flows.learn import learn_within
 from twintill.flows.operating import Operating, Walk
@@ -158,6 +158,7 @@ async def _withdrawn(db: AsyncConnection, operating: Operating, method: MethodRo
     """A decline said so, and it is so: no charge begins with it any more."""
     if not await methods.mark_revoked(db, operating.scope, method.id):
         return
+    await news.method_revoked(db, operating.means, operating.scope, method)
     for payment_id in await methods.payments_that_wait(db, operating.scope, method.customer_id):
         fact = MethodLost(method.id)
         await learn_within(db, operating.means, operating.scope, payment_id, fact)

@@ -4,7 +4,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from twintill.domain.facts import InvoiceTouched
 from twintill.domain.return_facts import MoneyBackTold
-from twintill.flows import drop_tokens, ending, news
+from twintill.flows import drop_tokens, ending
 from twintill.flows.invoices import saw_invoice
 from twintill.flows.learn import learn_within
 from twintill.flows.means import Means
@@ -46,7 +46,7 @@ async def _subscription(
     if not await mirror.customer_is_known(db, scope, seen.customer_id):
         return ignored("not a customer of ours")
     ended = event.type == "customer.subscription.deleted"
-    newly_ended = await mirror.saw_subscription(
+    await mirror.saw_subscription(
         db,
         scope,
         subscription_id=seen.id,
@@ -55,8 +55,6 @@ async def _subscription(
         collection_method=seen.collection_method or "unknown",
         cancels_at_period_end=seen.cancel_at_period_end,
     )
-    if newly_ended:
-        await news.subscription_ended(db, means, scope, seen.id, seen.customer_id)
     if ended:
         for operation_id in await checkouts.expire_now(db, scope, seen.id):
             await operations.ring(db, scope, operation_id)

@@ -95,11 +95,8 @@ async def saw_subscription(
     status: str,
     collection_method: str,
     cancels_at_period_end: bool = False,
-) -> bool:
-    """From an event or an answer. Once ended, a late event cannot bring it back.
-
-    True: it has ended, and this is the first that we hear of it.
-    """
+) -> None:
+    """From an event or an answer. Once ended, a late event cannot bring it back."""
     ended = status in ("canceled", "incomplete_expired")
     row = {
         **key(scope),
@@ -112,7 +109,7 @@ async def saw_subscription(
         "ended_at": NOW if ended else None,
     }
     statement = insert(subscriptions).values(row)
-    written = await db.execute(
+    await db.execute(
         statement.on_conflict_do_update(
             index_elements=["stripe_account_id", "livemode", "subscription_id"],
             set_={
@@ -124,7 +121,6 @@ async def saw_subscription(
             where=subscriptions.c.ended_at.is_(None),
         )
     )
-    return ended and written.rowcount == 1
 
 
 async def live_subscriptions(db: AsyncConnection, scope: Scope, customer_id: str) -> list[str]:
@@ -136,6 +132,19 @@ async def live_subscriptions(db: AsyncConnection, scope: Scope, customer_id: str
         )
     )
     return list(found.scalars())
+
+
+async def customer_of_subscription(
+    db: AsyncConnection, scope: Scope, subscription_id: str
+) -> str | None:
+    c = subscriptions.c
+    found = await db.execute(
+        select(c.customer_id).where(
+            mine(subscriptions, scope), c.subscription_id == subscription_id
+        )
+    )
+    customer_id: str | None = found.scalar_one_or_none()
+    return customer_id
 
 
 async def subscription_ended(db: AsyncConnection, scope: Scope, subscription_id: str) -> None:

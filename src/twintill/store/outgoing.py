@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Text, cast, func, insert, literal, null, or_, select, update
+from sqlalchemy import Text, cast, exists, func, insert, literal, null, or_, select, update
 from sqlalchemy.dialects.postgresql import insert as insert_or
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -96,6 +96,12 @@ async def read(db: AsyncConnection, scope: Scope, event_id: str) -> Any:
     if row is None:
         raise NotFoundError(f"No such event: {event_id}", param="event")
     return row
+
+
+async def is_told(db: AsyncConnection, scope: Scope, event_type: str, object_id: str) -> bool:
+    """Whether there is such an event already: for what happens once to an object."""
+    of_it = mine(outgoing_events, scope), _E.object_id == object_id, _E.type == event_type
+    return bool((await db.execute(select(exists().where(*of_it)))).scalar_one())
 
 
 async def page(
