@@ -30,6 +30,7 @@ def shown(before: Payment, decision: Decision) -> str:
         *(["give back"] if decision.give_back else []),
         *([f"concludes {decision.conclude}"] if decision.conclude else []),
         *(["make note"] if decision.make_note else []),
+        *(["follows on"] if decision.follow_on else []),
         *(["posts " + " ".join(t.kind for t in decision.postings)] if decision.postings else []),
         *(
             ["tells " + " ".join(n.removeprefix("payment.") for n in decision.notices)]

@@ -111,6 +111,7 @@ def found(payment: Payment, outcome: ChargeOutcome, *, amount: Money = AMOUNT) -
 
 APPROVED = Approved("ch_1", AMOUNT)
 PROVISIONAL = Approved("ch_1", AMOUNT, Finality.PROVISIONAL)
+IN_PART = Approved("ch_1", Money(3000, "EUR"), partial=True)
 TOO_MUCH = Approved("ch_1", Money(6000, "EUR"))
 SOFT = Declined(DeclineKind.SOFT, "insufficient_funds")
 FRAUD = Declined(DeclineKind.FRAUD, "stolen_card")
@@ -208,6 +209,7 @@ def _asked_and(*told: Fact) -> Payment:
 PART_GIVEN = Approved("rfd_1", Money(2000, "EUR"))
 _NOTE = NoteStarted("note_1", 1, 2000)
 _TOLD = MoneyBackTold("credit_note.created")
+_REST = NoteStarted("note_1", 1, 2000, remaining_minor=7000)
 _NOTED_BY_HAND = SidesSeen((seen_note(),))
 
 SITUATIONS: dict[str, Payment] = {
@@ -294,6 +296,10 @@ SITUATIONS: dict[str, Payment] = {
     "canceled": after(new_payment(), start(look=VOID)),
     "canceled-after-a-try": after(new_payment(), start(), answer(NOT_SENT), start(2, look=VOID)),
     "refunded": _refund(refund_answer(REFUNDED)),
+    "rest-begun": after(new_payment(), start(), answer(APPROVED), _REST),
+    "rest-made": after(
+        new_payment(), start(), answer(APPROVED), _REST, NoteMade("note_1", "cn_1", 0)
+    ),
     "back-compared-soon": after(_back(), _TOLD, at=NOW - timedelta(minutes=2)),
     "back-compared-now": _back(_TOLD),
     "back-asked": _back(_ASKED),
@@ -395,6 +401,10 @@ FACTS: dict[str, Make] = {
     **_answers(APPROVED),
     "Approved, provisional": lambda p: Answered(_attempt(p), PROVISIONAL, Via.RECORD),
     "Approved, another amount": lambda p: Answered(_attempt(p), TOO_MUCH, Via.RECORD),
+    "Approved, in part": lambda p: Answered(_attempt(p), IN_PART, Via.RECORD),
+    "Approved, in part by its amount alone": lambda p: Answered(
+        _attempt(p), replace(IN_PART, partial=False), Via.RECORD
+    ),
     "Approved, the first attempt": lambda _: _RECORDED,
     **_answers(ACCEPTED),
     **_answers(NEEDS_CUSTOMER),
@@ -485,6 +495,14 @@ FACTS: dict[str, Make] = {
     "NoteStarted, of another amount": lambda p: NoteStarted(
         f"note_{p.next_note_n}", p.next_note_n, 1999
     ),
+    "NoteStarted, of the rest": lambda p: NoteStarted(
+        f"note_{p.next_note_n}", p.next_note_n, 2000, remaining_minor=7000
+    ),
+    "NoteStarted, of the rest, of another amount": lambda p: NoteStarted(
+        f"note_{p.next_note_n}", p.next_note_n, 1999, remaining_minor=7000
+    ),
+    "NoteRefused, not wanted any more": lambda _: NoteRefused("note_1", "void by now", moot=True),
+    "NoteMade, of the rest": lambda _: NoteMade("note_1", "cn_1", 0),
     "NoteMade": lambda _: NoteMade("note_1", "cn_1", 2000),
     "NoteRefused": lambda _: NoteRefused("note_1", "the invoice is gone"),
     "InvoiceReported": lambda _: f.InvoiceReported(5000),

@@ -20,8 +20,9 @@ from twintill.domain.decision import (
 from twintill.domain.facts import Via
 from twintill.domain.outcomes import Approved, Finality
 from twintill.domain.payment import Attempt, Outcome, Payment, Reason, Receipt, State
-from twintill.domain.policy import Policy
+from twintill.domain.policy import Partial, Policy
 from twintill.domain.refunds import strand
+from twintill.money import Money
 
 
 def approved(
@@ -33,7 +34,7 @@ def approved(
     now: datetime,
 ) -> Decision:
     """Money: it counts whoever brings it, unless it contradicts what is known."""
-    if outcome.amount != attempt.amount:
+    if not _is_the_amount(payment, attempt, outcome, policy):
         why = f"{attempt.amount} was asked for and {outcome.amount} was taken: compare by hand"
         payment = parked(replace(payment, reason=Reason.AMOUNT_DIFFERS), why)
         return Decision(payment, attempt_id=attempt.id, notices=(Notice.NEEDS_PERSON,))
@@ -54,7 +55,7 @@ def approved(
     if via is Via.FIRST:
         # The holder of the lease goes on to report in the same look: say so before it does.
         payment = replace(payment, reports=payment.reports + 1)
-    return _collected(with_attempt(payment, attempt), attempt, policy, now)
+    return _collected(with_attempt(payment, attempt), attempt, outcome, policy, now)
 
 
 def not_final_yet(payment: Payment, attempt: Attempt, policy: Policy, now: datetime) -> Decision:
@@ -69,7 +70,21 @@ def not_final_yet(payment: Payment, attempt: Attempt, policy: Policy, now: datet
     return Decision(payment, attempt_id=attempt.id, note="not final yet")
 
 
-def _collected(payment: Payment, attempt: Attempt, policy: Policy, now: datetime) -> Decision:
+def _is_the_amount(payment: Payment, attempt: Attempt, outcome: Approved, policy: Policy) -> bool:
+    """What was asked for; or part of it, if the processor calls it one; and the same for ever."""
+    known = next((r for r in payment.receipts if r.attempt_id == attempt.id), None)
+    if known is not None:
+        return outcome.amount == Money(known.collected_minor, known.currency)
+    if outcome.amount == attempt.amount:
+        return True
+    same_currency = outcome.amount.currency == attempt.amount.currency
+    less = same_currency and 0 < outcome.amount.minor < attempt.amount.minor
+    return outcome.partial and less and policy.partial is Partial.SPLIT
+
+
+def _collected(
+    payment: Payment, attempt: Attempt, outcome: Approved, policy: Policy, now: datetime
+) -> Decision:
     assert attempt.finality is not None, "set with the approval"
     receipt = Receipt(
         id=attempt.id.replace("att_", "rct_", 1),
@@ -78,7 +93,7 @@ def _collected(payment: Payment, attempt: Attempt, policy: Policy, now: datetime
         processor_account_id=attempt.processor_account_id,
         currency=attempt.amount.currency,
         finality=attempt.finality,
-        collected_minor=attempt.amount.minor,
+        collected_minor=outcome.amount.minor,
         collected_at=now,
     )
     postings = [ledger.collected(receipt)]

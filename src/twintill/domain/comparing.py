@@ -78,7 +78,7 @@ def compare_attempt(payment: Payment, attempt: Attempt, found: LookUp) -> list[D
         return []
     there = None if isinstance(found, NotFound) else found.processor_payment_id
     if attempt.outcome is Outcome.APPROVED:
-        said = _of_approved(attempt, found)
+        said = _of_approved(payment, attempt, found)
     elif isinstance(found, NotFound | Declined):
         said = None
     else:
@@ -129,12 +129,14 @@ def _marks(payment: Payment, look: InvoiceLook) -> Iterator[tuple[str, str]]:
         yield "another_installation", f"{other} has marked it too: two copies run with one key"
 
 
-def _of_approved(attempt: Attempt, found: LookUp) -> tuple[str, str] | None:
+def _of_approved(payment: Payment, attempt: Attempt, found: LookUp) -> tuple[str, str] | None:
     if not isinstance(found, Approved):
         shown = "nothing" if isinstance(found, NotFound) else type(found).__name__.lower()
         return "not_charged_there", f"we say that it was charged, the processor shows {shown}"
     if found.processor_payment_id != attempt.processor_payment_id:
         return "another_charge", f"we know the charge as {attempt.processor_payment_id}"
-    if found.amount != attempt.amount:
-        return "amounts_differ", f"we say {attempt.amount}, the processor {found.amount}"
+    receipt = next((r for r in payment.receipts if r.attempt_id == attempt.id), None)
+    ours = Money(receipt.collected_minor, receipt.currency) if receipt else attempt.amount
+    if found.amount != ours:
+        return "amounts_differ", f"we say {ours}, the processor {found.amount}"
     return None

@@ -47,7 +47,7 @@ def note_told(payment: Payment, fact: NoteFact, policy: Policy, now: datetime) -
         case NoteMade():
             return _made(payment, fact, policy, now)
         case NoteRefused():
-            return _refused(payment, fact)
+            return _refused(payment, fact, now)
     assert_never(fact)
 
 
@@ -133,19 +133,40 @@ def _note_seen(
 def _started(payment: Payment, fact: NoteStarted, now: datetime) -> Decision:
     """May it be made? One that was begun is made again under its own key, with its own amount."""
     begun = payment.started_note
-    if payment.parked_why is not None or payment.compare_at is not None:
+    if fact.remaining_minor is not None and payment.unapplied_minor:
+        # This look does not get as far as `pay`: see `ReportFailed.began`.
+        payment = replace(payment, reports=max(payment.reports - 1, 0))
+    compares = payment.compare_at is not None and not payment.unapplied_minor
+    if payment.parked_why is not None or compares:
         return Decision(payment, note="parked, or to be compared first")
     if begun is not None and begun.id == fact.note_id:
         return Decision(replace(payment, next_look_at=now), make_note=begun)
     if begun is not None or fact.n != payment.next_note_n:
         return Decision(payment, note="prepared for something older")
-    if payment.unresolved_refund is not None or fact.amount_minor != to_note_minor(payment):
+    note = _of_the_rest(payment, fact, now) or _of_what_is_gone(payment, fact, now)
+    if note is None:
         return Decision(payment, note="another amount by now")
-    note = CreditNote(
-        fact.note_id, fact.n, NoteFor.GIVEN_BACK, fact.amount_minor, fact.amount_minor, now
-    )
     payment = replace(payment, notes=(*payment.notes, note), next_look_at=now, unreadable=0)
     return Decision(payment, make_note=note)
+
+
+def _of_what_is_gone(payment: Payment, fact: NoteStarted, now: datetime) -> CreditNote | None:
+    """After the report: out of band, so that it lowers what Stripe counts as paid."""
+    same = fact.amount_minor == to_note_minor(payment)
+    if fact.remaining_minor is not None or payment.unresolved_refund is not None or not same:
+        return None
+    minor = fact.amount_minor
+    return CreditNote(fact.note_id, fact.n, NoteFor.GIVEN_BACK, minor, minor, now)
+
+
+def _of_the_rest(payment: Payment, fact: NoteStarted, now: datetime) -> CreditNote | None:
+    """Before the report: it lowers what is due, and nothing was paid of it yet."""
+    here_minor, due_minor = payment.unapplied_minor, fact.remaining_minor
+    if due_minor is None or payment.unresolved_attempt is not None:
+        return None
+    if here_minor == 0 or fact.amount_minor != due_minor - here_minor:
+        return None
+    return CreditNote(fact.note_id, fact.n, NoteFor.REST, fact.amount_minor, 0, now)
 
 
 def _made(payment: Payment, fact: NoteMade, policy: Policy, now: datetime) -> Decision:
@@ -165,7 +186,10 @@ def _made(payment: Payment, fact: NoteMade, policy: Policy, now: datetime) -> De
         payment = replace(payment, parked_why=None)
     notices: list[Notice] = []
     payment = _contradicted(payment, wrong, notices)
-    payment = rest_or_go_on(payment, now)
+    if payment.unapplied_minor:
+        payment = replace(payment, next_look_at=now)  # what is here is reported next
+    else:
+        payment = rest_or_go_on(payment, now)
     return Decision(payment, postings=tuple(postings), notices=tuple(notices), follow_on=follow_on)
 
 
@@ -191,12 +215,15 @@ def _failed_minor(payment: Payment) -> int:
     return sum(receipt.reported_minor for receipt in payment.receipts if receipt.failed)
 
 
-def _refused(payment: Payment, fact: NoteRefused) -> Decision:
+def _refused(payment: Payment, fact: NoteRefused, now: datetime) -> Decision:
     note = next((n for n in payment.notes if n.id == fact.note_id), None)
     if note is None or note.state is not NoteState.STARTED:
         return Decision(payment, note=f"answered already: {fact.detail}")
     refused = replace(note, state=NoteState.REFUSED, detail=fact.detail)
-    payment = replace(_with_note(payment, refused), reason=Reason.CREDIT_NOTE_REFUSED)
+    payment = _with_note(payment, refused)
+    if fact.moot:
+        return Decision(replace(payment, next_look_at=now))
+    payment = replace(payment, reason=Reason.CREDIT_NOTE_REFUSED)
     why = f"Stripe does not take the credit note of {note.amount_minor}: {fact.detail}"
     return Decision(parked(payment, why), notices=(Notice.NEEDS_PERSON,))
 

@@ -47,6 +47,7 @@ class Approved:
     processor_payment_id: str
     amount: Money
     finality: Finality = Finality.FINAL
+    partial: bool = False  # the processor itself says that it approved less than was asked for
 
 
 @dataclass(frozen=True, slots=True)

@@ -22,6 +22,7 @@ OVERRIDABLE = (
     "exhausted",
     "refund_stranded",
     "failed_after_report",
+    "partial",
     "open_invoices_at_end",
     "revoked",
     "revoked_ask_for",

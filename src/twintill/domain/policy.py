@@ -15,6 +15,13 @@ TRIES_MAX = 15
 _LONGEST = timedelta(days=365)
 
 
+class Partial(StrEnum):
+    """What happens when less was paid than an invoice asks for."""
+
+    SPLIT = "split"  # the rest is credited on it and invoiced anew
+    PERSON = "person"
+
+
 class Exhausted(StrEnum):
     """What happens in Stripe to an invoice that dunning gave up."""
 
@@ -107,6 +114,8 @@ class Policy:
     )
     replay_share: float = 0.75  # of the processor's idempotency window
     doubt_deadline: timedelta = timedelta(days=3)
+
+    partial: Partial = Partial.SPLIT
 
     # Accepted charges are told by webhook; asking is the safety net.
     pending_pause: timedelta = timedelta(days=1)

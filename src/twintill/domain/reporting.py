@@ -10,12 +10,14 @@ from datetime import datetime
 from twintill.domain import facts, refunds
 from twintill.domain.afterwards import at_rest, rest_or_go_on
 from twintill.domain.decision import Decision, Notice, parked
+from twintill.domain.invoice import InvoiceStatus
 from twintill.domain.ledger import (
     LedgerTransaction,
     reported,
     reported_though_failed,
     stranded,
 )
+from twintill.domain.partial import follow_on_of
 from twintill.domain.payment import Payment, Reason, Receipt, State
 from twintill.domain.policy import FailedAfterReport, Policy, pause_after
 from twintill.errors import BrokenInvariant
@@ -35,7 +37,8 @@ def invoice_reported(
         return Decision(payment, note="reported already")
     if payment.stranded_minor == 0:
         payment = replace(_settled_state(payment, State.REPORTED), reason=None)
-        return Decision(payment, postings=postings, notices=(Notice.REPORTED,))
+        rest = follow_on_of(payment)
+        return Decision(payment, postings=postings, notices=(Notice.REPORTED,), follow_on=rest)
     why = "more was collected than Stripe confirmed: refund or credit the rest"
     payment, notices = refunds.strand(payment, Reason.MORE_THAN_DUE, why, policy, now)
     return Decision(payment, postings=postings, notices=(Notice.REPORTED, *notices))
@@ -96,7 +99,9 @@ def report_refused(
     reason = _CLOSED_REASON.get(fact.look.status.value, Reason.PAID_ELSEWHERE)
     why = f"collected, but the invoice is closed ({reason}): refund or credit it"
     payment, notices = refunds.strand(payment, reason, why, policy, now)
-    return Decision(payment, postings=postings, notices=notices)
+    # Paid by others, but only what the credit note of the rest had left.
+    rest = follow_on_of(payment) if fact.look.status is InvoiceStatus.PAID else None
+    return Decision(payment, postings=postings, notices=notices, follow_on=rest)
 
 
 _CLOSED_REASON = {"void": Reason.INVOICE_VOID, "deleted": Reason.INVOICE_DELETED}

@@ -48,11 +48,15 @@ class SidesSeen:
 
 @dataclass(frozen=True, slots=True)
 class NoteStarted:
-    """A credit note for what left us after the report is about to be made (minor units)."""
+    """A credit note is about to be made (minor units): for what left us after the report.
+
+    `remaining_minor`: or for the rest of a partial payment, when Stripe shows so much as open.
+    """
 
     note_id: str
     n: int
     amount_minor: int
+    remaining_minor: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +70,11 @@ class NoteMade:
 
 @dataclass(frozen=True, slots=True)
 class NoteRefused:
-    """Stripe does not take it, in a readable answer, or its preview is not what we need."""
+    """Stripe does not take it, in a readable answer, or its preview is not what we need.
+
+    `moot`: it is not in Stripe, and is not wanted any more.
+    """
 
     note_id: str
     detail: str
+    moot: bool = False

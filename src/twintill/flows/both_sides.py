@@ -9,7 +9,7 @@ from twintill.domain.afterwards import to_note_minor
 from twintill.domain.facts import LookFailed
 from twintill.domain.money_back import CreditNote, SeenNote
 from twintill.domain.outcomes import Declined, NotSent, NotSentReason
-from twintill.domain.payment import Attempt, Receipt
+from twintill.domain.payment import Attempt, Payment, Receipt
 from twintill.domain.return_facts import (
     NoteMade,
     NoteRefused,
@@ -76,16 +76,42 @@ async def credit(looking: Looking) -> None:
         await _make(looking, decision.make_note)
 
 
-async def _make(looking: Looking, note: CreditNote) -> None:
-    stripe, invoice_id = looking.means.stripe, looking.payment.invoice_id
-    try:
-        split = await stripe.preview_credit_note(invoice_id, note.amount_minor)
-        if split.post_payment_minor != note.amount_minor:
-            why = f"{split.pre_payment_minor} of it would fall on what is still due"
-            await looking.learn(NoteRefused(note.id, why))
+async def credit_rest(looking: Looking, payment: Payment, rest_minor: int, due_minor: int) -> None:
+    """Before the report of a partial payment: the credit note for what is not paid, if it is due.
+
+    One that was begun may be there already; then nothing of the rest is due any more.
+    """
+    begun = payment.started_note
+    async with looking.means.database.begin() as db:
+        fact = _draft_of(looking, payment, rest_minor, due_minor)
+        decision = await looking.learn_return_start(db, fact)
+    if decision is None or decision.make_note is None:
+        return
+    note = decision.make_note
+    if begun is not None:
+        listed = await looking.means.stripe.list_credit_notes(payment.invoice_id)
+        found = next((seen for seen in listed if seen.our_id == note.id and not seen.void), None)
+        if found is not None:
+            await looking.learn(_made(note, found))
             return
-        made = await stripe.create_credit_note(
-            invoice_id,
+    if note.amount_minor != rest_minor:
+        await looking.learn(NoteRefused(note.id, f"{rest_minor} is the rest by now", moot=True))
+        return
+    await _create(looking, note)
+
+
+async def _make(looking: Looking, note: CreditNote) -> None:
+    refused = await cannot_be_credited(looking, note.amount_minor)
+    if refused is not None:
+        await looking.learn(NoteRefused(note.id, refused.detail))
+        return
+    await _create(looking, note)
+
+
+async def _create(looking: Looking, note: CreditNote) -> None:
+    try:
+        made = await looking.means.stripe.create_credit_note(
+            looking.payment.invoice_id,
             note.amount_minor,
             out_of_band_minor=note.out_of_band_minor,
             note_id=note.id,
@@ -101,13 +127,18 @@ def _made(note: CreditNote, made: SeenNote) -> NoteMade:
 
 
 def _draft(looking: Looking) -> NoteStarted:
+    return _draft_of(looking, looking.payment, to_note_minor(looking.payment), None)
+
+
+def _draft_of(
+    looking: Looking, payment: Payment, amount_minor: int, due_minor: int | None
+) -> NoteStarted:
     """One that was begun before is made under its own name, with its own amount."""
-    payment, begun = looking.payment, looking.payment.started_note
+    begun, n = payment.started_note, payment.next_note_n
     if begun is not None:
-        return NoteStarted(begun.id, begun.n, begun.amount_minor)
-    n = payment.next_note_n
+        return NoteStarted(begun.id, begun.n, begun.amount_minor, due_minor)
     note_id = ids.derived_id("note", looking.lease.scope, payment.invoice_id, n)
-    return NoteStarted(note_id, n, to_note_minor(payment))
+    return NoteStarted(note_id, n, amount_minor, due_minor)
 
 
 async def _unknown(

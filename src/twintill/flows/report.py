@@ -6,6 +6,7 @@ can strand money; a wrong key, a missing permission or silence never does.
 
 from dataclasses import replace
 
+from twintill.domain import partial
 from twintill.domain.facts import (
     InvoiceReported,
     ReportFailed,
@@ -16,6 +17,7 @@ from twintill.domain.pace import Urgency
 from twintill.domain.payment import Payment
 from twintill.domain.report import Pay, judge_answer, judge_report
 from twintill.errors import StripeError, StripeRefused, StripeThrottled
+from twintill.flows import both_sides
 from twintill.flows.looking import Looking
 from twintill.stripe_billing.pace import NEVER_LEFT
 
@@ -25,6 +27,12 @@ async def report(looking: Looking, payment: Payment) -> None:
     began = False
     try:
         before = await _write_reference(looking, payment)
+        rest_minor = partial.rest_minor(payment, before, looking.policy)
+        if rest_minor or payment.started_note is not None:
+            await both_sides.credit_rest(
+                looking, payment, rest_minor, before.amount_remaining_minor
+            )
+            return
         began = True
         look, verdict = await _tell(looking, payment, before)
     except StripeError as error:

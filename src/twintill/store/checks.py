@@ -141,8 +141,8 @@ _ATTEMPT_FOR_EACH = f"""
     FROM (SELECT * FROM receipts WHERE {_MINE} AND source = 'attempt') AS r LEFT JOIN attempts a
         ON (a.stripe_account_id, a.livemode, a.attempt_id)
          = (r.stripe_account_id, r.livemode, r.attempt_id)
-    WHERE (r.payment_id, r.collected_minor, r.currency, NOT r.failed)
-          IS DISTINCT FROM (a.payment_id, a.amount_minor, a.currency, a.outcome = 'approved')
+    WHERE (r.payment_id, least(r.collected_minor, a.amount_minor), r.currency, NOT r.failed)
+          IS DISTINCT FROM (a.payment_id, r.collected_minor, a.currency, a.outcome = 'approved')
 """
 
 _ADDS_UP = f"""
@@ -214,7 +214,7 @@ CHECKS = (
     Check("given_back", "each receipt's refunds are what its book says", _GIVEN_BACK),
     Check("stranded_goes_back", "no payment has ended with stranded money", _STRANDED_GOES_BACK),
     Check("receipt_for_each", "each approved attempt has its receipt", _RECEIPT_FOR_EACH),
-    Check("attempt_for_each", "each receipt is what its attempt asked for", _ATTEMPT_FOR_EACH),
+    Check("attempt_for_each", "no receipt is more than its attempt asked for", _ATTEMPT_FOR_EACH),
     Check("adds_up", "no receipt gives away more than it collected", _ADDS_UP),
     Check("collected_once", "no invoice keeps money of two charges", _COLLECTED_ONCE),
     Check("state_fits_money", "each state is what attempts and money say", _STATE_FITS_MONEY),

@@ -69,6 +69,9 @@ class PolicyParams(Asked):
     revoked_unanswered: str | None = Field(
         None, max_length=40, description="And then: cancel_at_period_end or nothing."
     )
+    partial: str | None = Field(
+        None, max_length=40, description="When less is paid than is due: split or person."
+    )
     first_payment_failed: str | None = Field(
         None, max_length=40, description="When the first payment fails for good: cancel or leave."
     )

@@ -187,11 +187,15 @@ def read_error_code(body: bytes) -> str:
 
 
 def _read_approved(charge_id: str, charge: Json) -> Approved:
-    amount = whole_number_of(charge, "amount", MAX_AMOUNT)
+    asked = whole_number_of(charge, "amount", MAX_AMOUNT)
+    approved = asked
+    if charge.get("amount_approved") is not None:
+        approved = whole_number_of(charge, "amount_approved", asked)
     currency = text_of(charge, "currency")
     try:
         finality = Finality(text_of(charge, "finality"))
-        return Approved(charge_id, from_sandbox(amount, currency), finality)
+        amount = from_sandbox(approved, currency)
+        return Approved(charge_id, amount, finality, partial=approved < asked)
     except (KeyError, ValueError) as error:
         raise Unreadable(f"amount, currency or finality: {error}") from None
 

@@ -144,7 +144,7 @@ def fail_late(world: World, charge_id: str, now: datetime) -> None:
         raise Refusal(409, "not_succeeded", f"The charge is {charge.status}.")
     charge.decline = _magic(world, charge).decline or RETURNED
     charge.finality = None
-    world.move_money("charge_failure", charge, -charge.amount, source=charge.id, now=now)
+    world.move_money("charge_failure", charge, -charge.taken, source=charge.id, now=now)
     _become(world, charge, "failed", now, event="charge.failed_late")
 
 
@@ -190,9 +190,12 @@ def _answer(world: World, charge: Charge, method: Method, base_url: str, now: da
 
 
 def _succeed(world: World, charge: Charge, now: datetime) -> None:
-    charge.finality = "final" if _magic(world, charge).kind != "bank_debit" else "provisional"
-    world.move_money("charge", charge, charge.amount, source=charge.id, now=now)
-    fee = charge.amount * world.settings.fee_basis_points // 10_000
+    magic = _magic(world, charge)
+    charge.finality = "final" if magic.kind != "bank_debit" else "provisional"
+    if magic.most is not None and charge.amount > magic.most:
+        charge.approved_amount = magic.most
+    world.move_money("charge", charge, charge.taken, source=charge.id, now=now)
+    fee = charge.taken * world.settings.fee_basis_points // 10_000
     world.move_money("fee", charge, -fee, source=charge.id, now=now)
     _become(world, charge, "succeeded", now)
 

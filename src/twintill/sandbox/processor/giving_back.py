@@ -87,12 +87,12 @@ def resolve_dispute(world: World, dispute_id: str, outcome: str, now: datetime) 
 
 
 def _refundable(charge: Charge, amount: int | None) -> int:
-    left = charge.amount - charge.refunded
+    left = charge.taken - charge.refunded
     if charge.status != "succeeded":
         raise Refusal(409, "not_refundable", f"The charge is {charge.status}.")
     if charge.disputed:
         raise Refusal(409, "charge_disputed", "The money of this charge is disputed.")
     wanted = left if amount is None else amount
     if not 0 < wanted <= left:
-        raise Refusal(422, "refund_exceeds_charge", f"{left} of {charge.amount} can go back.")
+        raise Refusal(422, "refund_exceeds_charge", f"{left} of {charge.taken} can go back.")
     return wanted

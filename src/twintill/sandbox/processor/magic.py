@@ -61,6 +61,7 @@ class Magic:
     ending: Ending = Ending.SUCCEEDS
     line: Line = Line.CLEAR
     refunding: Refunding = Refunding.NOW
+    most: int | None = None  # approves at most so much of a charge, by this processor's exponents
 
 
 NO_FUNDS = Decline("insufficient_funds", "Not enough money on the account.", "retry_later", 86_400)
@@ -107,6 +108,13 @@ _ALL = (
         answer=Answer.DECLINES,
         decline=NO_FUNDS,
         declines=1,
+    ),
+    _card(
+        "card_partial",
+        "0030",
+        "Card with little left",
+        "Of more than 30.00, only 30.00 is approved: a partial approval.",
+        most=3000,
     ),
     _card(
         "card_declined",

@@ -86,6 +86,12 @@ class Charge:
     action_expires_at: datetime | None = None
     refunded: int = 0
     disputed: bool = False
+    approved_amount: int | None = None  # less than was asked for: a partial approval
+
+    @property
+    def taken(self) -> int:
+        """What was approved of it."""
+        return self.amount if self.approved_amount is None else self.approved_amount
 
     def to_json(self) -> Json:
         return {
@@ -105,6 +111,7 @@ class Charge:
             "action_url": self.action_url,
             "action_expires_at": iso(self.action_expires_at),
             "decline": _decline_json(self.decline),
+            "amount_approved": self.taken if self.status == "succeeded" else None,
             "amount_refunded": self.refunded,
             "disputed": self.disputed,
         }
