@@ -294,6 +294,7 @@ SITUATIONS: dict[str, Payment] = {
         new_payment(), start(look=replace(LOOK, status=InvoiceStatus.UNCOLLECTIBLE))
     ),
     "canceled": after(new_payment(), start(look=VOID)),
+    "canceled-handed": after(new_payment(), f.HandedToStripe(LOOK, "swi_1")),
     "canceled-after-a-try": after(new_payment(), start(), answer(NOT_SENT), start(2, look=VOID)),
     "refunded": _refund(refund_answer(REFUNDED)),
     "rest-begun": after(new_payment(), start(), answer(APPROVED), _REST),
@@ -394,6 +395,7 @@ FACTS: dict[str, Make] = {
     "ChargeStarted: a higher n": _started(highest_n=9),
     "ChargeStarted: another currency": _started(currency="USD"),
     "ChargeStarted: handed to Stripe": _started(collection_method="charge_automatically"),
+    "ChargeStarted: marked as handed over": _started(handed_by="swi_1"),
     "ChargeStarted: Stripe collects": _started(stripe_payment=StripePayment.PROCESSING),
     "ChargeStarted: nothing remains": _started(amount_remaining_minor=0),
     "NoMethodFound": lambda _: f.NoMethodFound(),
@@ -523,6 +525,18 @@ FACTS: dict[str, Make] = {
     "ConclusionStarted: void": lambda _: f.ConclusionStarted(VOID),
     "Concluded": lambda _: f.Concluded(Exhausted.MARK_UNCOLLECTIBLE, "uncollectible"),
     "Concluded by voiding": lambda _: f.Concluded(AtEnd.VOID, "void", VOID),
+    "HandedToStripe": lambda _: f.HandedToStripe(LOOK, "swi_1"),
+    "HandedToStripe: void": lambda _: f.HandedToStripe(VOID, "swi_1"),
+    "HandOverEnded: open": lambda _: f.HandOverEnded(LOOK),
+    "HandOverEnded: void": lambda _: f.HandOverEnded(VOID),
+    "HandOverEnded: paid": lambda _: f.HandOverEnded(PAID),
+    "HandOverEnded: uncollectible": lambda _: f.HandOverEnded(
+        replace(LOOK, status=InvoiceStatus.UNCOLLECTIBLE)
+    ),
+    "HandOverEnded: Stripe collects": lambda _: f.HandOverEnded(
+        replace(LOOK, stripe_payment=StripePayment.PROCESSING)
+    ),
+    "HandOverEnded: our mark is on it": lambda _: f.HandOverEnded(replace(LOOK, handed_by="swi_1")),
     "CheckoutExpired": lambda _: f.CheckoutExpired(),
     "LookGaveUp": lambda _: f.LookGaveUp("KeyError"),
     "Unparked": lambda _: f.Unparked("looked at"),

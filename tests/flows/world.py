@@ -76,13 +76,19 @@ class World:
             await self.add_method(customer_id, method, processor)
         return customer_id
 
-    async def add_method(self, customer_id: str, kind: str, processor: str = "sandbox") -> str:
+    async def add_method(
+        self,
+        customer_id: str,
+        kind: str,
+        processor: str = "sandbox",
+        account_id: str = PROCESSOR_ACCOUNT,
+    ) -> str:
         made = (await self.processor.post("/_sandbox/methods", json={"method": kind})).json()
         new = methods.NewMethod(
             setup_session_id=made["token"],
             customer_id=customer_id,
             processor=processor,
-            processor_account_id=PROCESSOR_ACCOUNT,
+            processor_account_id=account_id,
             processor_customer_id=made["customer"],
             token=made["token"],
             kind=made["kind"],

@@ -5,7 +5,17 @@ from typing import Annotated
 
 import typer
 
-from twintill.cli import customers, duties, endpoints, events, inbox, keys, payments, sandbox
+from twintill.cli import (
+    customers,
+    duties,
+    endpoints,
+    events,
+    inbox,
+    keys,
+    payments,
+    sandbox,
+    subscriptions,
+)
 from twintill.cli.brakes import brakes, pause, resume
 from twintill.cli.recover import recover
 from twintill.cli.refund import refund
@@ -36,6 +46,7 @@ app.add_typer(payments.app, name="payments")
 app.add_typer(customers.app, name="customers")
 app.add_typer(endpoints.app, name="endpoints")
 app.add_typer(events.app, name="events")
+app.add_typer(subscriptions.app, name="subscriptions")
 app.command()(verify)
 app.command()(resolve)
 app.command()(refund)

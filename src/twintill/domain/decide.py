@@ -26,6 +26,7 @@ from twintill.domain.decision import (
 from twintill.domain.doubt import may_still_arrive, overdue
 from twintill.domain.facts import Fact
 from twintill.domain.found import attempt_found
+from twintill.domain.handing import handing_told
 from twintill.domain.late_failure import failed_late
 from twintill.domain.look import Chargeable, NeedsPerson, judge_charge
 from twintill.domain.payment import (
@@ -92,10 +93,8 @@ def _decide(  # noqa: C901, PLR0912 -- one flat table, a case per fact
             return reporting.report_refused(payment, fact, policy, now)
         case facts.ReportFailed():
             return reporting.report_failed(payment, fact, policy, now)
-        case facts.AmountAgreed():
-            return _amount_agreed(payment, fact, now)
-        case facts.MethodAdded():
-            return _method_added(payment, now)
+        case facts.AmountAgreed() | facts.MethodAdded():
+            return _customer_came(payment, fact, now)
         case facts.MethodLost():
             return method_lost(payment, policy, now)
         case facts.CheckoutExpired():
@@ -104,6 +103,8 @@ def _decide(  # noqa: C901, PLR0912 -- one flat table, a case per fact
             return closing.closing_wanted(payment, fact, policy)
         case facts.ConclusionStarted() | facts.Concluded():
             return conclusion_told(payment, fact, policy, now)
+        case facts.HandedToStripe() | facts.HandOverEnded():
+            return handing_told(payment, fact, now)
         case facts.LookGaveUp():
             return Decision(parked(payment, fact.detail), notices=(Notice.NEEDS_PERSON,))
         case facts.Unparked():
@@ -181,6 +182,14 @@ def _replay_started(
     sent = replace(attempt, asked=attempt.asked + 1, sendings=attempt.sendings + 1)
     payment = replace(with_attempt(payment, sent), next_look_at=now)
     return Decision(payment, send=Send(sent), attempt_id=sent.id)
+
+
+def _customer_came(
+    payment: Payment, fact: facts.AmountAgreed | facts.MethodAdded, now: datetime
+) -> Decision:
+    if isinstance(fact, facts.AmountAgreed):
+        return _amount_agreed(payment, fact, now)
+    return _method_added(payment, now)
 
 
 def _amount_agreed(payment: Payment, fact: facts.AmountAgreed, now: datetime) -> Decision:

@@ -12,6 +12,8 @@ TEST = "endpoint.test"
 DISABLED = "endpoint.disabled"
 ACCESS_WITHDRAWN = "access.withdrawn"
 SUBSCRIPTION_CANCELED = "subscription.canceled"
+SWITCHED = "subscription.switched"
+SWITCH_FAILED = "subscription.switch_failed"
 METHOD_REVOKED = "method.revoked"
 METHOD_EXPIRING = "method.expiring"
 FOLLOWED_ON = "payment.followed_on"
@@ -63,6 +65,16 @@ _SUBSCRIPTION = {
     "object": "subscription",
     "customer": "cus_QXg1o8vcGmoR32",
     "status": "canceled",
+}
+_SWITCH = {
+    "id": "swi_4Yk9n2bT7xQz1LmN8vRc3WpD",
+    "object": "switch",
+    "state": "done",
+    "to": "stripe",
+    "customer": "cus_QXg1o8vcGmoR32",
+    "subscription": "sub_1PgafmB7WZ01zgkWcn5Zr0ZI",
+    "seen_in_stripe": False,
+    "why": None,
 }
 _BRAKE = {
     "id": "brk_4Yk9n2bT7xQz1LmN8vRc3WpD",
@@ -231,6 +243,19 @@ _METHODS = (
     ),
 )
 
+_SWITCHES = (
+    EventType(
+        SWITCHED,
+        "Another side collects a subscription from now on: asked for here, or seen in Stripe.",
+        _SWITCH,
+    ),
+    EventType(
+        SWITCH_FAILED,
+        "A switch was asked for and could not be made: the subscription is where it was.",
+        {**_SWITCH, "state": "failed", "why": "The customer chose no payment method in time."},
+    ),
+)
+
 _OPERATING = (
     EventType(
         "processor.paused", "Charging through a processor is paused: a person must look.", _BRAKE
@@ -301,5 +326,5 @@ _OPERATING = (
 )
 
 CATALOGUE: Mapping[str, EventType] = {
-    event.name: event for event in (*_ACCESS, *_PAYMENTS, *_METHODS, *_OPERATING)
+    event.name: event for event in (*_ACCESS, *_PAYMENTS, *_METHODS, *_SWITCHES, *_OPERATING)
 }

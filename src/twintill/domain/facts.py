@@ -307,6 +307,21 @@ class Concluded:
 
 
 @dataclass(frozen=True, slots=True)
+class HandedToStripe:
+    """A switch leaves this invoice to Stripe's side; `look`: Stripe's answer, our mark on it."""
+
+    look: InvoiceLook
+    by: str  # the operation
+
+
+@dataclass(frozen=True, slots=True)
+class HandOverEnded:
+    """Stripe's side is done with an invoice that was handed over: paid, void, or ours again."""
+
+    look: InvoiceLook
+
+
+@dataclass(frozen=True, slots=True)
 class CheckoutExpired:
     """The customer never finished the checkout of the first invoice."""
 
@@ -361,6 +376,8 @@ Fact = (
     | FirstPaymentGivenUp
     | ConclusionStarted
     | Concluded
+    | HandedToStripe
+    | HandOverEnded
     | LookGaveUp
     | Unparked
 )

@@ -59,6 +59,7 @@ class InvoiceLook:
     highest_n: int = 0  # of this installation
     foreign_installation: str | None = None
     our_reference: str | None = None  # the processor's reference that we wrote before `pay`
+    handed_by: str | None = None  # the operation of ours that handed it over to Stripe's side
     # From its credit notes and balance.
     credited_minor: int = 0
 

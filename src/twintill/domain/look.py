@@ -84,7 +84,7 @@ def _wait(payment: Payment, look: InvoiceLook, policy: Policy, now: datetime) ->
     later = now + policy.look_pause
     if look.status is InvoiceStatus.DRAFT:
         return Wait(_hold(payment) or Reason.DRAFT, now + timedelta(hours=1))
-    if look.collection_method != "send_invoice":
+    if look.collection_method != "send_invoice" or look.handed_by is not None:
         return Wait(Reason.HANDED_TO_STRIPE, later)
     if look.stripe_payment is StripePayment.PROCESSING:
         return Wait(Reason.STRIPE_PAYMENT_PROCESSING, now + timedelta(hours=1))

@@ -139,6 +139,10 @@ class Policy:
     reports_before_notice: int = 20  # a wrong key must not go unnoticed
     look_pause: timedelta = timedelta(hours=6)  # nothing to do now, but never forgotten
 
+    # Somebody made a switch to Stripe in its Dashboard: so long it can be taken back there before
+    # the tokens at the processor are dropped, which cannot.
+    switch_seen_pause: timedelta = DAY
+
     # Tripwires: what pauses charging through one processor until a person resumes it. Only what
     # happened since the last `resume` counts.
     braked_pause: timedelta = timedelta(hours=1)  # looked at again; `resume` rings by itself
@@ -202,6 +206,11 @@ def _rules(p: Policy) -> tuple[tuple[str, bool, str], ...]:
             "stripe_ends_margin",
             timedelta(0) <= p.stripe_ends_margin <= _LONGEST,
             "the last try comes before Stripe ends the subscription, not after it",
+        ),
+        (
+            "switch_seen_pause",
+            timedelta(hours=1) <= p.switch_seen_pause <= _LONGEST,
+            "an hour or more: a slip of the hand in the Dashboard must not cost the tokens",
         ),
         *(
             (field, timedelta(0) <= getattr(p, field) <= _LONGEST, "from none to a year")

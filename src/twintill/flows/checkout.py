@@ -17,6 +17,7 @@ from twintill.domain.facts import (
 from twintill.domain.invoice import InvoiceLook, InvoiceStatus
 from twintill.domain.payment import Payment, Reason, State
 from twintill.domain.signup import Step, is_agreed
+from twintill.domain.switching import KIND as SWITCH
 from twintill.errors import ConflictError, ProcessorRefused, StripeRefused
 from twintill.flows import removing, setups
 from twintill.flows.consequences import REVOKED
@@ -70,6 +71,7 @@ async def write_method(operating: Operating) -> Operating | None:
     if its.purpose is Purpose.METHOD:
         async with operating.means.database.begin() as db:
             await operating.end(db, METHOD_DONE)
+            await operations.ring_of_customer(db, scope, its.customer_id, SWITCH)
         return None
     agreed = its.state is CheckoutState.COMPLETE
     return await _go(operating, Step.COLLECT if agreed else Step.FINALIZE)

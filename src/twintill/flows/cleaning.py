@@ -6,12 +6,13 @@ to be ended by us. A step that finds its work done goes on.
 
 from twintill.domain.invoice import InvoiceLook, InvoiceStatus
 from twintill.domain.signup import SignupState, Step
+from twintill.domain.switching import KIND as SWITCH
 from twintill.errors import ProcessorRefused, StripeRefused
 from twintill.flows import access, drop_tokens, removing
 from twintill.flows.checkout import read_its
 from twintill.flows.operating import Operating
 from twintill.processors import SetupStatus
-from twintill.store import mirror, outgoing
+from twintill.store import mirror, operations, outgoing
 from twintill.store.checkouts import Checkout, Purpose
 
 
@@ -24,6 +25,7 @@ async def drop_setup(operating: Operating) -> Operating | None:
         if its.purpose is Purpose.SIGNUP:
             return await operating.moved(db, Step.VOID)
         await operating.end(db, Step.EXPIRED)
+        await operations.ring_of_customer(db, operating.scope, its.customer_id, SWITCH)
         return None
 
 

@@ -11,6 +11,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from twintill.domain import follow_on as follow_ons
 from twintill.domain.policy import pause_after
+from twintill.domain.switching import KIND as SWITCH
 from twintill.errors import (
     ProcessorRefused,
     ProcessorUnreachable,
@@ -21,7 +22,7 @@ from twintill.errors import (
     StripeUnreadable,
     VaultError,
 )
-from twintill.flows import drop_tokens, first_payment, follow_on, methods, revoked, signup
+from twintill.flows import drop_tokens, first_payment, follow_on, methods, revoked, signup, switches
 from twintill.flows.means import Means
 from twintill.flows.operating import Operating, Walk
 from twintill.ids import Scope
@@ -38,12 +39,13 @@ _KINDS: Mapping[str, Mapping[str, Walk]] = {
     follow_ons.KIND: follow_on.STEPS,
     revoked.KIND: revoked.STEPS,
     first_payment.KIND: first_payment.STEPS,
+    SWITCH: switches.STEPS,
 }
 
 _LATER = (StripeUnreadable, StripeThrottled, StripeForbidden, ProcessorUnreachable)
 _FOR_A_PERSON = (StripeRefused, ProcessorRefused, SettingsError, VaultError)
 _POLL_S = 0.1
-_STEPS_MAX = 30  # of one look: more than any operation has
+_STEPS_MAX = 200  # of one look: more than any operation has; a switch has some for each invoice
 _FAILURES_MAX = 10  # of a kind that is a bug of ours
 
 

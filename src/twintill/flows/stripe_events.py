@@ -4,7 +4,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from twintill.domain.facts import InvoiceTouched
 from twintill.domain.return_facts import MoneyBackTold
-from twintill.flows import drop_tokens, ending
+from twintill.flows import drop_tokens, ending, switch_seen
 from twintill.flows.invoices import saw_invoice
 from twintill.flows.learn import learn_within
 from twintill.flows.means import Means
@@ -46,6 +46,8 @@ async def _subscription(
     if not await mirror.customer_is_known(db, scope, seen.customer_id):
         return ignored("not a customer of ours")
     ended = event.type == "customer.subscription.deleted"
+    if event.type == "customer.subscription.updated":
+        await switch_seen.saw(db, scope, event, seen, seen.customer_id)
     await mirror.saw_subscription(
         db,
         scope,

@@ -198,6 +198,21 @@ async def payments_that_wait(db: AsyncConnection, scope: Scope, customer_id: str
     return await _payments_in(db, scope, customer_id, "waiting")
 
 
+async def make_default(
+    db: AsyncConnection, scope: Scope, payment_method_id: str
+) -> MethodRow | None:
+    """Charged first from now on; None for one that is not active (any more)."""
+    method = await active(db, scope, payment_method_id)
+    if method is None:
+        return None
+    await _lock_customer(db, scope, method.customer_id)
+    await _demote(db, scope, method.customer_id)
+    changed = await db.execute(
+        _change(scope, payment_method_id).where(_METHODS.status == "active").values(is_default=True)
+    )
+    return method if changed.rowcount == 1 else None
+
+
 async def mark_removing(db: AsyncConnection, scope: Scope, payment_method_id: str) -> bool:
     """From its commit on no charge can begin with it; waits for one that is just beginning."""
     changed = await db.execute(

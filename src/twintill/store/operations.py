@@ -24,7 +24,13 @@ from twintill.store.tables import checkouts, operations, payments
 from twintill.store.work import LEASE, OPERATIONS, Lease
 
 _C = operations.c
-_WAIT_FOR_PAYMENTS = ("drop_tokens", "remove_method", "first_payment", "cancel_subscription")
+_WAIT_FOR_PAYMENTS = (
+    "drop_tokens",
+    "remove_method",
+    "first_payment",
+    "cancel_subscription",
+    "switch",
+)
 
 
 class LeaseLost(TwintillError):

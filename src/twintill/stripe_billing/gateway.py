@@ -15,19 +15,19 @@ from twintill.stripe_billing.connection import (
 from twintill.stripe_billing.credit_notes import CreditNotes
 from twintill.stripe_billing.customers import Customers
 from twintill.stripe_billing.invoice_lists import InvoiceLists
-from twintill.stripe_billing.invoices import Invoices
 from twintill.stripe_billing.marks import is_installation_id
 from twintill.stripe_billing.one_off import OneOffs
 from twintill.stripe_billing.pace import Pace, Unpaced
 from twintill.stripe_billing.shapes import Id, Shape
 from twintill.stripe_billing.subscriptions import Subscriptions
+from twintill.stripe_billing.switching import Switching
 
 if TYPE_CHECKING:
     from stripe.params import EventListParams, InvoiceListParams
 
 
 @dataclass(frozen=True)
-class Gateway(Invoices, InvoiceLists, OneOffs, CreditNotes, Customers, Subscriptions):
+class Gateway(Switching, InvoiceLists, OneOffs, CreditNotes, Customers, Subscriptions):
     """One per event loop, made at start-up by `open_gateway`; every failure is a StripeError.
 
     Amounts are in minor units, currencies upper-case, keys (idempotency) the caller's.

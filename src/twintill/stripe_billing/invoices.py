@@ -22,7 +22,7 @@ RESOURCE_MISSING = "resource_missing"
 _NO_CURRENCY = "XXX"  # ISO 4217 for "no currency": a deleted invoice shows none
 
 # The deepest that Stripe expands. Since basil an invoice lists its payments only when asked.
-_WITH_PAYMENTS = ["payments.data.payment.payment_intent"]
+WITH_PAYMENTS = ["payments.data.payment.payment_intent"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +59,7 @@ class Invoices(Connection):
         return await self._look(
             self.client.v1.invoices.pay_async(
                 invoice_id,
-                {"paid_out_of_band": True, "expand": _WITH_PAYMENTS},
+                {"paid_out_of_band": True, "expand": WITH_PAYMENTS},
                 {"idempotency_key": key},
             ),
             Urgency.REPORT,
@@ -68,7 +68,7 @@ class Invoices(Connection):
     async def read_invoice(self, invoice_id: str, urgency: Urgency = Urgency.OTHER) -> InvoiceLook:
         """One read of the monthly allocation; a missing one is StripeRefused, resource_missing."""
         return await self._look(
-            self.client.v1.invoices.retrieve_async(invoice_id, {"expand": _WITH_PAYMENTS}),
+            self.client.v1.invoices.retrieve_async(invoice_id, {"expand": WITH_PAYMENTS}),
             urgency,
         )
 
@@ -97,14 +97,14 @@ class Invoices(Connection):
         """Without waiting for the hour; whether Stripe advances it later stays as it was."""
         return await self._look(
             self.client.v1.invoices.finalize_invoice_async(
-                invoice_id, {"expand": _WITH_PAYMENTS}, {"idempotency_key": key}
+                invoice_id, {"expand": WITH_PAYMENTS}, {"idempotency_key": key}
             )
         )
 
     async def void(self, invoice_id: str, key: str) -> InvoiceLook:
         return await self._look(
             self.client.v1.invoices.void_invoice_async(
-                invoice_id, {"expand": _WITH_PAYMENTS}, {"idempotency_key": key}
+                invoice_id, {"expand": WITH_PAYMENTS}, {"idempotency_key": key}
             )
         )
 
@@ -112,7 +112,7 @@ class Invoices(Connection):
         """Refused unless it is open; what is owed may still be paid afterwards."""
         return await self._look(
             self.client.v1.invoices.mark_uncollectible_async(
-                invoice_id, {"expand": _WITH_PAYMENTS}, {"idempotency_key": key}
+                invoice_id, {"expand": WITH_PAYMENTS}, {"idempotency_key": key}
             )
         )
 
@@ -128,7 +128,7 @@ class Invoices(Connection):
         self, invoice_id: str, metadata: dict[str, str], urgency: Urgency
     ) -> InvoiceLook:
         call = self.client.v1.invoices.update_async(
-            invoice_id, {"metadata": metadata, "expand": _WITH_PAYMENTS}
+            invoice_id, {"metadata": metadata, "expand": WITH_PAYMENTS}
         )
         try:
             return await self._look(call, urgency)
@@ -186,6 +186,7 @@ def look_at(connection: Connection, raw: dict[str, Any]) -> InvoiceLook:
         highest_n=ours.highest_n,
         foreign_installation=ours.foreign_installation,
         our_reference=ours.our_reference,
+        handed_by=ours.handed_by,
         credited_minor=seen.pre_payment_credit_minor + seen.post_payment_credit_minor,
     )
 

@@ -6,6 +6,7 @@ On an invoice:
     twintill_reference               our reference at the processor, written before `pay`
     twintill_processor               which processor collected
     twintill_processor_payment_id    the processor's own id of the money
+    twintill_handed_to_stripe        the switch that left it to Stripe's side: no charge of ours
 On a customer (the names that Stripe's guide gives):
     third_party_customer_id, third_party_payment_method_id
 On everything that we create:
@@ -22,6 +23,7 @@ OPERATION = "twintill_op"
 REFERENCE = "twintill_reference"
 PROCESSOR = "twintill_processor"
 PROCESSOR_PAYMENT_ID = "twintill_processor_payment_id"
+HANDED = "twintill_handed_to_stripe"
 CUSTOMER_THERE = "third_party_customer_id"
 METHOD_THERE = "third_party_payment_method_id"
 
@@ -42,6 +44,7 @@ class Marks:
     our_reference: str | None
     processor: str | None = None  # who collected it, written with the reference
     processor_payment_id: str | None = None
+    handed_by: str | None = None
 
 
 def new_installation_id() -> str:
@@ -80,4 +83,5 @@ def read_marks(metadata: Mapping[str, str], installation_id: str) -> Marks:
         metadata.get(REFERENCE) or None,
         metadata.get(PROCESSOR) or None,
         metadata.get(PROCESSOR_PAYMENT_ID) or None,
+        metadata.get(HANDED) or None,
     )

@@ -114,6 +114,10 @@ class SubscriptionShape(Shape):
     cancel_at: Time | None = None
     cancel_at_period_end: bool = False
     latest_invoice_id: Ref | None = Field(alias="latest_invoice", default=None)
+    default_payment_method_id: Ref | None = Field(alias="default_payment_method", default=None)
+    tax_disabled_because: Text | None = Field(
+        validation_alias=AliasPath("automatic_tax", "disabled_reason"), default=None
+    )
     metadata: Metadata = Field(default_factory=dict)
 
 

@@ -36,6 +36,8 @@ class SubscriptionLook:
     op_id: str | None
     cancels_at_period_end: bool = False
     cancel_at: datetime | None = None
+    default_payment_method_id: str | None = None  # at Stripe
+    tax_disabled_because: str | None = None  # why Stripe switched automatic tax off by itself
     first_invoice: InvoiceLook | None = None  # only after creating or finding it
 
     @property
@@ -73,11 +75,11 @@ class Subscriptions(Connection):
         raw = await self.answer(
             self.client.v1.subscriptions.create_async(params, {"idempotency_key": key})
         )
-        return self._subscription(raw)
+        return subscription_look(self, raw)
 
     async def read_subscription(self, subscription_id: str) -> SubscriptionLook:
         raw = await self.answer(self.client.v1.subscriptions.retrieve_async(subscription_id))
-        return self._subscription(raw)
+        return subscription_look(self, raw)
 
     async def cancel_subscription(self, subscription_id: str) -> None:
         """At once; one that is gone or has ended is done (deletes carry no idempotency key)."""
@@ -123,21 +125,25 @@ class Subscriptions(Connection):
             self.client.v1.subscriptions.list_async,
             {"customer": customer_id, "status": "all", "expand": expand},
         ):
-            yield self._subscription(raw)
+            yield subscription_look(self, raw)
 
-    def _subscription(self, raw: dict[str, Any]) -> SubscriptionLook:
-        seen = self.read(SubscriptionShape, raw)
-        invoice = raw.get("latest_invoice")
-        return SubscriptionLook(
-            id=seen.id,
-            customer_id=seen.customer_id,
-            status=seen.status,
-            collection_method=seen.collection_method,
-            days_until_due=seen.days_until_due,
-            ended_at=seen.ended_at,
-            latest_invoice_id=seen.latest_invoice_id,
-            cancels_at_period_end=seen.cancel_at_period_end,
-            cancel_at=seen.cancel_at,
-            op_id=seen.metadata.get(marks.OPERATION) or None,
-            first_invoice=look_at(self, invoice) if isinstance(invoice, dict) else None,
-        )
+
+def subscription_look(connection: Connection, raw: dict[str, Any]) -> SubscriptionLook:
+    """One answer about one subscription, in our words."""
+    seen = connection.read(SubscriptionShape, raw)
+    invoice = raw.get("latest_invoice")
+    return SubscriptionLook(
+        id=seen.id,
+        customer_id=seen.customer_id,
+        status=seen.status,
+        collection_method=seen.collection_method,
+        days_until_due=seen.days_until_due,
+        ended_at=seen.ended_at,
+        latest_invoice_id=seen.latest_invoice_id,
+        cancels_at_period_end=seen.cancel_at_period_end,
+        cancel_at=seen.cancel_at,
+        op_id=seen.metadata.get(marks.OPERATION) or None,
+        default_payment_method_id=seen.default_payment_method_id,
+        tax_disabled_because=seen.tax_disabled_because,
+        first_invoice=look_at(connection, invoice) if isinstance(invoice, dict) else None,
+    )

@@ -14,6 +14,7 @@ from twintill.web import (
     refunds,
     resolving,
     signups,
+    switches,
 )
 
 ROUTERS = (
@@ -25,6 +26,7 @@ ROUTERS = (
     payments.router,
     refunds.router,
     resolving.router,
+    switches.router,
     brakes.router,
     endpoints.router,
     events.router,

@@ -21,10 +21,9 @@ from typing import TYPE_CHECKING, Any
 from twintill.sandbox.clock import ManualClock
 from twintill.sandbox.stripe import settling
 from twintill.sandbox.stripe.asgi import Receive, Scope, Send, read_body, send_json
-from twintill.sandbox.stripe.events import emit
 from twintill.sandbox.stripe.faults import BadFault
 from twintill.sandbox.stripe.refusal import Refusal
-from twintill.sandbox.stripe.world import Json, Moment, snapshot
+from twintill.sandbox.stripe.world import Json, Moment
 
 if TYPE_CHECKING:
     from twintill.sandbox.stripe.app import StripeSandbox
@@ -88,10 +87,7 @@ async def pay_hosted(sandbox: StripeSandbox, given: Any) -> Json:
     if outcome in ("succeed", "confirm"):
         settling.payment_succeeded(world, invoice, payment, moment)
     elif outcome == "processing":
-        before = snapshot(intent)
-        intent["status"], intent["payment_method"] = "processing", "pm_sepa_debit"
-        intent["payment_method_types"] = ["sepa_debit"]
-        emit(world, "payment_intent.processing", intent, moment, before)
+        settling.start_processing(world, intent, "pm_sepa_debit", moment)
     elif outcome == "fail":
         settling.payment_failed(world, invoice, moment)
     else:

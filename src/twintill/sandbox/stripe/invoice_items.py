@@ -78,6 +78,25 @@ def create_item(world: World, call: Call) -> Json:
     return item
 
 
+def add_lines(world: World, call: Call) -> Json:
+    """Several items onto one draft, in one call: all of them or none."""
+    invoice = world.find("invoice", call.id)
+    _require_draft(invoice)
+    customer = world.get("customer", invoice["customer"])
+    moment = world.moment_of(customer["id"], call.moment)
+    given = [(line, _price(world, line)) for line in call.params["lines"]]
+    before, items = snapshot(invoice), []
+    for line, price in given:
+        item = new_item(world, customer["id"], invoice["currency"], moment.at)
+        _apply(item, line, price)
+        items.append(item)
+    add_items(world, invoice, items)
+    for item in items:
+        emit(world, "invoiceitem.created", item, moment)
+    emit(world, "invoice.updated", invoice, moment, before)
+    return invoice
+
+
 def update_item(world: World, call: Call) -> Json:
     item = world.find("invoiceitem", call.id)
     invoice = _require_editable(world, item)
@@ -201,7 +220,16 @@ _SPEC: dict[str, Any] = {
     "quantity": "int",
     "unit_amount_decimal": "decimal",
 }
+_LINE = {
+    name: spec for name, spec in _SPEC.items() if name not in ("expand", "unit_amount_decimal")
+}
 ROUTES = [
+    Route(
+        "POST",
+        "/v1/invoices/{}/add_lines",
+        add_lines,
+        {"expand": ["str"], "lines!": [_LINE]},
+    ),
     Route(
         "POST",
         "/v1/invoiceitems",

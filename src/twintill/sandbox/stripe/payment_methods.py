@@ -1,7 +1,8 @@
 """Payment methods that customers keep at Stripe, and the PaymentIntents that charge them.
 
 Any id that begins with `pm_` is accepted and remembered as a card; one that contains "declined"
-(in any case, as in `pm_card_chargeDeclined`) is refused by its bank whenever it is charged.
+(in any case, as in `pm_card_chargeDeclined`) is refused by its bank whenever it is charged; one
+with "debit" is a bank debit, which is processing until its bank says more (see admin.py).
 """
 
 from __future__ import annotations
@@ -29,6 +30,10 @@ def remember_method(world: World, method_id: str, customer: Json) -> str | None:
 
 def is_declined(method_id: str) -> bool:
     return "declined" in method_id.lower()
+
+
+def is_a_debit(method_id: str) -> bool:
+    return "debit" in method_id.lower()
 
 
 def new_payment_intent(world: World, invoice: Json, moment: Moment) -> Json:

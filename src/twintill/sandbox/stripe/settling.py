@@ -9,7 +9,11 @@ from twintill.sandbox.stripe import subscription_state
 from twintill.sandbox.stripe.balance import add_to_balance
 from twintill.sandbox.stripe.drafting import set_lines
 from twintill.sandbox.stripe.events import emit
-from twintill.sandbox.stripe.payment_methods import is_declined, new_payment_intent
+from twintill.sandbox.stripe.payment_methods import (
+    is_a_debit,
+    is_declined,
+    new_payment_intent,
+)
 from twintill.sandbox.stripe.refusal import Refusal
 from twintill.sandbox.stripe.world import Json, Moment, World, snapshot
 
@@ -83,7 +87,18 @@ def pay_with_method(world: World, invoice: Json, method_id: str, moment: Moment)
             code="card_declined",
             decline_code="generic_decline",
         )
+    if is_a_debit(method_id):
+        start_processing(world, intent, method_id, moment)
+        return
     payment_succeeded(world, invoice, payment, moment)
+
+
+def start_processing(world: World, intent: Json, method_id: str, moment: Moment) -> None:
+    """A bank debit is on its way; the invoice stays open until the bank says more."""
+    before = snapshot(intent)
+    intent["status"], intent["payment_method"] = "processing", method_id
+    intent["payment_method_types"] = ["sepa_debit"]
+    emit(world, "payment_intent.processing", intent, moment, before)
 
 
 def collect_automatically(world: World, invoice: Json, moment: Moment) -> None:
