@@ -22,7 +22,7 @@ from twintill.domain import facts as f
 from twintill.domain.decide import decide
 from twintill.domain.handing import cannot_be_handed, is_handed
 from twintill.domain.outcomes import Accepted
-from twintill.domain.payment import Payment, State
+from twintill.domain.payment import Payment, Reason, State
 
 HANDED = f.HandedToStripe(LOOK, "swi_1")
 
@@ -57,4 +57,7 @@ def test_a_request_that_may_still_arrive_is_waited_for() -> None:
 
 def test_it_does_not_come_back_beside_a_charge_that_was_found() -> None:
     payment = after(handed(new_payment()), found(new_payment(), Accepted("ch_9")))
-    assert is_handed(decide(payment, f.HandOverEnded(LOOK), POLICY, NOW).payment)
+    assert payment.unresolved_attempt is not None
+    assert decide(payment, f.HandOverEnded(LOOK), POLICY, NOW).payment == payment
+    still_handed = replace(payment, state=State.CANCELED, reason=Reason.HANDED_TO_STRIPE)
+    assert decide(still_handed, f.HandOverEnded(LOOK), POLICY, NOW).payment == still_handed

@@ -105,7 +105,7 @@ class Subscriptions(Connection):
         call = self.client.v1.subscriptions.update_async(
             subscription_id, {"cancel_at_period_end": ends}, {"idempotency_key": key}
         )
-        return self._subscription(await self.answer(call))
+        return subscription_look(self, await self.answer(call))
 
     async def list_live_subscriptions(self, customer_id: str) -> list[SubscriptionLook]:
         """Those that have not ended: while there is one, the customer keeps the token."""
