@@ -84,7 +84,7 @@ class Databases:
             self._execute(f"ALTER DATABASE {_TEMPLATE} IS_TEMPLATE true ALLOW_CONNECTIONS false")
 
     def _new_name(self) -> str:
-        return f"test_{os.environ.get('PYTEST_XDIST_WORKER', 'main')}_{next(self._numbers)}"
+        return f"test_{os.getpid()}_{next(self._numbers)}"
 
     def _known_as(self, name: str) -> Database:
         url = self._cluster.url

@@ -162,13 +162,13 @@ def sim_database(databases: Databases) -> Iterator[SimDatabase]:
 
 @contextlib.contextmanager
 def own_database() -> Iterator[SimDatabase]:
-    """With a PostgreSQL of its own, for runs that no test runner started."""
+    """Of the run's PostgreSQL; with one of its own where no run has begun."""
     import os
     from pathlib import Path
 
     from tests.postgres import FOLDER_VARIABLE
 
-    with folder_of_this_run():
+    with contextlib.nullcontext() if FOLDER_VARIABLE in os.environ else folder_of_this_run():
         cluster = postgres.start(Path(os.environ[FOLDER_VARIABLE]), durable=False)
         with contextlib.closing(Databases(cluster)) as databases:
             databases.ensure_template()

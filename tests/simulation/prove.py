@@ -19,6 +19,8 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
+from tests.postgres import FOLDER_VARIABLE, folder_of_this_run
+
 REPOSITORY = Path(__file__).parents[2]
 PATCHES = REPOSITORY / "tests" / "mutants"
 _COPIED = ("src", "migrations", "tests", "alembic.ini", "pyproject.toml")
@@ -33,15 +35,25 @@ _FOR_ONE_WORLD = 20  # histories of the core: they cost next to nothing
 
 @dataclass(frozen=True)
 class Bug:
-    """A patch, and where it may show: in `worlds` of this weather (`aim`; empty: of any)."""
+    """A patch, the files that it changes, and the weather in which it may show (empty: any)."""
 
     patch: Path
-    worlds: tuple[str, ...]
+    changed: tuple[str, ...]
     where: str
 
     @property
     def name(self) -> str:
         return self.patch.stem
+
+    @property
+    def worlds(self) -> tuple[str, ...]:
+        """The pure core's histories come first where they can tell."""
+        is_pure = all(path.startswith(_PURE) for path in self.changed)
+        return (_CORE, _SMALL) if is_pure else (_SMALL,)
+
+    @property
+    def has_tables_of_its_own(self) -> bool:
+        return any(path.startswith("migrations/") for path in self.changed)
 
 
 @dataclass(frozen=True)
@@ -59,7 +71,7 @@ def main() -> int:
     options = _options()
     began = time.monotonic()
     found = [bug for bug in bugs() if options.only in bug.name]
-    with tempfile.TemporaryDirectory(prefix="twintill-sound-") as name:
+    with tempfile.TemporaryDirectory(prefix="twintill-sound-") as name, folder_of_this_run():
         sound = Path(name)
         for part in _COPIED:
             _copy(REPOSITORY / part, sound / part)
@@ -92,8 +104,7 @@ def apply(patch: Path, copy: Path, *flags: str) -> str:
 def _read(patch: Path) -> Bug:
     text = patch.read_text()
     aim = _AIM.search(text)
-    is_pure = all(changed.startswith(_PURE) for changed in _CHANGED.findall(text))
-    return Bug(patch, (_CORE, _SMALL) if is_pure else (_SMALL,), aim[1] if aim else "")
+    return Bug(patch, tuple(_CHANGED.findall(text)), aim[1] if aim else "")
 
 
 def _try(bug: Bug, sound: Path, seeds: int) -> Verdict:
@@ -106,7 +117,8 @@ def _try(bug: Bug, sound: Path, seeds: int) -> Verdict:
             return Verdict(bug, "", None, 0, f"does not apply: {refused}")
         for world in bug.worlds:
             most = str(seeds * _FOR_ONE_WORLD if world == _CORE else seeds)
-            ran = _simulate(copy, world, "--seeds", most, "--where", bug.where)
+            flags = ("--seeds", most, "--where", bug.where)
+            ran = _simulate(copy, world, *flags, shared=not bug.has_tables_of_its_own)
             verdict = _judge(bug, world, ran)
             if verdict.seed is not None:
                 break
@@ -163,13 +175,17 @@ def _tell_in_short(
             )
 
 
-def _simulate(copy: Path, world: str, *flags: str) -> "subprocess.CompletedProcess[str]":
+def _simulate(
+    copy: Path, world: str, *flags: str, shared: bool = True
+) -> "subprocess.CompletedProcess[str]":
+    """`shared`: on the one PostgreSQL of this run, whose tables are those of the sound code."""
     command = [sys.executable, "-m", "tests.simulation", "--quiet", "--world", world, *flags]
+    environment = {k: v for k, v in os.environ.items() if shared or k != FOLDER_VARIABLE}
     paths = f"{copy / 'src'}:{copy}"
     return subprocess.run(
         command,
         cwd=copy,
-        env={**os.environ, "PYTHONPATH": paths, "PYTHONHASHSEED": "0"},
+        env={**environment, "PYTHONPATH": paths, "PYTHONHASHSEED": "0"},
         capture_output=True,
         text=True,
         check=False,
