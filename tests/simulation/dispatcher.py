@@ -26,6 +26,7 @@ _FETCH = (
         for kind in _SWEPT
     )
 )
+_BELLS = "SELECT count(*) FROM pgqueuer"
 
 
 class Dispatcher:
@@ -88,8 +89,11 @@ class Dispatcher:
         waiting = {row.entrypoint: row.at for row in rows if row.payload is None and row.at}
         self.next_due, self.waiting = min(waiting.values(), default=None), set(waiting)
         due = [k for k in _SWEPT if k.kind in waiting and waiting[k.kind] <= rows[0].now]
-        for kind in due:
-            await work.ring_due(db, kind)
+        rung = sum([await work.ring_due(db, kind) for kind in due])
+        if rung:
+            bells_there = (await db.exec_driver_sql(_BELLS)).scalar_one()
+            if bells_there < rung:
+                self._network.trace.blame(f"the sweep found {rung} due, and rang {bells_there}")
         return bool(due)
 
     def _hand_out(self, bell: Bell) -> None:

@@ -304,9 +304,9 @@ class World:
             await asyncio.sleep(3600)
 
     async def _wait_for_rest(self) -> None:
-        """Until nothing is due, nothing is on its way and nobody will act; then a bit more."""
+        """Until nothing is due, nothing is on its way and nobody will act; or something broke."""
         patience_s = EPOCH_S + (30 * (self.size.invoices - 1) + 14) * DAY_S
-        while not self._rests() or self._somebody_waits():
+        while not self.trace.wrongs and (not self._rests() or self._somebody_waits()):
             if self.loop.time() > patience_s:
                 patience_s += 3 * DAY_S
                 await self._close_the_rest(patience_s)
