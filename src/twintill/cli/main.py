@@ -122,6 +122,15 @@ def demo(
     keep: Annotated[
         bool, typer.Option("--keep", help="Leave everything running, and print the addresses.")
     ] = False,
+    act: Annotated[
+        int,
+        typer.Option(
+            min=1,
+            max=2,
+            help="1: from sign-up to renewal and leaving. 2: after the first payment: refunds, "
+            "disputes, late failures, partial payments, cancellation, switching, tax, trials.",
+        ),
+    ] = 1,
 ) -> None:
     """Watch the whole story on real parts: no account, no Docker, no PostgreSQL needed.
 
@@ -131,4 +140,4 @@ def demo(
     import importlib
 
     # Imported by name: it plays with the sandboxes, and is not needed to collect money.
-    sys.exit(importlib.import_module("twintill.demo").main(keep=keep))
+    sys.exit(importlib.import_module("twintill.demo").main(keep=keep, act=act))

@@ -11,11 +11,16 @@ from dataclasses import dataclass, field
 from twintill.money import Money
 
 _REPORTED, _UNAPPLIED = "stripe:reported", "customer:unapplied"
+# What business costs, and what is owed to us: the only accounts beside these that may not be zero.
+_COSTS = ("fee:", "loss")
 
 
 @dataclass(frozen=True, slots=True)
 class StripeInvoice:
-    """An invoice as Stripe's API shows it; `off_stripe_minor` is what others collected."""
+    """An invoice as Stripe's API shows it.
+
+    `off_stripe_minor`: what others collected, less what credit notes say went back.
+    """
 
     id: str
     number: str | None
@@ -169,6 +174,8 @@ def _compare_totals(books: Books, balances: Mapping[tuple[str, str], int]) -> li
 def _kind(account: str) -> str:
     if account.startswith("processor:") and account.endswith(":clearing"):
         return "clearing"
+    if account.startswith(_COSTS):
+        return "costs"
     return "reported" if account == _REPORTED else "other"
 
 

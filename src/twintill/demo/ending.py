@@ -2,19 +2,23 @@
 
 import os
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 
 from rich.table import Table
 
 from twintill.demo.books import Comparison, Row, compare
-from twintill.demo.people import CURRENCY, Cast, money
+from twintill.demo.people import CURRENCY, money
 from twintill.demo.readings import read_books
 from twintill.demo.stage import Stage
 from twintill.money import Money
 
 
-async def compare_books(stage: Stage, cast: Cast) -> bool:
-    """The table, from three independent readings; whether they agree to the cent."""
+async def compare_books(stage: Stage, names: Mapping[str, str]) -> bool:
+    """The table, from three independent readings; whether they agree to the cent.
+
+    `names`: who is who, by the customer's id at Stripe.
+    """
     tell = stage.telling
     comparison = compare(await read_books(stage.stripe, stage.processor, stage.database.url))
     parked = await _parked(stage)
@@ -22,7 +26,7 @@ async def compare_books(stage: Stage, cast: Cast) -> bool:
         "Three books",
         f"Stripe's API, the processor's transactions, our ledger: each read anew. In {CURRENCY}.",
     )
-    tell.table(_table(comparison, cast.names))
+    tell.table(_table(comparison, names))
     tell.plain()
     for (account, currency), minor in comparison.balances.items():
         tell.line("ledger", f"{account:<34}{Money(minor, currency)!s:>14}")
@@ -69,7 +73,7 @@ async def _parked(stage: Stage) -> list[str]:
     return [f"{row['what']} {row['id']} waits for a person: {row['why']}" for row in rows]
 
 
-def _table(comparison: Comparison, names: dict[str, str]) -> Table:
+def _table(comparison: Comparison, names: Mapping[str, str]) -> Table:
     table = Table(box=None, padding=(0, 2, 0, 0), pad_edge=False)  # 80 columns are enough
     for heading in ("who", "invoice", "Stripe"):
         table.add_column(heading)
@@ -81,7 +85,7 @@ def _table(comparison: Comparison, names: dict[str, str]) -> Table:
     return table
 
 
-def _cells(row: Row, names: dict[str, str]) -> tuple[str, ...]:
+def _cells(row: Row, names: Mapping[str, str]) -> tuple[str, ...]:
     invoice = row.invoice
     return (
         names.get(invoice.customer_id, invoice.customer_id),

@@ -1,6 +1,8 @@
 """The people of the story: who they are, what they buy, and what will happen to them."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Protocol
 
 from twintill.money import Money
 
@@ -61,6 +63,15 @@ class Stranger:
     name: str
     customer_id: str
     subscription_id: str
+
+
+class Named(Protocol):
+    """Who played, for the table at the end."""
+
+    @property
+    def names(self) -> Mapping[str, str]:
+        """Who is who, by the customer's id at Stripe."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)

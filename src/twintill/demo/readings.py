@@ -1,5 +1,6 @@
 """Reading the three books, each from its own source: Stripe, the processor, PostgreSQL."""
 
+from collections import Counter
 from typing import Any
 
 import asyncpg
@@ -22,10 +23,14 @@ async def read_books(
     """As they are now; nobody's answer is taken for another's."""
     expand = {"expand[]": "data.payments"}
     invoices = [row async for row in _rows(stripe, "/v1/invoices", "starting_after", expand)]
+    noted: Counter[str] = Counter()
+    async for note in _rows(stripe, "/v1/credit_notes", "starting_after", {}):
+        if note["status"] != "void":
+            noted[note["invoice"]] += note["out_of_band_amount"] or 0
     moved = [row async for row in _rows(processor, "/v1/transactions", "after", {})]
     balance = (await processor.get("/v1/balance")).raise_for_status().json()["balances"]
     return Books(
-        invoices=[_invoice(row) for row in reversed(invoices)],
+        invoices=[_invoice(row, noted[row["id"]]) for row in reversed(invoices)],
         movements=[_movement(row) for row in moved],
         processor_balance={row["currency"]: row["amount"] for row in balance},
         postings=await _read_postings(database_url),
@@ -45,7 +50,7 @@ async def _rows(client: httpx.AsyncClient, path: str, cursor: str, query: dict[s
         after = {cursor: page["data"][-1]["id"]}
 
 
-def _invoice(row: Any) -> StripeInvoice:
+def _invoice(row: Any, noted_minor: int) -> StripeInvoice:
     by_stripe = sum(
         payment["amount_paid"] or 0
         for payment in row["payments"]["data"]
@@ -59,7 +64,7 @@ def _invoice(row: Any) -> StripeInvoice:
         currency=row["currency"].upper(),
         due_minor=row["amount_due"],
         paid_minor=row["amount_paid"],
-        off_stripe_minor=row["amount_paid"] - by_stripe,
+        off_stripe_minor=row["amount_paid"] - by_stripe - noted_minor,
         reference=row["metadata"].get(_REFERENCE),
     )
 

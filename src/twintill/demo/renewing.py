@@ -28,7 +28,7 @@ async def prepare(stage: Stage, cast: Cast) -> str:
     )
     tell.line("Ada", f"gets a second subscription in Stripe's Dashboard, {second['id']}: no page")
     changes = [(cast.accounts[buyer], choice) for buyer, choice in LATER_CHOICES.items()]
-    await asyncio.gather(*(_replace(stage, account, choice) for account, choice in changes))
+    await asyncio.gather(*(replace_method(stage, account, choice) for account, choice in changes))
     for account, choice in changes:
         tell.line(account.name, f"replaces the payment method by one that will be “{choice}”")
     return str(second["id"])
@@ -145,7 +145,7 @@ async def settle_late(stage: Stage, cast: Cast, renewals: dict[str, Json]) -> No
     tell.line("Dan", f"two days later: webhook {told_by}; {money(payment['reported'])} reported")
 
 
-async def _replace(stage: Stage, account: Account, choice: str) -> None:
+async def replace_method(stage: Stage, account: Account, choice: str) -> None:
     """The hosted page again, without a purchase."""
     body = {"return_url": f"{stage.addresses.app}/account"}
     path = f"/v1/customers/{account.customer_id}/payment_methods"

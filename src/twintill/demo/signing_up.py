@@ -83,7 +83,17 @@ def heard_once(stage: Stage, accounts: dict[Buyer, Account]) -> None:
     expect(stage.app.refused == 0, "the app refused a signature")
 
 
-async def _sign_up(stage: Stage, price_id: str, buyer: Buyer) -> Account:
+async def join(
+    stage: Stage, price_id: str, buyer: Buyer, method: str = FIRST_CHOICE, **more: Any
+) -> Account:
+    """The whole sign-up at once: the app's call, and the customer on the hosted page."""
+    account = await _sign_up(stage, price_id, buyer, **more)
+    async with Browser(buyer.ip_address) as browser:
+        await _choose(browser, account, method)
+    return account
+
+
+async def _sign_up(stage: Stage, price_id: str, buyer: Buyer, **more: Any) -> Account:
     signup = await calls.post(
         stage.api,
         "/v1/signups",
@@ -94,6 +104,7 @@ async def _sign_up(stage: Stage, price_id: str, buyer: Buyer) -> Account:
             "description": "Pro plan, monthly",
             "success_url": f"{stage.addresses.app}/welcome",
             "cancel_url": f"{stage.addresses.app}/pricing",
+            **more,
         },
     )
     expect(signup["state"] == "checkout_open", f"the sign-up is {signup['state']}")
