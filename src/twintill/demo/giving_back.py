@@ -59,7 +59,7 @@ async def split(stage: Stage, max_: Account) -> None:
         stage, max_.invoice_id, "the rest is billed anew", lambda p: _follow_on(p) is not None
     )
     (note,) = first["credit_notes"]
-    second_id = _follow_on(first)
+    second_id = str(_follow_on(first))
     second = await reported(stage, second_id, "the rest is collected")
     invoice = await calls.get(stage.stripe, f"/v1/invoices/{second_id}")
     tell.line(
@@ -91,7 +91,7 @@ async def fail_late(stage: Stage, lea: Account) -> None:
         stage, lea.invoice_id, "it fails, and is billed anew", lambda p: _follow_on(p) is not None
     )
     (note,) = failed["credit_notes"]
-    second_id = _follow_on(failed)
+    second_id = str(_follow_on(failed))
     tell.line(
         "Lea",
         f"three days later the bank takes it back: credit note {note['id']}, a new invoice; by now "
