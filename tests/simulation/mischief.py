@@ -11,10 +11,12 @@ from tests.simulation.houses import LOST, SCOPE, House
 from tests.simulation.stripe import Invoice
 from twintill.domain.facts import MethodAdded, Unparked
 from twintill.domain.invoice import InvoiceStatus
+from twintill.errors import ConflictError
 from twintill.flows import methods as method_flows
 from twintill.flows.learn import learn, learn_within
+from twintill.flows.person import Word, resolve
 from twintill.ids import payment_id
-from twintill.store import brakes, methods, mirror
+from twintill.store import brakes, methods, mirror, payments
 
 if TYPE_CHECKING:
     from tests.simulation.world import World
@@ -38,6 +40,8 @@ def in_the_life_of(world: World, invoice: Invoice) -> None:
         world.deed(_after(after_s, _forge(world, invoice)))
     if world.rng.random() < 0.3:
         world.deed(_after(world.rng.uniform(0, 3 * _DAY_S), _give_back_by_hand(world, invoice)))
+    if world.rng.random() < 0.4:
+        world.deed(_after(world.rng.uniform(0.4, 5) * _DAY_S, _resolve(world, invoice)))
 
 
 def around_a_look(world: World, house: House, looked_at: str) -> None:
@@ -89,8 +93,10 @@ def _change(world: World, invoice: Invoice) -> Callable[[], Awaitable[None]]:
     stripe, total_minor = world.stripe, invoice.total_minor
     some = total_minor // 3
     at_stripe = (
-        _in_stripe(world, "void", invoice, lambda: stripe.void(invoice)),
-        _in_stripe(world, "write off", invoice, lambda: stripe.mark_uncollectible(invoice)),
+        _in_stripe(world, "void", invoice, lambda: stripe.close(invoice, InvoiceStatus.VOID)),
+        _in_stripe(
+            world, "write off", invoice, lambda: stripe.close(invoice, InvoiceStatus.UNCOLLECTIBLE)
+        ),
         _in_stripe(world, "pay on page", invoice, lambda: stripe.pay_by_stripe(invoice)),
         _in_stripe(world, "pay by hand", invoice, lambda: stripe.pay_by_hand(invoice)),
         *[_in_stripe(world, "credit some", invoice, lambda: stripe.credit(invoice, some))] * 3,
@@ -220,6 +226,33 @@ def _pause(world: World) -> Callable[[], Awaitable[None]]:
             async with world.office.means.database.begin() as db:
                 world.trace.say("operator", f"pauses {name}")
                 await brakes.trip(db, SCOPE, name, "to be looked at", "person")
+
+    return do
+
+
+def _resolve(world: World, invoice: Invoice) -> Callable[[], Awaitable[None]]:
+    """`twintill resolve`: he looked at the processor, and tells what is there."""
+
+    async def do() -> None:
+        means, its_id = world.office.means, payment_id(SCOPE, invoice.id)
+        with _Shrugging(world):
+            async with means.database.connect() as db:
+                known = await mirror.payment_of_invoice(db, SCOPE, invoice.id)
+                out = known and (await payments.read(db, SCOPE, its_id)).unresolved_attempt
+            if not out:
+                return
+            there = [c for _, c in world.rules.of(invoice.id) if c.reference == out.reference]
+            if any(charge.status in ("pending", "requires_action") for charge in there):
+                return
+            taken = next((c.id for c in there if c.status == "succeeded"), None)
+            word = Word(charged=taken, why="looked at the processor", actor="person")
+            world.trace.say("operator", f"says of {invoice.id}: {taken or 'not charged'}")
+            try:
+                said = await resolve(means, SCOPE, its_id, word)
+                world.trace.say("operator", f"hears {said.heard}: {said.attempt.outcome}")
+            except ConflictError as refused:
+                world.trace.say("operator", f"hears {refused}")
+            world.dispatcher.stirred()
 
     return do
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from tests.simulation.houses import LOST, SCOPE
 from twintill.errors import StripeError
-from twintill.flows import catch_up, duties, recover, sweep_invoices
+from twintill.flows import catch_up, compare, duties, recover, sweep_invoices
 from twintill.flows.duty import Duty
 
 if TYPE_CHECKING:
@@ -43,6 +43,20 @@ async def lose_a_day(world: World, since_s: float, until_s: float) -> None:
     world.in_operation.set()
     await _until_it_ends(world, catch_up.compare_events)
     await _until_it_ends(world, sweep_invoices.sweep_invoices)
+
+
+async def compare_with_both_sides(world: World) -> None:
+    """`twintill verify --remote`, when all are at rest: it finds nothing that no person has."""
+    await asyncio.sleep(max(0.0, world.network.calm_from_s - world.loop.time()))
+    means = world.office.means
+    walk = await compare.begin(means, _WITHIN)
+    while walk.part is not compare.Part.DONE:
+        walk = await compare.step(means, SCOPE, walk)
+    parked = "SELECT payment_id FROM payments WHERE parked_at IS NOT NULL"
+    theirs = {row["payment_id"] for row in world.database.fetch(parked)}
+    for found in walk.differences:
+        if found["payment_id"] not in theirs:
+            world.trace.blame(f"verify --remote: {found['invoice_id']}: {found['says']}")
 
 
 async def _recover(world: World) -> None:

@@ -9,7 +9,9 @@ from datetime import UTC, datetime
 from typing import Any, TypeVar
 
 from tests.simulation.faults import Hit, Network
-from twintill.domain.invoice import InvoiceLook, InvoiceStatus, StripePayment
+from twintill.domain.comparing import Listed
+from twintill.domain.invoice import InvoiceLook, StripePayment
+from twintill.domain.invoice import InvoiceStatus as Status
 from twintill.domain.pace import Urgency
 from twintill.errors import (
     StripeError,
@@ -23,10 +25,11 @@ from twintill.stripe_billing.connection import PAGE
 from twintill.stripe_billing.customers import CustomerLook
 from twintill.stripe_billing.invoices import MarkedInvoice
 from twintill.stripe_billing.shapes import InvoiceShape
+from twintill.stripe_billing.subscriptions import SubscriptionLook
 
 T = TypeVar("T")
 PATIENCE_S = 15.0
-LIVE = (InvoiceStatus.OPEN, InvoiceStatus.UNCOLLECTIBLE)
+LIVE = (Status.OPEN, Status.UNCOLLECTIBLE)
 
 
 @dataclass
@@ -38,7 +41,7 @@ class Invoice:
     currency: str
     total_minor: int
     due_s: float
-    status: InvoiceStatus = InvoiceStatus.OPEN
+    status: Status = Status.OPEN
     metadata: dict[str, str] = field(default_factory=dict)
     credited_minor: int = 0
     paid_by_us_minor: int = 0
@@ -48,6 +51,10 @@ class Invoice:
     stripe_debit: bool = False  # begun on Stripe's hosted page, and not finished
     looks: list[tuple[float, InvoiceLook]] = field(default_factory=list)  # ours, when answered
     pay_calls: int = 0  # begun by us, whether or not they arrived
+
+    @property
+    def subscription_id(self) -> str:
+        return subscription_of(self.customer_id)
 
     @property
     def paid_minor(self) -> int:
@@ -106,8 +113,40 @@ class SimStripe:
     async def clear_method_ids(self, customer_id: str) -> None:
         await self._call("clear", customer_id, lambda _: None)
 
-    async def list_live_subscriptions(self, customer_id: str) -> list[Any]:
-        return await self._call("subscriptions", customer_id, lambda _: list[Any]())
+    async def void(self, invoice_id: str, key: str) -> InvoiceLook:
+        return await self._call("void", invoice_id, lambda i: self._end(i, key, Status.VOID))
+
+    async def mark_uncollectible(self, invoice_id: str, key: str) -> InvoiceLook:
+        status = Status.UNCOLLECTIBLE
+        return await self._call("write off", invoice_id, lambda i: self._end(i, key, status))
+
+    async def cancel_subscription(self, subscription_id: str) -> None:
+        customer_id = subscription_id.removeprefix(subscription_of(""))
+        await self._call("cancel", subscription_id, lambda _: self.end_subscription(customer_id))
+
+    async def list_live_subscriptions(self, customer_id: str) -> list[SubscriptionLook]:
+        def listed(_: Any) -> list[SubscriptionLook]:
+            if customer_id in self.ended_customers:
+                return []
+            its_id = subscription_of(customer_id)
+            how = "send_invoice"
+            return [SubscriptionLook(its_id, customer_id, "active", how, 30, None, None, None)]
+
+        return await self._call("subscriptions", customer_id, listed)
+
+    async def list_invoices(
+        self, created_gte: datetime, *, starting_after: str | None = None, limit: int = PAGE
+    ) -> tuple[list[Listed], bool]:
+        def listed(_: Any) -> tuple[list[Listed], bool]:
+            since_s = created_gte.timestamp()
+            found = [i for i in self.invoices.values() if i.created_s >= since_s]
+            rest = _behind(found, starting_after)
+            return [self._listed(i) for i in rest[:limit]], len(rest) > limit
+
+        return await self._call("list", "all invoices", listed)
+
+    async def read_listed(self, invoice_id: str) -> Listed:
+        return await self._call("read", invoice_id, self._listed)
 
     async def list_marked(
         self, created_gte: datetime, *, starting_after: str | None = None
@@ -123,7 +162,7 @@ class SimStripe:
         self, created_lte: datetime, *, starting_after: str | None = None, limit: int = PAGE
     ) -> list[dict[str, Any]]:
         def listed(_: Any) -> list[dict[str, Any]]:
-            is_open = [i for i in self.invoices.values() if i.status is InvoiceStatus.OPEN]
+            is_open = [i for i in self.invoices.values() if i.status is Status.OPEN]
             found = [i for i in is_open if i.created_s <= created_lte.timestamp()]
             return [_shape(i) for i in _behind(found, starting_after)[:limit]]
 
@@ -132,7 +171,7 @@ class SimStripe:
     async def list_unsettled_invoices(self, customer_id: str) -> list[InvoiceShape]:
         def listed(_: Any) -> list[InvoiceShape]:
             his = [i for i in self.invoices.values() if i.customer_id == customer_id]
-            is_open = [i for i in his if i.status is InvoiceStatus.OPEN]
+            is_open = [i for i in his if i.status is Status.OPEN]
             return [InvoiceShape.model_validate(_shape(i)) for i in is_open]
 
         return await self._call("list", f"open invoices of {customer_id}", listed)
@@ -168,24 +207,22 @@ class SimStripe:
         self.invoices[invoice.id] = invoice
         self._tell(invoice, "invoice.finalized")
 
-    def void(self, invoice: Invoice) -> None:
-        if invoice.status in LIVE:
-            invoice.status = InvoiceStatus.VOID
-            self._tell(invoice, "invoice.voided")
-
-    def mark_uncollectible(self, invoice: Invoice) -> None:
-        if invoice.status is InvoiceStatus.OPEN:
-            invoice.status = InvoiceStatus.UNCOLLECTIBLE
-            self._tell(invoice, "invoice.marked_uncollectible")
+    def close(self, invoice: Invoice, status: Status) -> None:
+        """As void, or written off."""
+        from_any = status is Status.VOID and invoice.status in LIVE
+        if from_any or invoice.status is Status.OPEN:
+            invoice.status = status
+            said = "voided" if status is Status.VOID else "marked_uncollectible"
+            self._tell(invoice, f"invoice.{said}")
 
     def credit(self, invoice: Invoice, minor: int) -> None:
-        if invoice.status is InvoiceStatus.OPEN:
+        if invoice.status is Status.OPEN:
             invoice.credited_minor += min(minor, invoice.remaining_minor)
             self._tell(invoice, "invoice.updated")
             self._paid_if_nothing_remains(invoice)
 
     def void_credit(self, invoice: Invoice) -> None:
-        if invoice.status is InvoiceStatus.OPEN and invoice.credited_minor:
+        if invoice.status is Status.OPEN and invoice.credited_minor:
             invoice.credited_minor = 0
             self._tell(invoice, "invoice.updated")
 
@@ -195,7 +232,7 @@ class SimStripe:
             self._paid_if_nothing_remains(invoice)
 
     def begin_stripe_debit(self, invoice: Invoice) -> None:
-        if invoice.status is InvoiceStatus.OPEN:
+        if invoice.status is Status.OPEN:
             invoice.stripe_debit = True
 
     def end_stripe_debit(self, invoice: Invoice, *, good: bool) -> None:
@@ -214,7 +251,7 @@ class SimStripe:
         self.ended_customers[customer_id] = asyncio.get_running_loop().time()
         thing = {
             "object": "subscription",
-            "id": f"sub_{customer_id}",
+            "id": subscription_of(customer_id),
             "livemode": False,
             "status": "canceled",
             "customer": customer_id,
@@ -223,8 +260,15 @@ class SimStripe:
         self._event("customer.subscription.deleted", thing)
 
     def _pay(self, invoice: Invoice, key: str) -> InvoiceLook:
+        return self._once(key, lambda: self._pay_now(invoice))
+
+    def _end(self, invoice: Invoice, key: str, status: Status) -> InvoiceLook:
+        return self._once(key, lambda: self._end_now(invoice, status))
+
+    def _once(self, key: str, act: Callable[[], InvoiceLook | StripeError]) -> InvoiceLook:
+        """Under one key it is done once, and answered alike."""
         if key not in self._keys:
-            self._keys[key] = self._pay_now(invoice)
+            self._keys[key] = act()
         answer = self._keys[key]
         if isinstance(answer, StripeError):
             raise answer
@@ -237,6 +281,13 @@ class SimStripe:
             self.network.trace.blame(f"{invoice.id}: paid before the reference was written")
         invoice.paid_by_us_minor += invoice.remaining_minor
         self._paid_if_nothing_remains(invoice)
+        return self._look(invoice)
+
+    def _end_now(self, invoice: Invoice, status: Status) -> InvoiceLook | StripeError:
+        before = invoice.status
+        self.close(invoice, status)
+        if invoice.status is before:
+            return StripeRefused(f"the invoice is {before}", code="invoice_not_open")
         return self._look(invoice)
 
     def _write(self, invoice: Invoice, metadata: dict[str, str]) -> InvoiceLook:
@@ -266,7 +317,7 @@ class SimStripe:
 
     def _paid_if_nothing_remains(self, invoice: Invoice) -> None:
         if invoice.remaining_minor == 0:
-            invoice.status = InvoiceStatus.PAID
+            invoice.status = Status.PAID
             self._tell(invoice, "invoice.paid")
 
     async def _call(self, what: str, object_id: str, act: Callable[[Any], T]) -> T:
@@ -325,9 +376,19 @@ class SimStripe:
         self.undelivered.add(str(event["id"]))
         self._emit(json.dumps(event))
 
+    def _listed(self, invoice: Invoice) -> Listed:
+        created_at = datetime.fromtimestamp(invoice.created_s, UTC)
+        paid_minor = invoice.paid_by_stripe_minor
+        return Listed(self._look(invoice), invoice.customer_id, created_at, paid_minor)
+
     def _marked(self, invoice: Invoice) -> MarkedInvoice:
         read = marks.read_marks(invoice.metadata, self._installation_id)
         return MarkedInvoice(InvoiceShape.model_validate(_shape(invoice)), read)
+
+
+def subscription_of(customer_id: str) -> str:
+    """Each customer has one."""
+    return f"sub_{customer_id}"
 
 
 def _behind(invoices: list[Invoice], last: str | None) -> list[Invoice]:
@@ -348,6 +409,7 @@ def _shape(invoice: Invoice) -> dict[str, Any]:
         "object": "invoice",
         "id": invoice.id,
         "customer": invoice.customer_id,
+        "parent": {"subscription_details": {"subscription": invoice.subscription_id}},
         "created": int(invoice.created_s),
         "livemode": False,
         "status": invoice.status.value,

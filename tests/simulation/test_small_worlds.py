@@ -1,11 +1,11 @@
-"""A hundred small worlds: no money is lost or taken twice; the same seed is the same world."""
+"""Two hundred small worlds: no money is lost or taken twice; the same seed is the same world."""
 
 import pytest
 
 from tests.simulation.database import SimDatabase
 from tests.simulation.world import simulate
 
-WORLDS = 100
+WORLDS = 200
 AT_A_TIME = 4
 
 

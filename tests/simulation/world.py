@@ -32,6 +32,7 @@ from tests.simulation.rules import Rules
 from tests.simulation.stripe import Invoice, SimStripe
 from tests.simulation.trace import Trace
 from tests.simulation.twin import Twin
+from twintill.domain.invoice import InvoiceStatus
 from twintill.store import methods, mirror
 from twintill.store.doorbell import Kind
 
@@ -165,6 +166,8 @@ class World:
         await self._wait_for_rest()
         ticking.cancel()
         resuming.cancel()
+        if self.twin is None:
+            await restore.compare_with_both_sides(self)
 
     async def end(self) -> None:
         for house in self.houses:
@@ -280,7 +283,8 @@ class World:
 
     async def _found_customer(self, n: int) -> None:
         customer_id = f"cus_{n}"
-        await self.new_method(customer_id, self.rng.choice(_MAGIC))
+        for _ in range(self.rng.choice((1, 1, 2))):
+            await self.new_method(customer_id, self.rng.choice(_MAGIC))
         for month in range(self.size.invoices):
             invoice = Invoice(
                 id=f"in_{n}_{month + 1}",
@@ -331,4 +335,4 @@ class World:
             self.trace.blame("the world never comes to rest")
             raise NeverRests
         for invoice in self.stripe.invoices.values():
-            self.stripe.void(invoice)
+            self.stripe.close(invoice, InvoiceStatus.VOID)

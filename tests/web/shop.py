@@ -66,8 +66,11 @@ class Shop:
 
 
 @contextlib.asynccontextmanager
-async def open_shop(database: Database) -> AsyncIterator[Shop]:
-    async with running_world(database, signing_up.PATIENCE_S) as world:
+async def open_shop(
+    database: Database, answer_within_s: float = signing_up.PATIENCE_S
+) -> AsyncIterator[Shop]:
+    """`answer_within_s`: what a test waits for a lost answer of the processor."""
+    async with running_world(database, answer_within_s) as world:
         app = create_app(open_test_doors(world.means))
         async with world.db() as db:
             _, secret = await api_keys.create(db, SCOPE, "tests", ("read", "collect"))

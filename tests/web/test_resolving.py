@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from tests.flows.world import SCOPE
+from tests.flows.world import ANSWER_WITHIN_S, SCOPE
 from tests.postgres import Database
 from tests.test_cli import twintill
 from tests.test_settings import ENOUGH
@@ -19,7 +19,7 @@ WHY = {"why": "their dashboard shows it", "evidence": {"name": "https://processo
 
 @pytest.fixture
 async def shop(database: Database) -> AsyncIterator[Shop]:
-    async with open_shop(database) as shop:
+    async with open_shop(database, ANSWER_WITHIN_S) as shop:
         yield shop
 
 
