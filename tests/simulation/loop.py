@@ -125,7 +125,7 @@ class SimLoop(asyncio.SelectorEventLoop):
             self.cut(list(self.lines))
             for task in others:
                 task.cancel()
-            await asyncio.wait(others)
+            await asyncio.gather(*others, return_exceptions=True)
         self.cut(list(self.lines))
         await asyncio.sleep(0)
         assert not self.lines

@@ -59,7 +59,7 @@ def around_a_look(world: World, house: House, looked_at: str) -> None:
 
 
 async def see_to_what_is_paused(world: World) -> None:
-    """An operator is told of a tripwire, looks within hours, finds nothing wrong, and resumes."""
+    """An operator is told of it, looks within hours, finds nothing wrong, and resumes."""
     while True:
         await world.trace.alarm.wait()
         await asyncio.sleep(world.rng.uniform(1, 6) * 3600)
@@ -226,6 +226,7 @@ def _pause(world: World) -> Callable[[], Awaitable[None]]:
             async with world.office.means.database.begin() as db:
                 world.trace.say("operator", f"pauses {name}")
                 await brakes.trip(db, SCOPE, name, "to be looked at", "person")
+            world.trace.alarm.set()
 
     return do
 

@@ -47,7 +47,6 @@ async def lose_a_day(world: World, since_s: float, until_s: float) -> None:
 
 async def compare_with_both_sides(world: World) -> None:
     """`twintill verify --remote`, when all are at rest: it finds nothing that no person has."""
-    await asyncio.sleep(max(0.0, world.network.calm_from_s - world.loop.time()))
     means = world.office.means
     walk = await compare.begin(means, _WITHIN)
     while walk.part is not compare.Part.DONE:

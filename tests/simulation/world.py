@@ -320,7 +320,8 @@ class World:
         waiting = any(bank.book._agenda for bank in self.banks.values())
         lively = self.letters.under_way or self.network.under_way or waiting
         busy_people = len(self.deeds) > self.size.workers
-        return not lively and not busy_people and self.dispatcher.idle
+        calm = self.loop.time() >= self.network.calm_from_s
+        return calm and not lively and not busy_people and self.dispatcher.idle
 
     def _somebody_waits(self) -> bool:
         """Dropping a token may go on waiting for a payment that waits for a person."""
