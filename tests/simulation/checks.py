@@ -9,8 +9,8 @@ from sqlalchemy import text
 from sqlalchemy.dialects.postgresql.asyncpg import dialect
 
 from tests.simulation import twin
+from tests.simulation.invoice import Invoice
 from tests.simulation.processor import Bank
-from tests.simulation.stripe import Invoice
 from twintill.domain.invoice import InvoiceStatus, rank
 from twintill.sandbox.processor.objects import Charge
 from twintill.store.verifying import CHECKS
@@ -141,7 +141,7 @@ def _check_report(world: World, invoice: Invoice, row: Any, receipts: list[Any])
     gone = [r["reported_minor"] + r["stranded_minor"] + r["refunded_minor"] for r in live]
     held = sum(r["collected_minor"] for r in live) - sum(gone)
     parked = row["parked_at"] is not None
-    us = invoice.paid_by_us_minor
+    us = invoice.told_minor
     # What a merchant marks by hand looks like our own report, where that may have been sent.
     died = world.weather.deaths or world.weather.cuts
     may_be_ours = invoice.pay_calls > 0 or (died and row["reports"] > 1)

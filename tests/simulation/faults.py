@@ -11,7 +11,7 @@ from typing import Generic, TypeVar
 
 from tests.simulation.loop import must_be_alive
 from tests.simulation.trace import Trace
-from twintill.domain.policy import AtEnd, Exhausted, Policy
+from twintill.domain.policy import AtEnd, Exhausted, FailedAfterReport, Policy
 
 T = TypeVar("T")
 GIVES_UP_S = 72 * 3600.0  # after that nobody sends a webhook again
@@ -97,6 +97,7 @@ def policy(rng: random.Random) -> Policy:
         look_pause=hours(6, 24),
         exhausted=rng.choice(tuple(Exhausted)),
         open_invoices_at_end=rng.choice(tuple(AtEnd)),
+        failed_after_report=rng.choice(tuple(FailedAfterReport)),
         refunds_per_hour=rng.choice((20, 1)),
         refund_minor_per_hour=rng.choice((1_000_000, 5000)),
         refunds_without_share=rng.choice((3, 0)),

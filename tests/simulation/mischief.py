@@ -8,7 +8,7 @@ from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING
 
 from tests.simulation.houses import LOST, SCOPE, House
-from tests.simulation.stripe import Invoice
+from tests.simulation.invoice import Invoice
 from twintill.domain.facts import MethodAdded, Unparked
 from twintill.domain.invoice import InvoiceStatus
 from twintill.errors import ConflictError

@@ -76,7 +76,7 @@ class Rules:
             self._trace.blame(f"{invoice_id}: {charge.id} is given back, and is not final")
         taken = [c for _, c in self.of(invoice_id) if c.status == "succeeded"]
         rest = sum(c.amount - c.refunded for c in taken) - order["amount"]
-        told = self._stripe.invoices[invoice_id].paid_by_us_minor
+        told = self._stripe.invoices[invoice_id].told_minor
         if charge.status == "succeeded" and rest < told:
             self._trace.blame(f"{invoice_id}: {rest} would be left, and Stripe was told {told}")
         if not same and invoice_id not in self.agreed and len(self.databases) == 1:

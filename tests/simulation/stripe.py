@@ -4,11 +4,12 @@ import asyncio
 import copy
 import json
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any, TypeVar
 
+from tests.simulation.afterwards import Afterwards, Shelf
 from tests.simulation.faults import Hit, Network
+from tests.simulation.invoice import Invoice, shape_of, subscription_of
 from twintill.domain.comparing import Listed
 from twintill.domain.invoice import InvoiceLook, StripePayment
 from twintill.domain.invoice import InvoiceStatus as Status
@@ -32,47 +33,14 @@ PATIENCE_S = 15.0
 LIVE = (Status.OPEN, Status.UNCOLLECTIBLE)
 
 
-@dataclass
-class Invoice:
-    """Stripe's document; amounts in minor units."""
-
-    id: str
-    customer_id: str
-    currency: str
-    total_minor: int
-    due_s: float
-    status: Status = Status.OPEN
-    metadata: dict[str, str] = field(default_factory=dict)
-    credited_minor: int = 0
-    paid_by_us_minor: int = 0
-    paid_by_stripe_minor: int = 0
-    paid_by_hand_minor: int = 0
-    created_s: float = 0.0
-    stripe_debit: bool = False  # begun on Stripe's hosted page, and not finished
-    looks: list[tuple[float, InvoiceLook]] = field(default_factory=list)  # ours, when answered
-    pay_calls: int = 0  # begun by us, whether or not they arrived
-
-    @property
-    def subscription_id(self) -> str:
-        return subscription_of(self.customer_id)
-
-    @property
-    def paid_minor(self) -> int:
-        return self.paid_by_us_minor + self.paid_by_stripe_minor + self.paid_by_hand_minor
-
-    @property
-    def remaining_minor(self) -> int:
-        return max(0, self.total_minor - self.credited_minor - self.paid_minor)
-
-
-class SimStripe:
+class SimStripe(Afterwards):
     """What flows call, and what the rest of the world may do there (verbs without `async`)."""
 
     def __init__(self, network: Network, installation_id: str, emit: Callable[[str], None]) -> None:
         self.network, self._installation_id, self._emit = network, installation_id, emit
         self.invoices: dict[str, Invoice] = {}
         self.ended_customers: dict[str, float] = {}  # since when
-        self._keys: dict[str, InvoiceLook | StripeError] = {}
+        self.shelf = Shelf(self.invoices, {}, {}, network.trace)
         self.events: list[dict[str, Any]] = []
         self.undelivered: set[str] = set()  # ids of events
         self.unanswered: list[float] = []  # when a request was not answered well
@@ -120,17 +88,43 @@ class SimStripe:
         status = Status.UNCOLLECTIBLE
         return await self._call("write off", invoice_id, lambda i: self._end(i, key, status))
 
+    async def finalize(self, invoice_id: str, key: str) -> InvoiceLook:
+        def done(invoice: Invoice) -> InvoiceLook:
+            if invoice.status is not Status.DRAFT:
+                raise StripeRefused(f"the invoice is {invoice.status}", code="not_a_draft")
+            invoice.status = Status.OPEN
+            self._tell(invoice, "invoice.finalized")
+            return self._look(invoice)
+
+        return await self._call("finalize", invoice_id, lambda i: self._once(key, lambda: done(i)))
+
+    async def was_ever_paid(self, subscription_id: str) -> bool:
+        def paid(_: Any) -> bool:
+            its = [i for i in self.invoices.values() if i.subscription_id == subscription_id]
+            return any(i.paid_minor for i in its if i.status is Status.PAID)
+
+        return await self._call("ever paid", subscription_id, paid)
+
+    async def read_subscription(self, subscription_id: str) -> SubscriptionLook:
+        return await self._call("read", subscription_id, self._subscription(subscription_id))
+
+    async def cancel_at_period_end(self, subscription_id: str, key: str) -> SubscriptionLook:
+        """The period ends when it is over; no world waits for that."""
+        return await self._call(
+            "cancel later", subscription_id, self._subscription(subscription_id)
+        )
+
+    async def write_method_ids(self, customer_id: str, there: str, token: str) -> None:
+        await self._call("method ids", customer_id, lambda _: None)
+
     async def cancel_subscription(self, subscription_id: str) -> None:
         customer_id = subscription_id.removeprefix(subscription_of(""))
         await self._call("cancel", subscription_id, lambda _: self.end_subscription(customer_id))
 
     async def list_live_subscriptions(self, customer_id: str) -> list[SubscriptionLook]:
         def listed(_: Any) -> list[SubscriptionLook]:
-            if customer_id in self.ended_customers:
-                return []
-            its_id = subscription_of(customer_id)
-            how = "send_invoice"
-            return [SubscriptionLook(its_id, customer_id, "active", how, 30, None, None, None)]
+            its = self._subscription(subscription_of(customer_id))(None)
+            return [] if its.ended else [its]
 
         return await self._call("subscriptions", customer_id, listed)
 
@@ -164,7 +158,7 @@ class SimStripe:
         def listed(_: Any) -> list[dict[str, Any]]:
             is_open = [i for i in self.invoices.values() if i.status is Status.OPEN]
             found = [i for i in is_open if i.created_s <= created_lte.timestamp()]
-            return [_shape(i) for i in _behind(found, starting_after)[:limit]]
+            return [shape_of(i) for i in _behind(found, starting_after)[:limit]]
 
         return await self._call("list", "open invoices", listed)
 
@@ -172,7 +166,7 @@ class SimStripe:
         def listed(_: Any) -> list[InvoiceShape]:
             his = [i for i in self.invoices.values() if i.customer_id == customer_id]
             is_open = [i for i in his if i.status is Status.OPEN]
-            return [InvoiceShape.model_validate(_shape(i)) for i in is_open]
+            return [InvoiceShape.model_validate(shape_of(i)) for i in is_open]
 
         return await self._call("list", f"open invoices of {customer_id}", listed)
 
@@ -202,7 +196,7 @@ class SimStripe:
 
     # What the merchant and the customer do there.
 
-    def finalize(self, invoice: Invoice) -> None:
+    def issue(self, invoice: Invoice) -> None:
         invoice.created_s = float(int(asyncio.get_running_loop().time()))
         self.invoices[invoice.id] = invoice
         self._tell(invoice, "invoice.finalized")
@@ -265,29 +259,20 @@ class SimStripe:
     def _end(self, invoice: Invoice, key: str, status: Status) -> InvoiceLook:
         return self._once(key, lambda: self._end_now(invoice, status))
 
-    def _once(self, key: str, act: Callable[[], InvoiceLook | StripeError]) -> InvoiceLook:
-        """Under one key it is done once, and answered alike."""
-        if key not in self._keys:
-            self._keys[key] = act()
-        answer = self._keys[key]
-        if isinstance(answer, StripeError):
-            raise answer
-        return answer
-
-    def _pay_now(self, invoice: Invoice) -> InvoiceLook | StripeError:
+    def _pay_now(self, invoice: Invoice) -> InvoiceLook:
         if invoice.status not in LIVE:
-            return StripeRefused(f"the invoice is {invoice.status}", code="invoice_not_open")
+            raise StripeRefused(f"the invoice is {invoice.status}", code="invoice_not_open")
         if marks.REFERENCE not in invoice.metadata:
             self.network.trace.blame(f"{invoice.id}: paid before the reference was written")
         invoice.paid_by_us_minor += invoice.remaining_minor
         self._paid_if_nothing_remains(invoice)
         return self._look(invoice)
 
-    def _end_now(self, invoice: Invoice, status: Status) -> InvoiceLook | StripeError:
+    def _end_now(self, invoice: Invoice, status: Status) -> InvoiceLook:
         before = invoice.status
         self.close(invoice, status)
         if invoice.status is before:
-            return StripeRefused(f"the invoice is {before}", code="invoice_not_open")
+            raise StripeRefused(f"the invoice is {before}", code="invoice_not_open")
         return self._look(invoice)
 
     def _write(self, invoice: Invoice, metadata: dict[str, str]) -> InvoiceLook:
@@ -361,20 +346,30 @@ class SimStripe:
 
     def _tell(self, invoice: Invoice, event_type: str) -> None:
         self.network.trace.say("stripe", f"{event_type} {invoice.id} {invoice.remaining_minor}")
-        self._event(event_type, _shape(invoice))
+        self._event(event_type, shape_of(invoice))
 
-    def _event(self, event_type: str, thing: dict[str, Any]) -> None:
+    def _event(self, event_type: str, thing: dict[str, Any], key: str | None = None) -> None:
         event = {
             "object": "event",
             "id": f"evt_{len(self.events) + 1:05}",
             "type": event_type,
             "created": int(asyncio.get_running_loop().time()),
             "livemode": False,
+            "request": {"id": None, "idempotency_key": key},
             "data": {"object": thing},
         }
         self.events.append(event)
         self.undelivered.add(str(event["id"]))
         self._emit(json.dumps(event))
+
+    def _subscription(self, its_id: str) -> Callable[[Any], SubscriptionLook]:
+        def shown(_: Any) -> SubscriptionLook:
+            customer_id = its_id.removeprefix(subscription_of(""))
+            status = "canceled" if customer_id in self.ended_customers else "active"
+            how = "send_invoice"
+            return SubscriptionLook(its_id, customer_id, status, how, 30, None, None, None)
+
+        return shown
 
     def _listed(self, invoice: Invoice) -> Listed:
         created_at = datetime.fromtimestamp(invoice.created_s, UTC)
@@ -383,12 +378,7 @@ class SimStripe:
 
     def _marked(self, invoice: Invoice) -> MarkedInvoice:
         read = marks.read_marks(invoice.metadata, self._installation_id)
-        return MarkedInvoice(InvoiceShape.model_validate(_shape(invoice)), read)
-
-
-def subscription_of(customer_id: str) -> str:
-    """Each customer has one."""
-    return f"sub_{customer_id}"
+        return MarkedInvoice(InvoiceShape.model_validate(shape_of(invoice)), read)
 
 
 def _behind(invoices: list[Invoice], last: str | None) -> list[Invoice]:
@@ -402,22 +392,3 @@ def _shown(answer: object) -> str:
     if isinstance(answer, InvoiceLook):
         return f": {answer.status} {answer.amount_remaining_minor}"
     return ""
-
-
-def _shape(invoice: Invoice) -> dict[str, Any]:
-    return {
-        "object": "invoice",
-        "id": invoice.id,
-        "customer": invoice.customer_id,
-        "parent": {"subscription_details": {"subscription": invoice.subscription_id}},
-        "created": int(invoice.created_s),
-        "livemode": False,
-        "status": invoice.status.value,
-        "currency": invoice.currency.lower(),
-        "amount_due": invoice.total_minor - invoice.credited_minor,
-        "amount_paid": invoice.paid_minor,
-        "amount_remaining": invoice.remaining_minor,
-        "collection_method": "send_invoice",
-        "due_date": int(invoice.due_s),
-        "metadata": dict(invoice.metadata),
-    }

@@ -17,7 +17,7 @@ from twintill.store import methods, mirror
 
 if TYPE_CHECKING:
     from tests.simulation.database import SimDatabase
-    from tests.simulation.stripe import Invoice
+    from tests.simulation.invoice import Invoice
     from tests.simulation.world import World
 
 INSTALLATION = "hijklmn2"
@@ -87,7 +87,7 @@ def _check_invoice(world: World, twin: Twin, invoice: Invoice) -> None:
     for _, charge in world.rules.of(invoice.id):
         if charge.status == "succeeded" and charge.reference not in approved and not parked:
             world.trace.blame(f"{invoice.id}: {charge.id} was taken, and neither copy knows")
-    told, booked = invoice.paid_by_us_minor, sum(r["reported_minor"] for r in receipts)
+    told, booked = invoice.told_minor, sum(r["reported_minor"] for r in receipts)
     if booked not in (told, told + invoice.paid_by_hand_minor) and not parked:
         world.trace.blame(f"{invoice.id}: Stripe was told {told}, both books say {booked}")
     marks = {name.split("_")[1] for name in invoice.metadata if name.count("_") == 2}

@@ -25,11 +25,12 @@ from tests.simulation.houses import (
     WebHouse,
     WorkerHouse,
 )
+from tests.simulation.invoice import Invoice
 from tests.simulation.letters import Post
 from tests.simulation.loop import SimLoop
 from tests.simulation.processor import KINDS, Bank, SimProcessor
 from tests.simulation.rules import Rules
-from tests.simulation.stripe import Invoice, SimStripe
+from tests.simulation.stripe import SimStripe
 from tests.simulation.trace import Trace
 from tests.simulation.twin import Twin
 from twintill.domain.invoice import InvoiceStatus
@@ -297,7 +298,7 @@ class World:
 
     async def _bill(self, invoice: Invoice, after_s: float) -> None:
         await asyncio.sleep(after_s)
-        self.stripe.finalize(invoice)
+        self.stripe.issue(invoice)
         mischief.in_the_life_of(self, invoice)
 
     async def _tick(self) -> None:
