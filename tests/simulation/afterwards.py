@@ -46,6 +46,9 @@ class Afterwards:
     def _event(self, event_type: str, thing: dict[str, Any], key: str | None = None) -> None:
         raise NotImplementedError
 
+    def _paid_if_nothing_remains(self, invoice: Invoice) -> None:
+        raise NotImplementedError
+
     async def list_credit_notes(self, invoice_id: str) -> tuple[SeenNote, ...]:
         return await self._call(
             "notes", invoice_id, lambda _: tuple(self.shelf.notes.get(invoice_id, ()))
@@ -58,12 +61,14 @@ class Afterwards:
         self, invoice_id: str, amount_minor: int, *, out_of_band_minor: int, note_id: str
     ) -> SeenNote:
         def made(invoice: Invoice) -> SeenNote:
-            _split(invoice, amount_minor)
+            split = _split(invoice, amount_minor)
             notes = self.shelf.notes.setdefault(invoice_id, [])
             its_id = f"cn_{invoice_id}_{len(notes) + 1}"
             note = SeenNote(its_id, note_id, amount_minor, out_of_band_minor)
             notes.append(note)
+            invoice.credited_minor += split.pre_payment_minor
             invoice.taken_back_minor += out_of_band_minor
+            self._paid_if_nothing_remains(invoice)
             shown = {"object": "credit_note", "id": its_id, "invoice": invoice_id}
             self._event("credit_note.created", {**shown, "livemode": False}, key_of(note_id))
             return note
@@ -140,11 +145,11 @@ class Afterwards:
         return answer
 
     def _may_be_asked_for(self, invoice: Invoice) -> None:
-        """All that follows on one invoice is not more than was taken back there."""
+        """All that follows on one invoice is not more than was credited there before."""
         its_id = invoice.metadata[CONTINUES]
         following = [i for i in self.shelf.invoices.values() if i.metadata.get(CONTINUES) == its_id]
         asked_minor = sum(i.total_minor for i in following)
-        back_minor = self.shelf.invoices[its_id].taken_back_minor
+        back_minor = sum(note.amount_minor for note in self.shelf.notes.get(its_id, ()))
         if asked_minor > back_minor:
             self.shelf.trace.blame(
                 f"{its_id}: {asked_minor} is invoiced again, and {back_minor} was credited"

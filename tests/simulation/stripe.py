@@ -310,6 +310,8 @@ class SimStripe(Afterwards):
         target = self.invoices.get(object_id)
 
         def arrive(_: float) -> tuple[T | None, StripeError | None]:
+            if what == "finalize":  # Stripe tells of it before it answers
+                self._being_called.pop(object_id, None)
             try:
                 done = act(target)
             except StripeError as error:

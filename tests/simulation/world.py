@@ -325,10 +325,11 @@ class World:
         return calm and not lively and not busy_people and self.dispatcher.idle
 
     def _somebody_waits(self) -> bool:
-        """Dropping a token may go on waiting for a payment that waits for a person."""
+        """An operation may go on waiting for a payment that waits for a person."""
         if self.dispatcher.waiting <= {Kind.OPERATION}:
-            sql = "SELECT 1 FROM payments WHERE parked_at IS NOT NULL LIMIT 1"
-            return bool(self.dispatcher.waiting) and not self.database.fetch(sql)
+            return bool(self.dispatcher.waiting) and bool(
+                self.database.fetch(checks.OPERATIONS_LEFT)
+            )
         return True
 
     async def _close_the_rest(self, patience_s: float) -> None:
