@@ -4,6 +4,7 @@ one-off invoices. A one-off that somebody has to pay follows on a credit note, n
 from __future__ import annotations
 
 import asyncio
+from abc import ABC, abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
@@ -32,22 +33,22 @@ class Shelf:
     trace: Trace
 
 
-class Afterwards:
+class Afterwards(ABC):
     """What flows call; `_call` and `_tell` are the network's and the post's."""
 
     shelf: Shelf
 
-    async def _call(self, what: str, object_id: str, act: Callable[[Any], T]) -> T:
-        raise NotImplementedError
+    @abstractmethod
+    async def _call(self, what: str, object_id: str, act: Callable[[Any], T]) -> T: ...
 
-    def _tell(self, invoice: Invoice, event_type: str) -> None:
-        raise NotImplementedError
+    @abstractmethod
+    def _tell(self, invoice: Invoice, event_type: str) -> None: ...
 
-    def _event(self, event_type: str, thing: dict[str, Any], key: str | None = None) -> None:
-        raise NotImplementedError
+    @abstractmethod
+    def _event(self, event_type: str, thing: dict[str, Any], key: str | None = None) -> None: ...
 
-    def _paid_if_nothing_remains(self, invoice: Invoice) -> None:
-        raise NotImplementedError
+    @abstractmethod
+    def _paid_if_nothing_remains(self, invoice: Invoice) -> None: ...
 
     async def list_credit_notes(self, invoice_id: str) -> tuple[SeenNote, ...]:
         return await self._call(

@@ -29,10 +29,12 @@ def closed_after_s(world: World, processor: str = "exact") -> list[float]:
 
 def _of(world: World, processor: str, attempt: Any) -> float | None:
     facts = world.database.fetch(
-        "SELECT at, detail FROM payment_history WHERE payment_id = $1 AND fact = 'Answered' "
-        "ORDER BY seq",
+        "SELECT at, fact, detail FROM payment_history WHERE payment_id = $1 "
+        "AND fact IN ('Answered', 'AttemptFound') ORDER BY seq",
         attempt["payment_id"],
     )
+    if any(f["fact"] == "AttemptFound" for f in facts):
+        return None  # the database that was in doubt is gone
     told = [(f["at"].timestamp(), json.loads(f["detail"])) for f in facts]
     told = [(at, fact) for at, fact in told if fact["attempt_id"] == attempt["attempt_id"]]
     definite = [(at, fact) for at, fact in told if fact["outcome"]["is"] not in _UNKNOWN]
