@@ -204,6 +204,15 @@ def test_the_same_token_given_again_is_no_new_method() -> None:
     assert next_charge(payment, "pm_c", POLICY, NOW + 2 * _MINUTE) == TryAt(NOW + _DAY)
 
 
+def test_the_next_method_waits_for_what_was_sent_twice_and_declined_once() -> None:
+    both = (STORED, ALSO_STORED)
+    dead = declined(kind=DeclineKind.HARD)
+    assert follows(after(dead, methods=both)) == TryAt(NOW)
+    twice = replace(dead, sendings=2)
+    assert follows(after(twice, methods=both)) == TryAt(NOW + POLICY.retry_gap_min)
+    assert next_charge(after(twice), "pm_new", POLICY, NOW) == TryAt(NOW + POLICY.retry_gap_min)
+
+
 def test_without_any_method_left_nothing_follows() -> None:
     assert follows(after(methods=())) == GiveUp(Reason.NO_METHOD)
     assert follows(after(declined(), methods=())) == GiveUp(Reason.NO_METHOD)

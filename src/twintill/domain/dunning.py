@@ -75,14 +75,15 @@ def next_charge(payment: Payment, method_id: str, policy: Policy, now: datetime)
     declines = _declines(payment, method)
     if len(declines) >= policy.tries:
         return GiveUp(Reason.TRIES_USED_UP)
-    at = max([now, *(_not_before(a, len(declines), policy) for a in declines)])
+    waits = [_not_before(a, len(declines), policy) for a in declines]
+    at = max([now, *waits, *(_copies_gone(a, policy) for a in payment.attempts)])
     allowed = _network_allows(method.tried_at, at)
     reason = Reason.NETWORK_LIMIT if allowed > at else Reason.RETRY
     if declines and allowed > declines[0].first_sent_at + policy.retry_span:
         return GiveUp(Reason.TRIES_USED_UP)
     last = last_moment(payment, policy)
-    waits = reason is Reason.NETWORK_LIMIT or _by_itself(payment, method)
-    if last is not None and allowed > last and waits:
+    by_itself = reason is Reason.NETWORK_LIMIT or _by_itself(payment, method)
+    if last is not None and allowed > last and by_itself:
         return GiveUp(Reason.NO_TRY_FITS)
     return TryAt(allowed, reason)
 
@@ -160,6 +161,12 @@ def _not_before(declined: Attempt, count: int, policy: Policy) -> datetime:
     pause = max(policy.retry_pauses[count - 1], policy.retry_gap_min)
     wait = timedelta(seconds=declined.retry_after_s or 0)
     return _told_at(declined) + max(pause, wait)
+
+
+def _copies_gone(attempt: Attempt, policy: Policy) -> datetime:
+    """One copy of a request was declined; another may be on its way still, and be approved."""
+    pause = policy.retry_gap_min if attempt.sendings > 1 else timedelta()
+    return attempt.first_sent_at + pause
 
 
 def _network_allows(tried_at: tuple[datetime, ...], at: datetime) -> datetime:
