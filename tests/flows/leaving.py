@@ -68,10 +68,14 @@ async def at_the_processor(world: World, method: MethodRow, what: str) -> None:
 
 
 async def hear_of_the_method(world: World) -> None:
-    """The processor's events about methods, as its webhooks would bring them."""
+    await hear_of(world, "method.")
+
+
+async def hear_of(world: World, *what: str) -> None:
+    """The processor's events whose type begins so, as its webhooks would bring them."""
     headers = {"authorization": f"Bearer {PROCESSOR_KEY}"}
     listed: httpx.Response = await world.processor.get("/v1/events?limit=100", headers=headers)
-    told = [e for e in listed.json()["data"] if e["type"].startswith("method.")]
+    told = [e for e in listed.json()["data"] if e["type"].startswith(what)]
     processor = world.means.processor("sandbox")
     for event in processor.parse_webhook(json.dumps({"events": told}).encode()):
         async with world.db() as db:

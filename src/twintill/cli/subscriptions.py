@@ -5,12 +5,16 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from twintill.cli.cancelling import cancel, keep
+
 if TYPE_CHECKING:
     from twintill.flows.switches import SwitchRequest
     from twintill.settings import Settings
     from twintill.store.operations import Operation
 
-app = typer.Typer(no_args_is_help=True, help="Subscriptions: who collects them.")
+app = typer.Typer(no_args_is_help=True, help="Subscriptions: who collects them, and their end.")
+app.command()(cancel)
+app.command()(keep)
 
 Subscription = Annotated[str, typer.Argument(help="sub_..., as Stripe calls it.")]
 Destination = Annotated[str, typer.Option("--to", help="stripe, or processor.")]

@@ -110,6 +110,18 @@ _ACCESS = (
         {**_SIGNUP, "state": "failed"},
     ),
     EventType(
+        "signup.failed",
+        "A sign-up has ended without access: Stripe refused it, or its first payment failed for "
+        "good and nobody gave another method in time.",
+        {**_SIGNUP, "state": "failed"},
+    ),
+    EventType(
+        "subscription.first_payment_failed",
+        "Nothing was ever paid for a subscription, and its first payment failed for good: invoice "
+        "voided, subscription cancelled.",
+        {**_SUBSCRIPTION, "payment": "pay_1f7f6a0c9f0f5c7d8f1b2a3c4d5e6f70"},
+    ),
+    EventType(
         ACCESS_WITHDRAWN,
         "A subscription that we collect for has ended, by whomever: take the access away.",
         _SUBSCRIPTION,
@@ -234,6 +246,20 @@ _METHODS = (
             "checkout": "chk_4Yk9n2bT7xQz1LmN8vRc3WpD",
             "checkout_url": "https://pay.example.com/checkout/chk_4Yk9n2bT7xQz1LmN8vRc3WpD",
             "until": 1795857600,
+        },
+    ),
+    EventType(
+        "method.requested",
+        "The last usable payment method of a customer with live subscriptions was withdrawn. Send "
+        "the customer to `checkout_url` for another one, before `until`: then the setting "
+        "`revoked_unanswered` decides.",
+        {
+            **_METHOD,
+            "status": "revoked",
+            "found": "revoked",
+            "checkout": "chk_4Yk9n2bT7xQz1LmN8vRc3WpD",
+            "checkout_url": "https://pay.example/checkout/chk_4Yk9n2bT7xQz1LmN8vRc3WpD",
+            "until": 1796548800,
         },
     ),
     EventType(

@@ -11,7 +11,7 @@ from twintill.domain.outcomes import Declined, DeclineKind
 from twintill.domain.payment import Payment
 from twintill.domain.policy import FirstPaymentFailed, Policy
 from twintill.ids import Scope, derived_id
-from twintill.store import methods, mirror, operations
+from twintill.store import methods, mirror, operations, subscriptions
 from twintill.store.methods import MethodRow
 
 REVOKED = "method_revoked"
@@ -70,7 +70,7 @@ async def _method_revoked(
 async def _first_payment(db: AsyncConnection, scope: Scope, payment: Payment) -> None:
     """Of a subscription for which nothing was ever collected."""
     subscription_id = await mirror.subscription_of_invoice(db, scope, payment.invoice_id)
-    if subscription_id is None or await mirror.was_ever_paid(db, scope, subscription_id):
+    if subscription_id is None or await subscriptions.was_ever_paid(db, scope, subscription_id):
         return
     operation_id = derived_id("op", scope, FIRST_PAYMENT, payment.id)
     new = await operations.add(

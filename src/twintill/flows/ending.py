@@ -7,7 +7,7 @@ from twintill.flows import news
 from twintill.flows.learn import learn_within
 from twintill.flows.means import Means
 from twintill.ids import Scope
-from twintill.store import mirror
+from twintill.store import subscriptions
 
 
 async def subscription_ended(
@@ -15,15 +15,6 @@ async def subscription_ended(
 ) -> None:
     """In the caller's transaction: each payment that is not over learns of it, and the app."""
     await news.subscription_ended(db, means, scope, subscription_id)
-    for payment_id in await mirror.open_payments_of_subscription(db, scope, subscription_id):
+    for payment_id in await subscriptions.open_payments(db, scope, subscription_id):
         fact = SubscriptionEnded(subscription_id)
         await learn_within(db, means, scope, payment_id, fact, actor=actor)
-
-
-async def customer_deleted(
-    db: AsyncConnection, means: Means, scope: Scope, customer_id: str, *, actor: str
-) -> None:
-    """Stripe cancels the subscriptions of a deleted customer; their own events may be late."""
-    for subscription_id in await mirror.live_subscriptions(db, scope, customer_id):
-        await mirror.subscription_ended(db, scope, subscription_id)
-        await subscription_ended(db, means, scope, subscription_id, actor=actor)

@@ -14,11 +14,11 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from twintill.domain.facts import FirstPaymentGivenUp
 from twintill.domain.overrides import overlay
 from twintill.domain.payment import Payment, Reason, State
-from twintill.flows import drop_tokens, ending
+from twintill.flows import ended
 from twintill.flows.consequences import FIRST_PAYMENT as KIND
 from twintill.flows.learn import learn_within
 from twintill.flows.operating import Operating, Walk
-from twintill.store import mirror, operations, outgoing, payments
+from twintill.store import operations, outgoing, payments
 
 _WAIT = timedelta(hours=6)  # a payment that ends rings before that
 
@@ -86,9 +86,7 @@ async def cancel(operating: Operating) -> Operating | None:
 async def _canceled(db: AsyncConnection, operating: Operating, subscription_id: str) -> None:
     means, scope = operating.means, operating.scope
     customer_id = str(operating.operation.customer_id)
-    await mirror.subscription_ended(db, scope, subscription_id)
-    await ending.subscription_ended(db, means, scope, subscription_id, actor=operating.id)
-    await drop_tokens.ask(db, scope, customer_id)
+    await ended.subscription(db, means, scope, subscription_id, customer_id, actor=operating.id)
     await operations.ring_for_payment(db, scope, operating.data["payment_id"])
     if means.tells_app:
         told = {

@@ -17,7 +17,7 @@ from twintill.flows.learn import learn_within
 from twintill.flows.means import Means
 from twintill.flows.verdict import DONE, Verdict, ignored, parked
 from twintill.ids import Scope, payment_id
-from twintill.store import clock, methods, mirror, payments
+from twintill.store import clock, methods, mirror, payments, subscriptions
 from twintill.store.work import NO_LANE
 from twintill.stripe_billing.shapes import InvoiceShape
 
@@ -87,7 +87,7 @@ async def _perhaps_ours(
         return DONE
     await payments.open_and_ring(db, scope, opened, lane, now)
     its = invoice.subscription_id
-    if its is not None and await mirror.has_ended(db, scope, its):
+    if its is not None and await subscriptions.has_ended(db, scope, its):
         await ending.subscription_ended(db, means, scope, its, actor=what)
     return DONE
 

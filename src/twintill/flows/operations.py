@@ -22,7 +22,16 @@ from twintill.errors import (
     StripeUnreadable,
     VaultError,
 )
-from twintill.flows import drop_tokens, first_payment, follow_on, methods, revoked, signup, switches
+from twintill.flows import (
+    cancelling,
+    drop_tokens,
+    first_payment,
+    follow_on,
+    methods,
+    revoked,
+    signup,
+    switches,
+)
 from twintill.flows.means import Means
 from twintill.flows.operating import Operating, Walk
 from twintill.ids import Scope
@@ -40,6 +49,7 @@ _KINDS: Mapping[str, Mapping[str, Walk]] = {
     revoked.KIND: revoked.STEPS,
     first_payment.KIND: first_payment.STEPS,
     SWITCH: switches.STEPS,
+    cancelling.KIND: cancelling.STEPS,
 }
 
 _LATER = (StripeUnreadable, StripeThrottled, StripeForbidden, ProcessorUnreachable)

@@ -20,12 +20,20 @@ from twintill.domain.overrides import overlay
 from twintill.domain.policy import Policy, Revoked, Unanswered
 from twintill.domain.signup import Step
 from twintill.errors import StripeRefused
-from twintill.flows import drop_tokens, ending, news
+from twintill.flows import ended, news
 from twintill.flows.consequences import REVOKED as KIND
 from twintill.flows.learn import learn_within
 from twintill.flows.operating import Operating, Walk
 from twintill.processors import MethodStatus, StoredMethod
-from twintill.store import checkouts, customer_policy, methods, mirror, operations, outgoing
+from twintill.store import (
+    checkouts,
+    customer_policy,
+    methods,
+    mirror,
+    operations,
+    outgoing,
+    subscriptions,
+)
 from twintill.store.checkouts import NewCheckout, Purpose
 from twintill.store.methods import MethodRow
 
@@ -203,11 +211,10 @@ async def _canceled(
 ) -> None:
     means, scope = operating.means, operating.scope
     if now:
-        await mirror.subscription_ended(db, scope, subscription_id)
-        await ending.subscription_ended(db, means, scope, subscription_id, actor=operating.id)
-        await drop_tokens.ask(db, scope, _customer(operating))
+        customer_id = _customer(operating)
+        await ended.subscription(db, means, scope, subscription_id, customer_id, actor=operating.id)
     else:
-        await mirror.cancels_at_period_end(db, scope, subscription_id, ends=True)
+        await subscriptions.ends_at_period(db, scope, subscription_id, ends=True)
 
 
 async def _page(

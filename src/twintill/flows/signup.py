@@ -20,7 +20,7 @@ from twintill.flows import access, checkout, cleaning
 from twintill.flows.means import Means
 from twintill.flows.operating import Operating, Walk
 from twintill.ids import Scope
-from twintill.store import checkouts, mirror, operations, outgoing, payments
+from twintill.store import checkouts, mirror, operations, outgoing, payments, subscriptions
 from twintill.store.checkouts import CheckoutState, NewCheckout, Purpose
 from twintill.store.operations import Operation
 from twintill.stripe_billing.subscriptions import SubscriptionLook
@@ -261,7 +261,7 @@ async def collect(operating: Operating) -> Operating | None:
         its = await checkouts.of_operation(db, operating.scope, operating.id)
         assert its is not None, "opened before anything is collected"
         payment = await payments.read(db, operating.scope, str(its.payment_id))
-        gone = await mirror.has_ended(db, operating.scope, str(its.subscription_id))
+        gone = await subscriptions.has_ended(db, operating.scope, str(its.subscription_id))
     over = gone and payment.ended
     match rules.access(payment):
         case Access.GRANTED:

@@ -4,7 +4,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from twintill.domain.facts import InvoiceTouched
 from twintill.domain.return_facts import MoneyBackTold
-from twintill.flows import drop_tokens, ending, switch_seen
+from twintill.flows import drop_tokens, ended, ending, switch_seen
 from twintill.flows.invoices import saw_invoice
 from twintill.flows.learn import learn_within
 from twintill.flows.means import Means
@@ -45,7 +45,7 @@ async def _subscription(
         return parked("a subscription event without its subscription")
     if not await mirror.customer_is_known(db, scope, seen.customer_id):
         return ignored("not a customer of ours")
-    ended = event.type == "customer.subscription.deleted"
+    over = event.type == "customer.subscription.deleted"
     if event.type == "customer.subscription.updated":
         await switch_seen.saw(db, scope, event, seen, seen.customer_id)
     await mirror.saw_subscription(
@@ -53,11 +53,11 @@ async def _subscription(
         scope,
         subscription_id=seen.id,
         customer_id=seen.customer_id,
-        status="canceled" if ended else seen.status,
+        status="canceled" if over else seen.status,
         collection_method=seen.collection_method or "unknown",
         cancels_at_period_end=seen.cancel_at_period_end,
     )
-    if ended:
+    if over:
         for operation_id in await checkouts.expire_now(db, scope, seen.id):
             await operations.ring(db, scope, operation_id)
         await ending.subscription_ended(db, means, scope, seen.id, actor=event.id)
@@ -85,8 +85,7 @@ async def _customer_deleted(
     if not await mirror.customer_is_known(db, scope, customer_id):
         return ignored("not a customer of ours")
     await mirror.customer_deleted(db, scope, customer_id)
-    await ending.customer_deleted(db, means, scope, customer_id, actor=event_id)
-    await drop_tokens.ask(db, scope, customer_id)
+    await ended.with_its_customer(db, means, scope, customer_id, actor=event_id)
     return DONE
 
 

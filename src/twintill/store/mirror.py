@@ -7,7 +7,7 @@ answers of Stripe. Nothing about money is decided from the mirror.
 from datetime import datetime
 from typing import Any, NamedTuple
 
-from sqlalchemy import and_, bindparam, case, exists, func, or_, select, update
+from sqlalchemy import bindparam, case, exists, func, or_, select, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -20,7 +20,6 @@ from twintill.store.tables import (
     invoices,
     payment_methods,
     payments,
-    receipts,
     subscriptions,
 )
 
@@ -147,73 +146,6 @@ async def customer_of_subscription(
     return customer_id
 
 
-async def subscription_ended(db: AsyncConnection, scope: Scope, subscription_id: str) -> None:
-    """Known from elsewhere than its own event: the customer was deleted, or we cancelled it."""
-    c = subscriptions.c
-    await db.execute(
-        update(subscriptions)
-        .where(
-            mine(subscriptions, scope),
-            c.subscription_id == subscription_id,
-            c.ended_at.is_(None),
-        )
-        .values(status="canceled", ended_at=NOW)
-    )
-
-
-async def cancels_at_period_end(
-    db: AsyncConnection, scope: Scope, subscription_id: str, *, ends: bool
-) -> None:
-    """From our own answer of Stripe; its event says the same."""
-    c = subscriptions.c
-    await db.execute(
-        update(subscriptions)
-        .where(mine(subscriptions, scope), c.subscription_id == subscription_id)
-        .values(cancels_at_period_end=ends)
-    )
-
-
-async def was_ever_paid(db: AsyncConnection, scope: Scope, subscription_id: str) -> bool:
-    """Whether money of any of its invoices reached us, wherever it is by now."""
-    received = receipts.c
-    query = exists().where(
-        mine(payments, scope),
-        _ITS_INVOICE,
-        invoices.c.subscription_id == subscription_id,
-        received.stripe_account_id == payments.c.stripe_account_id,
-        received.livemode == payments.c.livemode,
-        received.payment_id == payments.c.payment_id,
-        received.failed.is_(False),
-    )
-    return bool((await db.execute(select(query))).scalar_one())
-
-
-async def has_ended(db: AsyncConnection, scope: Scope, subscription_id: str) -> bool:
-    """False also for one that we have not heard of."""
-    c = subscriptions.c
-    query = exists().where(
-        mine(subscriptions, scope), c.subscription_id == subscription_id, c.ended_at.is_not(None)
-    )
-    return bool((await db.execute(select(query))).scalar_one())
-
-
-async def open_payments_of_subscription(
-    db: AsyncConnection, scope: Scope, subscription_id: str
-) -> list[str]:
-    """Those whose invoice is not paid or closed, given up or not; in the order of locking."""
-    found = await db.execute(
-        select(payments.c.payment_id)
-        .join_from(payments, invoices, _ITS_INVOICE)
-        .where(
-            mine(payments, scope),
-            invoices.c.subscription_id == subscription_id,
-            payments.c.state.in_(("waiting", "charging", "pending", "collected", "exhausted")),
-        )
-        .order_by(payments.c.payment_id)
-    )
-    return list(found.scalars())
-
-
 async def saw_invoice(db: AsyncConnection, scope: Scope, seen: dict[str, Any]) -> None:
     """From an event: adds the invoice, or moves its status up a rank; never its amounts back.
 
@@ -300,11 +232,6 @@ def _saw() -> Any:
     )
 
 
-_ITS_INVOICE = and_(
-    invoices.c.stripe_account_id == payments.c.stripe_account_id,
-    invoices.c.livemode == payments.c.livemode,
-    invoices.c.invoice_id == payments.c.invoice_id,
-)
 _SAW = _saw()
 _IS_KNOWN = select(
     exists().where(whose(customers), customers.c.customer_id == bindparam("customer"))

@@ -100,11 +100,30 @@ async def add(
 
 async def read(db: AsyncConnection, scope: Scope, operation_id: str) -> Operation:
     """Raises NotFoundError."""
+    known = await find(db, scope, operation_id)
+    if known is None:
+        raise NotFoundError(f"No such operation: {operation_id}")
+    return known
+
+
+async def find(db: AsyncConnection, scope: Scope, operation_id: str) -> Operation | None:
     found = await db.execute(_all(scope).where(_C.operation_id == operation_id))
     row = found.one_or_none()
-    if row is None:
-        raise NotFoundError(f"No such operation: {operation_id}")
-    return _operation(row)
+    return None if row is None else _operation(row)
+
+
+async def running(db: AsyncConnection, scope: Scope, kind: str, subscription_id: str) -> str | None:
+    """The id of one that has not ended; the caller holds the subscription's row."""
+    found = await db.execute(
+        select(_C.operation_id).where(
+            mine(operations, scope),
+            _C.kind == kind,
+            _C.data["subscription_id"].astext == subscription_id,
+            _C.ended_at.is_(None),
+        )
+    )
+    operation_id: str | None = found.scalars().first()
+    return operation_id
 
 
 async def page(

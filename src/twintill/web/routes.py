@@ -2,6 +2,7 @@
 
 from twintill.web import (
     brakes,
+    cancellations,
     checkout_page,
     checkouts,
     customer_policy,
@@ -27,6 +28,7 @@ ROUTERS = (
     refunds.router,
     resolving.router,
     switches.router,
+    cancellations.router,
     brakes.router,
     endpoints.router,
     events.router,
