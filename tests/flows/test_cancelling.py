@@ -98,8 +98,7 @@ async def test_a_charge_that_is_out_is_waited_for_and_given_back_when_it_is_fina
     await world.advance(timedelta(hours=7))
     await work(world)
     assert (await read(world, asked.id)).step == Step.DONE
-    payment = await world.payment(invoice_id)
-    assert payment.refunded_minor == 4900
+    assert [ask.amount_minor for ask in (await world.payment(invoice_id)).asks] == [4900]
 
 
 async def test_what_cannot_be_is_refused_and_changes_nothing(world: World) -> None:
