@@ -47,6 +47,41 @@ def policy(
     show(("field", "holds", "whose"), rows)
 
 
+@app.command()
+def methods(
+    customer_id: Annotated[str, typer.Argument(help="cus_..., as Stripe calls it.")],
+) -> None:
+    """A customer's payment methods, in the order in which they are tried.
+
+    Example: `twintill customers methods cus_Nffrf`
+    """
+    from twintill.cli.asking import ask
+    from twintill.cli.tables import show
+    from twintill.store import methods as stored
+
+    found = ask(lambda db, scope: stored.list_of_customer(db, scope, customer_id))
+    rows = [
+        (m.id, m.kind, m.status, "default" if m.is_default else "", m.expires_at) for m in found
+    ]
+    show(("payment method id", "type", "status", "", "expires"), rows)
+
+
+@app.command()
+def order(
+    customer_id: Annotated[str, typer.Argument(help="cus_..., as Stripe calls it.")],
+    method_ids: Annotated[list[str], typer.Argument(help="All active ones, the default first.")],
+) -> None:
+    """Put a customer's payment methods in order: the first is charged, the others when it fails.
+
+    Example: `twintill customers order cus_Nffrf pm_9b1c pm_04fe`
+    """
+    from twintill.cli.asking import ask
+    from twintill.flows import methods as flow
+
+    ask(lambda db, scope: flow.order(db, scope, customer_id, method_ids))
+    print(f"{customer_id} is collected with {method_ids[0]} from now on.")
+
+
 def _field(text: str) -> tuple[str, Any]:
     """Durations are separated by commas; true and false are what they say."""
     name, is_there, value = text.partition("=")

@@ -156,7 +156,8 @@ async def _store(operating: Operating, its: Checkout, done: SetupResult) -> Oper
             at_once = now.purpose is Purpose.METHOD
             changes["state"] = CheckoutState.COMPLETE if at_once else CheckoutState.COMPLETING
         await checkouts.change(db, operating.scope, its.id, **changes)
-        await _charge_with(db, operating, its.customer_id, method_id)
+        if now.charges_due:
+            await _charge_with(db, operating, its.customer_id, method_id)
         await _former_methods_go(db, operating, now, method_id)
         await operations.ring_of_customer(db, operating.scope, its.customer_id, REVOKED)
         return await operating.moved(db, Step.WRITE_METHOD)
@@ -190,6 +191,8 @@ async def _former_methods_go(
 ) -> None:
     """A replaced method goes; a sign-up only replaces the one that was declined in it."""
     scope = operating.scope
+    if operating.data.get("keeps_others"):
+        return
     for method in await methods.list_of_customer(db, scope, its.customer_id):
         replaced = its.purpose is Purpose.METHOD or method.id == its.payment_method_id
         if replaced and method.id != method_id and method.status != "removing":

@@ -12,7 +12,7 @@ from typing import Any
 
 import structlog
 
-from twintill.flows import catch_up, purge, sweep_invoices, verify, verify_remote, watch
+from twintill.flows import catch_up, expiring, purge, sweep_invoices, verify, verify_remote, watch
 from twintill.flows.duty import Duty, Ran
 from twintill.flows.means import Means
 from twintill.ids import Scope
@@ -26,6 +26,7 @@ DUTIES: Mapping[str, Duty] = {
     "verify": verify.verify_duty,
     "verify_remote": verify_remote.verify_remote,
     "watch": watch.watch,
+    "tell_expiring": expiring.tell_expiring,
 }
 
 DEADLINE = timedelta(seconds=40)  # below the lease

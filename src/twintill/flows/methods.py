@@ -12,11 +12,11 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from twintill import ids
 from twintill.domain.signup import Step
 from twintill.errors import BadRequest, ConflictError, NotFoundError, SettingsError
-from twintill.flows import checkout, cleaning, removing
+from twintill.flows import checkout, cleaning, default_method, removing
 from twintill.flows.means import Means
 from twintill.flows.operating import Walk
 from twintill.ids import Scope
-from twintill.store import checkouts, methods, mirror, operations
+from twintill.store import checkouts, method_order, methods, mirror, operations
 from twintill.store.checkouts import Checkout, NewCheckout, Purpose
 from twintill.store.methods import MethodRow
 
@@ -32,6 +32,8 @@ class ReplaceRequest:
     return_url: str  # where the customer goes afterwards
     cancel_url: str
     currency: str | None = None  # of what will be charged; by default of the last invoice
+    charges_due: bool = True  # collect what is open with it at once
+    keeps_others: bool = False  # they stay, behind it in the fall-back order
 
 
 async def replace(
@@ -57,7 +59,7 @@ async def replace(
             kind=REPLACE,
             customer_id=request.customer_id,
             step=Step.CHECKOUT,
-            data={"checkout_id": checkout_id},
+            data={"checkout_id": checkout_id, "keeps_others": request.keeps_others},
         )
         if new:
             added = _page(means, operation_id, checkout_id, request, currency or _NO_CURRENCY_YET)
@@ -92,6 +94,33 @@ async def remove(
         return await methods.read(db, scope, method_id)
 
 
+async def order(
+    db: AsyncConnection, scope: Scope, customer_id: str, method_ids: list[str]
+) -> list[MethodRow]:
+    """In the caller's transaction: the first is the default, the others are tried after it.
+
+    Raises NotFoundError for a method that is not this customer's, BadRequest unless each active one
+    is named exactly once.
+    """
+    if not await mirror.customer_is_known(db, scope, customer_id):
+        raise NotFoundError(f"No such customer: {customer_id}", param="customer")
+    stored = await method_order.lock_of_customer(db, scope, customer_id)
+    known = {method.id for method in stored}
+    for method_id in method_ids:
+        if method_id not in known:
+            raise NotFoundError(f"No such payment method: {method_id}", param="payment_methods")
+    active = sorted(method.id for method in stored if method.status == "active")
+    if sorted(method_ids) != active:
+        raise BadRequest(
+            f"Name each active payment method of {customer_id} exactly once: {', '.join(active)}.",
+            code="order_incomplete",
+            param="payment_methods",
+        )
+    await method_order.put_in_order(db, scope, customer_id, method_ids)
+    await default_method.show(db, scope, customer_id)
+    return await methods.list_of_customer(db, scope, customer_id)
+
+
 async def _is_the_last(db: AsyncConnection, scope: Scope, method: MethodRow) -> bool:
     """Another stored one takes its place: it is tried when this one is not there."""
     stored = await methods.list_of_customer(db, scope, method.customer_id)
@@ -112,6 +141,7 @@ def _page(
         cancel_url=request.cancel_url,
         processor=request.processor,
         expires_after=means.checkout_expires_after,
+        charges_due=request.charges_due,
     )
 
 

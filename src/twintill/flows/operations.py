@@ -24,6 +24,7 @@ from twintill.errors import (
 )
 from twintill.flows import (
     cancelling,
+    default_method,
     drop_tokens,
     first_payment,
     follow_on,
@@ -45,6 +46,7 @@ _KINDS: Mapping[str, Mapping[str, Walk]] = {
     methods.REPLACE: methods.REPLACE_STEPS,
     methods.REMOVE: methods.REMOVE_STEPS,
     drop_tokens.KIND: drop_tokens.STEPS,
+    default_method.KIND: default_method.STEPS,
     follow_ons.KIND: follow_on.STEPS,
     revoked.KIND: revoked.STEPS,
     first_payment.KIND: first_payment.STEPS,

@@ -28,6 +28,7 @@ from twintill.processors import MethodStatus, StoredMethod
 from twintill.store import (
     checkouts,
     customer_policy,
+    method_order,
     methods,
     mirror,
     operations,
@@ -57,8 +58,8 @@ async def seek(operating: Operating) -> Operating | None:
     """Another usable method takes its place; else what the setting says, if anything lives."""
     live = await _live(operating)
     async with operating.means.database.begin() as db:
-        if await methods.has_usable(db, operating.scope, _customer(operating)):
-            await methods.promote_next(db, operating.scope, _customer(operating))
+        if await method_order.has_usable(db, operating.scope, _customer(operating)):
+            await method_order.promote_next(db, operating.scope, _customer(operating))
             return await operating.moved(db, "tell_stripe")
         if not live:
             return await operating.moved(db, "nothing_lives")
@@ -99,7 +100,7 @@ async def wait(operating: Operating) -> Operating | None:
     """Until another method is there, or the time is over."""
     until = datetime.fromisoformat(operating.data["until"])
     async with operating.means.database.connect() as db:
-        answered = await methods.has_usable(db, operating.scope, _customer(operating))
+        answered = await method_order.has_usable(db, operating.scope, _customer(operating))
         live = await mirror.live_subscriptions(db, operating.scope, _customer(operating))
         policy = await _policy(db, operating)
     if answered:
@@ -126,7 +127,7 @@ async def cancel(operating: Operating) -> Operating | None:
     """One subscription after the other; not any more when a usable method has come."""
     left = list(operating.data["subscriptions"])
     async with operating.means.database.connect() as db:
-        answered = await methods.has_usable(db, operating.scope, _customer(operating))
+        answered = await method_order.has_usable(db, operating.scope, _customer(operating))
         policy = await _policy(db, operating)
     if answered or not left:
         return await operating.end_or_again("answered" if answered else "canceled", "check")
@@ -174,7 +175,7 @@ async def _withdrawn(db: AsyncConnection, operating: Operating, method: MethodRo
 
 async def _restored(db: AsyncConnection, operating: Operating, method: MethodRow) -> None:
     """What had waited for a method, or was given up for the lack of one, is tried again."""
-    if not await methods.restore(db, operating.scope, method):
+    if not await method_order.restore(db, operating.scope, method):
         return
     for payment_id in await methods.payments_it_may_help(db, operating.scope, method.customer_id):
         fact = MethodAdded(method.id)

@@ -44,6 +44,7 @@ class SignupRequest:
     customer_metadata: Mapping[str, str] = field(default_factory=dict)
     metadata: Mapping[str, str] = field(default_factory=dict)
     trial_period_days: int | None = None
+    trial_end: int | None = None  # Unix seconds
     automatic_tax: bool = False
     description: str | None = None
 
@@ -172,6 +173,7 @@ async def _subscription(operating: Operating) -> tuple[SubscriptionLook, Operati
         operating.id,
         operating.key,
         trial_period_days=asked["trial_period_days"],
+        trial_end=asked.get("trial_end"),
         automatic_tax=asked["automatic_tax"],
     )
     return created, operating

@@ -11,14 +11,14 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any
 
-from sqlalchemy import Select, insert, select, update
+from sqlalchemy import Select, and_, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from twintill.errors import NotFoundError
 from twintill.ids import Scope
 from twintill.store.clock import NOW
 from twintill.store.scoped import key, mine
-from twintill.store.tables import checkouts, invoices
+from twintill.store.tables import checkouts, invoices, payments
 
 _C = checkouts.c
 
@@ -63,6 +63,7 @@ class Checkout:
     payment_method_id: str | None
     problem: str | None  # a word that the page has a sentence for
     setups: int  # how many set-ups are over; the present one's key is made of it
+    charges_due: bool  # what is due is collected with the new method at once
     expires_at: datetime
     completed_at: datetime | None
 
@@ -83,6 +84,18 @@ class NewCheckout:
     subscription_id: str | None = None
     invoice_id: str | None = None
     payment_id: str | None = None
+    charges_due: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Due:
+    """An open invoice that a new method is charged for at once, as last seen."""
+
+    payment_id: str
+    invoice_id: str
+    number: str | None
+    currency: str
+    amount_minor: int
 
 
 async def add(db: AsyncConnection, scope: Scope, new: NewCheckout) -> None:
@@ -150,6 +163,37 @@ async def expire_now(db: AsyncConnection, scope: Scope, subscription_id: str) ->
     return sorted(over.scalars())
 
 
+async def due(db: AsyncConnection, scope: Scope, its: Checkout) -> list[Due]:
+    """What is collected when the customer has chosen; nothing where nothing is bought or asked."""
+    if its.purpose is not Purpose.METHOD or not its.charges_due:
+        return []
+    i, p = invoices.c, payments.c
+    found = await db.execute(
+        select(p.payment_id, p.invoice_id, i.number, i.currency, i.amount_remaining_minor)
+        .join_from(
+            payments,
+            invoices,
+            and_(
+                i.stripe_account_id == p.stripe_account_id,
+                i.livemode == p.livemode,
+                i.invoice_id == p.invoice_id,
+            ),
+        )
+        .where(
+            mine(payments, scope),
+            p.customer_id == its.customer_id,
+            p.state.in_(("waiting", "exhausted")),
+            p.parked_at.is_(None),
+            p.closing.is_(None),
+            p.reason.not_in(("checkout", "consent", "uncollectible")),
+            i.status == "open",
+            i.amount_remaining_minor > 0,
+        )
+        .order_by(p.created_at, p.payment_id)
+    )
+    return [Due(*row) for row in found]
+
+
 async def last_currency(db: AsyncConnection, scope: Scope, customer_id: str) -> str | None:
     """Of the customer's newest invoice."""
     c = invoices.c
@@ -196,6 +240,7 @@ def _checkout(row: Any) -> Checkout:
         payment_method_id=row.payment_method_id,
         problem=row.problem,
         setups=row.setups,
+        charges_due=row.charges_due,
         expires_at=row.expires_at,
         completed_at=row.completed_at,
     )

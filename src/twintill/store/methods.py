@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Select, exists, or_, select, update
+from sqlalchemy import Select, exists, select, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -76,13 +76,13 @@ async def add(db: AsyncConnection, vault: Vault, scope: Scope, new: NewMethod) -
     Raises ConflictError when the set-up gave its method to another customer.
     """
     new_id = method_id(scope, new.processor_account_id, new.setup_session_id)
-    await _lock_customer(db, scope, new.customer_id)
+    await lock_customer(db, scope, new.customer_id)
     known = await _one(db, _of(scope).where(_METHODS.payment_method_id == new_id))
     if known is not None:
         if known.customer_id != new.customer_id:
             raise ConflictError("This set-up belongs to another customer.", param="setup_session")
         return new_id
-    await _demote(db, scope, new.customer_id)
+    await demote(db, scope, new.customer_id)
     row = {
         **key(scope),
         "payment_method_id": new_id,
@@ -145,7 +145,7 @@ async def find_by_fingerprint(
             _METHODS.status != "removed",
         )
     )
-    return [_method(row) for row in found]
+    return [method_row(row) for row in found]
 
 
 async def lives_on(
@@ -172,7 +172,7 @@ async def list_of_customer(
         _METHODS.created_at.desc(),
         _METHODS.payment_method_id,
     )
-    return [_method(row) for row in await db.execute(query.order_by(*order))]
+    return [method_row(row) for row in await db.execute(query.order_by(*order))]
 
 
 async def in_use(db: AsyncConnection, scope: Scope, payment_method_id: str) -> bool:
@@ -205,10 +205,10 @@ async def make_default(
     method = await active(db, scope, payment_method_id)
     if method is None:
         return None
-    await _lock_customer(db, scope, method.customer_id)
-    await _demote(db, scope, method.customer_id)
+    await lock_customer(db, scope, method.customer_id)
+    await demote(db, scope, method.customer_id)
     changed = await db.execute(
-        _change(scope, payment_method_id).where(_METHODS.status == "active").values(is_default=True)
+        change(scope, payment_method_id).where(_METHODS.status == "active").values(is_default=True)
     )
     return method if changed.rowcount == 1 else None
 
@@ -216,7 +216,7 @@ async def make_default(
 async def mark_removing(db: AsyncConnection, scope: Scope, payment_method_id: str) -> bool:
     """From its commit on no charge can begin with it; waits for one that is just beginning."""
     changed = await db.execute(
-        _change(scope, payment_method_id)
+        change(scope, payment_method_id)
         .where(_METHODS.status == "active")
         .values(status="removing", is_default=False)
     )
@@ -236,7 +236,7 @@ async def mark_removed(db: AsyncConnection, scope: Scope, payment_method_id: str
         .values(sealed_body=None)
     )
     changed = await db.execute(
-        _change(scope, payment_method_id)
+        change(scope, payment_method_id)
         .where(_METHODS.status.in_(("removing", "revoked")))
         .values(status="removed", is_default=False, sealed_token=None, removed_at=NOW)
     )
@@ -246,60 +246,11 @@ async def mark_removed(db: AsyncConnection, scope: Scope, payment_method_id: str
 async def mark_revoked(db: AsyncConnection, scope: Scope, payment_method_id: str) -> bool:
     """The processor says that it is dead; one that we are removing goes on being removed."""
     changed = await db.execute(
-        _change(scope, payment_method_id)
+        change(scope, payment_method_id)
         .where(_METHODS.status == "active")
         .values(status="revoked", is_default=False)
     )
     return changed.rowcount == 1
-
-
-async def restore(db: AsyncConnection, scope: Scope, method: MethodRow) -> bool:
-    """The processor says that it was not withdrawn, or is no more: as before, behind the default.
-
-    It becomes the default where there is none.
-    """
-    await _lock_customer(db, scope, method.customer_id)
-    has_default = await active_default(db, scope, method.customer_id) is not None
-    changed = await db.execute(
-        _change(scope, method.id)
-        .where(_METHODS.status == "revoked", _METHODS.sealed_token.is_not(None))
-        .values(status="active", is_default=not has_default)
-    )
-    return changed.rowcount == 1
-
-
-async def promote_next(db: AsyncConnection, scope: Scope, customer_id: str) -> str | None:
-    """Where the default is gone, the next one in the order takes its place: its id."""
-    await _lock_customer(db, scope, customer_id)
-    stored = await list_of_customer(db, scope, customer_id)
-    living = [method for method in stored if method.status == "active"]
-    if living and not any(method.is_default for method in living):
-        await db.execute(_change(scope, living[0].id).values(is_default=True))
-        return living[0].id
-    return None
-
-
-async def has_usable(db: AsyncConnection, scope: Scope, customer_id: str) -> bool:
-    """Whether a charge could succeed: active, not expired, and its token not refused for good."""
-    same, c = payment_methods.alias("same"), attempts.c
-    refused = exists().where(
-        mine(attempts, scope),
-        c.payment_method_id == same.c.payment_method_id,
-        same.c.stripe_account_id == _METHODS.stripe_account_id,
-        same.c.livemode == _METHODS.livemode,
-        same.c.processor_account_id == _METHODS.processor_account_id,
-        same.c.token_fingerprint == _METHODS.token_fingerprint,
-        c.outcome == "declined",
-        c.decline_kind.in_(("hard", "revoked", "fraud")),
-    )
-    query = exists().where(
-        mine(payment_methods, scope),
-        _METHODS.customer_id == customer_id,
-        _METHODS.status == "active",
-        or_(_METHODS.expires_at.is_(None), _METHODS.expires_at > NOW),
-        ~refused,
-    )
-    return bool((await db.execute(select(query))).scalar_one())
 
 
 async def _payments_in(
@@ -314,7 +265,7 @@ async def _payments_in(
     return list(found.scalars())
 
 
-async def _lock_customer(db: AsyncConnection, scope: Scope, customer_id: str) -> None:
+async def lock_customer(db: AsyncConnection, scope: Scope, customer_id: str) -> None:
     """One at a time may change which method is the default."""
     await db.execute(
         select(customers.c.customer_id)
@@ -323,7 +274,7 @@ async def _lock_customer(db: AsyncConnection, scope: Scope, customer_id: str) ->
     )
 
 
-async def _demote(db: AsyncConnection, scope: Scope, customer_id: str) -> None:
+async def demote(db: AsyncConnection, scope: Scope, customer_id: str) -> None:
     await db.execute(
         update(payment_methods)
         .where(
@@ -351,7 +302,7 @@ def _of(scope: Scope) -> Select[Any]:
     return select(payment_methods).where(mine(payment_methods, scope))
 
 
-def _change(scope: Scope, payment_method_id: str) -> Any:
+def change(scope: Scope, payment_method_id: str) -> Any:
     return update(payment_methods).where(
         mine(payment_methods, scope), _METHODS.payment_method_id == payment_method_id
     )
@@ -359,10 +310,10 @@ def _change(scope: Scope, payment_method_id: str) -> Any:
 
 async def _one(db: AsyncConnection, query: Select[Any]) -> MethodRow | None:
     row = (await db.execute(query)).one_or_none()
-    return None if row is None else _method(row)
+    return None if row is None else method_row(row)
 
 
-def _method(row: Any) -> MethodRow:
+def method_row(row: Any) -> MethodRow:
     return MethodRow(
         id=row.payment_method_id,
         customer_id=row.customer_id,

@@ -47,7 +47,7 @@ class SubscriptionLook:
 
 @dataclass(frozen=True)
 class Subscriptions(Connection):
-    async def create_subscription(
+    async def create_subscription(  # noqa: PLR0913 -- what Stripe asks for, by its names
         self,
         customer_id: str,
         items: Sequence[tuple[str, int]],
@@ -57,6 +57,7 @@ class Subscriptions(Connection):
         key: str,
         *,
         trial_period_days: int | None = None,
+        trial_end: int | None = None,
         automatic_tax: bool = False,
     ) -> SubscriptionLook:
         """Price ids and quantities in, the subscription with its first invoice (a draft) out."""
@@ -70,6 +71,8 @@ class Subscriptions(Connection):
         }
         if trial_period_days is not None:
             params["trial_period_days"] = trial_period_days
+        if trial_end is not None:
+            params["trial_end"] = trial_end
         if automatic_tax:
             params["automatic_tax"] = {"enabled": True}
         raw = await self.answer(

@@ -18,7 +18,7 @@ from twintill.domain.address import Address
 from twintill.domain.payment import Payment
 from twintill.money import Money
 from twintill.store import checkouts, operations, payments
-from twintill.store.checkouts import Checkout, CheckoutState, Purpose
+from twintill.store.checkouts import Checkout, CheckoutState, Due, Purpose
 from twintill.web.checkout_messages import Message, message_for
 from twintill.web.doors import the_means
 from twintill.web.reader import amount_for, countries, country_of, locale_of
@@ -60,6 +60,9 @@ _NOTE_METHOD = (
     "Your choice replaces the present payment method. An invoice that could not be paid so far "
     "is paid with it at once; nothing else is charged now."
 )
+_NOTE_METHOD_ONLY = (
+    "Your choice is used for what is to be paid from now on. Nothing is charged by choosing it."
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +72,7 @@ class Situation:
     its: Checkout
     payment: Payment | None
     in_review: bool
+    due: tuple[Due, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +90,8 @@ async def situation(request: Request, checkout_id: str) -> Situation:
         payment = None
         if its.payment_id is not None:
             payment = await payments.read(db, means.scope, its.payment_id)
-    return Situation(its, payment, operation.parked_why is not None)
+        due = tuple(await checkouts.due(db, means.scope, its))
+    return Situation(its, payment, operation.parked_why is not None, due)
 
 
 async def page(
@@ -106,7 +111,7 @@ async def page(
         return _confirm(now.its, here, locale, alert, status)
     if now.its.state is CheckoutState.OPEN and not now.in_review:
         typed = _Typed(given or {}, wrong or {})
-        return _form(now.its, here, locale, typed, alert, status)
+        return _form(now, here, locale, typed, alert, status)
     message = message_for(now.its, now.payment, in_review=now.in_review)
     return plain(message, status, here=here, alert=alert)
 
@@ -123,8 +128,9 @@ def plain(message: Message, status: int = 200, *, here: str = "", alert: str = "
 
 
 def _form(
-    its: Checkout, here: str, locale: Locale, typed: _Typed, alert: str, status: int
+    now: Situation, here: str, locale: Locale, typed: _Typed, alert: str, status: int
 ) -> Response:
+    its = now.its
     sells = its.purpose is Purpose.SIGNUP
     blank = dict.fromkeys(Address.__slots__, "") | {"country": country_of(locale)}
     amount = amount_for(Money(its.shown_minor, its.currency), locale)
@@ -141,11 +147,21 @@ def _form(
         here=here,
         cancel_url=its.cancel_url,
         button="Continue" if sells else "Choose a payment method",
-        note=_note(its),
+        note=_note(now, locale),
     )
 
 
-def _note(its: Checkout) -> str:
+def _note(now: Situation, locale: Locale) -> str:
+    its = now.its
+    if its.purpose is Purpose.METHOD and not its.charges_due:
+        return _NOTE_METHOD_ONLY
+    if now.due:
+        named = ", ".join(
+            f"{amount_for(Money(one.amount_minor, one.currency), locale)} "
+            f"(invoice {one.number or one.invoice_id})"
+            for one in now.due
+        )
+        return f"{_NOTE_METHOD} That is now: {named}."
     if its.purpose is Purpose.METHOD:
         return _NOTE_METHOD
     return _NOTE if its.shown_minor else _NOTE_FREE

@@ -1,5 +1,6 @@
 """/v1/checkouts: how a checkout stands, and completing one from a page of the app's own."""
 
+from collections.abc import Sequence
 from ipaddress import ip_address
 
 from twintill.domain.address import Address, clean, complaints
@@ -9,11 +10,11 @@ from twintill.flows import operations as flow
 from twintill.flows.means import Means
 from twintill.ids import Scope
 from twintill.store import checkouts, operations
-from twintill.store.checkouts import Checkout, CheckoutState, Purpose
+from twintill.store.checkouts import Checkout, CheckoutState, Due, Purpose
 from twintill.web.api import Collector, Reader, api_router
 from twintill.web.doors import TheDoors, TheMeans
 from twintill.web.pagination import seconds
-from twintill.web.signup_shapes import AddressParams, CheckoutShape, CompleteParams
+from twintill.web.signup_shapes import AddressParams, CheckoutShape, CompleteParams, DueShape
 
 router = api_router("checkouts")
 
@@ -21,7 +22,8 @@ router = api_router("checkouts")
 @router.get("/v1/checkouts/{checkout}", summary="One checkout")
 async def get_one(checkout: str, means: TheMeans, caller: Reader) -> CheckoutShape:
     async with means.database.connect() as db:
-        return shape(means, caller.scope, await checkouts.read(db, caller.scope, checkout))
+        its = await checkouts.read(db, caller.scope, checkout)
+        return shape(means, caller.scope, its, await checkouts.due(db, caller.scope, its))
 
 
 @router.post("/v1/checkouts/{checkout}/complete", summary="Complete a checkout")
@@ -47,7 +49,7 @@ async def complete(
     return shape(means, scope, its)
 
 
-def shape(means: Means, scope: Scope, its: Checkout) -> CheckoutShape:
+def shape(means: Means, scope: Scope, its: Checkout, due: Sequence[Due] = ()) -> CheckoutShape:
     return CheckoutShape(
         id=its.id,
         livemode=scope.livemode,
@@ -66,8 +68,19 @@ def shape(means: Means, scope: Scope, its: Checkout) -> CheckoutShape:
         amount_agreed=its.agreed_minor,
         processor=its.processor,
         problem=its.problem,
+        due=[_due(one) for one in due],
         expires_at=seconds(its.expires_at) or 0,
         completed_at=seconds(its.completed_at),
+    )
+
+
+def _due(one: Due) -> DueShape:
+    return DueShape(
+        payment=one.payment_id,
+        invoice=one.invoice_id,
+        number=one.number,
+        amount=one.amount_minor,
+        currency=one.currency.lower(),
     )
 
 

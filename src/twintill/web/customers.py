@@ -1,5 +1,6 @@
 """/v1/customers: those whom we collect from, and their payment methods."""
 
+from datetime import datetime
 from typing import Annotated, Any
 
 from fastapi import Query
@@ -8,8 +9,9 @@ from starlette.requests import Request
 from twintill.flows import methods as flow
 from twintill.flows.methods import ReplaceRequest
 from twintill.ids import Scope
+from twintill.store import checkouts as pages_of_checkouts
+from twintill.store import clock, methods
 from twintill.store import customer_pages as pages
-from twintill.store import methods
 from twintill.store.methods import MethodRow
 from twintill.web import checkouts
 from twintill.web.api import Collector, Reader, api_router
@@ -19,6 +21,7 @@ from twintill.web.signup_shapes import (
     CheckoutShape,
     CustomerShape,
     MethodParams,
+    OrderParams,
     PaymentMethodShape,
 )
 from twintill.web.signups import only_processor
@@ -56,11 +59,13 @@ async def get_one(customer: str, means: TheMeans, caller: Reader) -> CustomerSha
 async def list_methods(
     request: Request, customer: str, means: TheMeans, caller: Reader
 ) -> ListShape[PaymentMethodShape]:
-    """The default first. Removed ones are not listed."""
+    """In the order in which they are tried, the default first. Removed ones are not listed."""
     async with means.database.connect() as db:
         await pages.read_customer(db, caller.scope, customer)
         found = await methods.list_of_customer(db, caller.scope, customer)
-    return as_list(request, [_method(caller.scope, one) for one in found], has_more=False)
+        soon = await clock.now(db) + means.policy.expiry_notice
+    shown = [_method(caller.scope, one, soon) for one in found]
+    return as_list(request, shown, has_more=False)
 
 
 @router.post(_METHODS, status_code=201, summary="Replace a customer's payment method")
@@ -68,7 +73,8 @@ async def replace(
     customer: str, params: MethodParams, doors: TheDoors, caller: Collector
 ) -> CheckoutShape:
     """Send the customer to `url`: what is chosen there becomes the default, and the former one
-    is removed. Nothing is bought there; an invoice that waits for a method is collected at once.
+    is removed. Nothing is bought there. What is open of the customer's invoices is collected with
+    it at once and stands in `due`, and on the page; with `charge_due: false` it is not.
     """
     means = doors.means
     request = ReplaceRequest(
@@ -77,10 +83,32 @@ async def replace(
         return_url=params.return_url,
         cancel_url=params.cancel_url or params.return_url,
         currency=params.currency,
+        charges_due=params.charge_due,
+        keeps_others=params.keep_others,
     )
     its = await flow.replace(means, caller.scope, caller.new_id("op"), request)
     doors.waker.ring()
-    return checkouts.shape(means, caller.scope, its)
+    async with means.database.connect() as db:
+        due = await pages_of_checkouts.due(db, caller.scope, its)
+    return checkouts.shape(means, caller.scope, its, due)
+
+
+@router.put(_METHODS + "/order", summary="Put a customer's payment methods in order")
+async def order(
+    request: Request, customer: str, params: OrderParams, doors: TheDoors, caller: Collector
+) -> ListShape[PaymentMethodShape]:
+    """The first becomes the default; the others are tried after it, when it cannot be charged.
+
+    Holds from the next charge on; what is out is not touched. Safe to repeat. Refused unless each
+    active method is named exactly once (400, `order_incomplete`).
+    """
+    means = doors.means
+    async with means.database.begin() as db:
+        found = await flow.order(db, caller.scope, customer, params.payment_methods)
+        soon = await clock.now(db) + means.policy.expiry_notice
+    doors.waker.ring()
+    shown = [_method(caller.scope, one, soon) for one in found]
+    return as_list(request, shown, has_more=False)
 
 
 @router.delete(_METHODS + "/{method}", summary="Remove a payment method")
@@ -102,7 +130,9 @@ async def remove(
     means = doors.means
     row = await flow.remove(means, caller.scope, customer, method, force=force)
     doors.waker.ring()
-    return _method(caller.scope, row)
+    async with means.database.connect() as db:
+        soon = await clock.now(db) + means.policy.expiry_notice
+    return _method(caller.scope, row, soon)
 
 
 def _customer(row: Any, default: str | None, live: list[str]) -> CustomerShape:
@@ -116,7 +146,7 @@ def _customer(row: Any, default: str | None, live: list[str]) -> CustomerShape:
     )
 
 
-def _method(scope: Scope, row: MethodRow) -> PaymentMethodShape:
+def _method(scope: Scope, row: MethodRow, soon: datetime) -> PaymentMethodShape:
     return PaymentMethodShape(
         id=row.id,
         livemode=scope.livemode,
@@ -127,6 +157,8 @@ def _method(scope: Scope, row: MethodRow) -> PaymentMethodShape:
         display=dict(row.display),
         status=row.status,
         default=row.is_default and row.status == "active",
+        expires_at=seconds(row.expires_at),
+        expiring=row.expires_at is not None and row.expires_at <= soon,
         created=seconds(row.created_at) or 0,
         removed_at=seconds(row.removed_at),
     )

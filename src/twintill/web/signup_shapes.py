@@ -82,8 +82,17 @@ class SignupParams(Asked):
     ] = None
     metadata: Metadata = Field(default_factory=dict, description="Of the subscription.")
     trial_period_days: Annotated[int, Field(ge=1, le=730)] | None = None
+    trial_end: Annotated[int, Field(gt=0, le=2**40)] | None = Field(
+        None, description="Unix seconds; instead of `trial_period_days`. Nothing is charged before."
+    )
     automatic_tax: bool = Field(False, description="Let Stripe Tax compute the tax.")
     description: Text | None = Field(None, description="What is bought, for the checkout page.")
+
+    @model_validator(mode="after")
+    def _one_end_of_the_trial(self) -> "SignupParams":
+        if self.trial_period_days is not None and self.trial_end is not None:
+            raise ValueError("give trial_period_days or trial_end, not both")
+        return self
 
     model_config = ConfigDict(
         extra="forbid",
@@ -129,6 +138,30 @@ class MethodParams(Asked):
     currency: Annotated[str, StringConstraints(pattern=r"^[A-Za-z]{3}$", to_upper=True)] | None = (
         Field(None, description="Of what will be charged; by default of the newest invoice.")
     )
+    charge_due: bool = Field(
+        True,
+        description="Collect the customer's open invoices with it at once (they stand in `due`). "
+        "False: nothing is charged by it; what waits keeps its time.",
+    )
+    keep_others: bool = Field(
+        False,
+        description="The methods that are stored already stay, behind it in the fall-back order; "
+        "else they are removed.",
+    )
+
+
+class OrderParams(Asked):
+    """`PUT /v1/customers/{id}/payment_methods/order`."""
+
+    payment_methods: Annotated[
+        list[Annotated[str, StringConstraints(min_length=1, max_length=255)]],
+        Field(min_length=1, max_length=100, description="Each active one, the default first."),
+    ]
+
+    model_config = ConfigDict(
+        extra="forbid",
+        json_schema_extra={"examples": [{"payment_methods": ["pm_9b1c", "pm_04fe"]}]},
+    )
 
 
 class FirstInvoiceShape(BaseModel):
@@ -164,6 +197,16 @@ class SignupShape(BaseModel):
     failure: str | None = Field(description="Why it failed, or what it cannot go on without.")
 
 
+class DueShape(BaseModel):
+    """An open invoice that a new payment method is charged for at once, as last seen."""
+
+    payment: str
+    invoice: str
+    number: str | None
+    amount: Minor
+    currency: str
+
+
 class CheckoutShape(BaseModel):
     """A page on which a customer chooses how to pay."""
 
@@ -185,6 +228,10 @@ class CheckoutShape(BaseModel):
     amount_agreed: Minor | None
     processor: str
     problem: str | None
+    due: list[DueShape] = Field(
+        default_factory=list,
+        description="For a new payment method: what is collected with it at once.",
+    )
     expires_at: Seconds
     completed_at: Seconds | None
 
@@ -202,6 +249,8 @@ class PaymentMethodShape(BaseModel):
     display: dict[str, str] = Field(description="For people: brand, last4, bank, ...")
     status: str = Field(description="active, removing, removed, or revoked by the customer's side")
     default: bool
+    expires_at: Seconds | None = Field(description="The moment after its last day, where known.")
+    expiring: bool = Field(description="It expires soon, or has expired (setting expiry_notice).")
     created: Seconds
     removed_at: Seconds | None
 

@@ -100,6 +100,7 @@ def _request(means: Means, params: SignupParams) -> SignupRequest:
         customer_metadata=params.customer.metadata,
         metadata=params.metadata,
         trial_period_days=params.trial_period_days,
+        trial_end=params.trial_end,
         automatic_tax=params.automatic_tax,
         description=params.description,
     )
