@@ -31,7 +31,7 @@ from tests.postgres import Database
 from twintill.domain.policy import Revoked, Unanswered
 from twintill.flows import operations as flow
 from twintill.flows.consequences import REVOKED
-from twintill.store import checkouts
+from twintill.store import checkouts, methods
 from twintill.store.tables import operations as operations_table
 
 _A_FORTNIGHT = timedelta(days=14, hours=1)
@@ -158,6 +158,29 @@ async def test_told_again_there_is_one_operation_and_one_page(world: World) -> N
     customer_id, _ = await subscriber(world)
     await withdraw(world, customer_id)
     await hear_of_the_method(world)
+    assert len(await operations_of(world)) == 1
+    assert len(await told(world, "method.requested")) == 1
+
+
+async def test_one_token_in_two_rows_is_one_revocation(world: World) -> None:
+    customer_id, _ = await subscriber(world)
+    (first,) = await methods_of(world, customer_id)
+    token = methods.open_token(world.means.vault, SCOPE, first)
+    again = methods.NewMethod(
+        setup_session_id="ses_again",
+        customer_id=customer_id,
+        processor=first.processor,
+        processor_account_id=first.processor_account_id,
+        processor_customer_id=first.processor_customer_id,
+        token=token,
+        kind=first.kind,
+        display=first.display,
+    )
+    async with world.db() as db:
+        await methods.add(db, world.means.vault, SCOPE, again)
+    await at_the_processor(world, first, "revoke_by_customer")
+    await hear_of_the_method(world)
+    assert await statuses(world, customer_id) == {"revoked"}
     assert len(await operations_of(world)) == 1
     assert len(await told(world, "method.requested")) == 1
 

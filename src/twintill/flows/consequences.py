@@ -31,8 +31,10 @@ async def follow(
 
 
 async def method_revoked(db: AsyncConnection, scope: Scope, method: MethodRow) -> None:
-    """Somebody says so: one operation for this customer and this token."""
-    operation_id = derived_id("op", scope, REVOKED, method.id)
+    """Somebody says so: one operation for this customer and this token, whatever its rows."""
+    of_token = (method.processor_account_id, method.token_fingerprint.hex())
+    operation_id = derived_id("op", scope, REVOKED, method.customer_id, *of_token)
+    its = {"payment_method_id": method.id}
     new = await operations.add(
         db,
         scope,
@@ -40,10 +42,10 @@ async def method_revoked(db: AsyncConnection, scope: Scope, method: MethodRow) -
         kind=REVOKED,
         customer_id=method.customer_id,
         step="check",
-        data={"payment_method_id": method.id},
+        data=its,
     )
     if not new:
-        await operations.ask_again(db, scope, operation_id, first="check")
+        await operations.ask_again(db, scope, operation_id, first="check", data=its)
 
 
 def _of_a_revoked_method(fact: Fact) -> str | None:

@@ -34,6 +34,7 @@ class MethodRow:
     processor_account_id: str
     processor_customer_id: str
     sealed_token: bytes | None = field(repr=False)
+    token_fingerprint: bytes = field(repr=False)  # the same for every row of one token
     kind: str
     status: str
     is_default: bool
@@ -321,6 +322,7 @@ def method_row(row: Any) -> MethodRow:
         processor_account_id=row.processor_account_id,
         processor_customer_id=row.processor_customer_id,
         sealed_token=row.sealed_token,
+        token_fingerprint=row.token_fingerprint,
         kind=row.kind,
         status=row.status,
         is_default=row.is_default,

@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Select, case, func, select, update
-from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy import Select, case, func, select, type_coerce, update
+from sqlalchemy.dialects.postgresql import JSONB, insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from twintill.errors import NotFoundError, TwintillError
@@ -192,11 +192,19 @@ async def ring_of_customer(db: AsyncConnection, scope: Scope, customer_id: str, 
         await ring(db, scope, operation_id)
 
 
-async def ask_again(db: AsyncConnection, scope: Scope, operation_id: str, first: str) -> None:
+async def ask_again(
+    db: AsyncConnection,
+    scope: Scope,
+    operation_id: str,
+    first: str,
+    data: Mapping[str, Any] | None = None,
+) -> None:
     """For what may be asked for more than once: one that has ended begins again, another is rung.
 
-    Whoever holds it now sees the bell before he ends it (`was_rung`).
+    `data`: what is otherwise this time. Whoever holds it now sees the bell before he ends it
+    (`was_rung`).
     """
+    otherwise = type_coerce(dict(data or {}), JSONB)
     await db.execute(
         update(operations)
         .where(
@@ -204,7 +212,13 @@ async def ask_again(db: AsyncConnection, scope: Scope, operation_id: str, first:
             _C.operation_id == operation_id,
             _C.ended_at.is_not(None),
         )
-        .values(step=first, ended_at=None, next_look_at=NOW, error=None)
+        .values(
+            step=first,
+            ended_at=None,
+            next_look_at=NOW,
+            error=None,
+            data=_C.data.op("||")(otherwise),
+        )
     )
     await ring(db, scope, operation_id)
 
