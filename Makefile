@@ -60,6 +60,14 @@ AT ?=
 crash: $(READY)  ## kill -9 web and worker at every I/O point, crash PostgreSQL, fail over (ALL=1, ONLY=case)
 	@$(BIN)/python -m tests.crash --only "$(ONLY)" --at "$(AT)" $(if $(ALL),--all)
 
+EXAMPLES ?= 200
+API_SEED ?= $(shell date +%s)
+.PHONY: api-fuzz
+api-fuzz: $(READY)  ## requests that nobody thought of, against the API: EXAMPLES=per call, API_SEED=n
+	@echo "API_SEED=$(API_SEED)"
+	TWINTILL_API_EXAMPLES=$(EXAMPLES) TWINTILL_API_SEED=$(API_SEED) \
+		$(BIN)/pytest -q tests/web/test_api_fuzz.py
+
 .PHONY: bench
 bench: $(READY)  ## what it costs: webhook intake and collecting, as ratios
 	$(BIN)/python -m benchmarks

@@ -12,6 +12,7 @@ from twintill.store.brakes import Brake
 from twintill.web.api import Admin, Reader, api_router
 from twintill.web.auth import Caller
 from twintill.web.doors import TheDoors, TheMeans
+from twintill.web.examples import shown
 from twintill.web.pagination import seconds
 
 router = api_router("brakes")
@@ -31,6 +32,18 @@ class BrakeShape(BaseModel):
     resumed_by: str | None
     resumed_why: str | None
 
+    model_config = shown(
+        id="brk_4Yk9n2bT7xQz1LmN8vRc3WpD",
+        processor="sandbox",
+        paused=True,
+        why="their status page says that they are down",
+        paused_by="person:ada",
+        paused_at=1795252800,
+        resumed_at=None,
+        resumed_by=None,
+        resumed_why=None,
+    )
+
 
 class BrakesShape(BaseModel):
     """Those that are on, then the latest."""
@@ -44,11 +57,26 @@ class WhyParams(BaseModel):
 
     why: Annotated[str, Field(min_length=1, max_length=500)]
 
+    model_config = shown(why="their status page says that they are down")
+
 
 class ResumedShape(BrakeShape):
     """With what begins to move again."""
 
     payments_waiting: int
+
+    model_config = shown(
+        id="brk_4Yk9n2bT7xQz1LmN8vRc3WpD",
+        processor="sandbox",
+        paused=False,
+        why="their status page says that they are down",
+        paused_by="person:ada",
+        paused_at=1795252800,
+        resumed_at=1795256400,
+        resumed_by="person:ada",
+        resumed_why="it is green again",
+        payments_waiting=12,
+    )
 
 
 @router.get("/v1/brakes", summary="Which processors are paused")

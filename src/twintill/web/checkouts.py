@@ -21,6 +21,7 @@ router = api_router("checkouts")
 
 @router.get("/v1/checkouts/{checkout}", summary="One checkout")
 async def get_one(checkout: str, means: TheMeans, caller: Reader) -> CheckoutShape:
+    """How it stands, and the page to send the customer to."""
     async with means.database.connect() as db:
         its = await checkouts.read(db, caller.scope, checkout)
         return shape(means, caller.scope, its, await checkouts.due(db, caller.scope, its))

@@ -7,6 +7,7 @@ from pydantic import BaseModel, Field, StringConstraints
 from twintill.domain.overrides import overlay, shown
 from twintill.flows import customer_policy as flow
 from twintill.store import customer_pages as pages
+from twintill.web import examples
 from twintill.web.api import Collector, Reader, api_router
 from twintill.web.doors import TheMeans
 from twintill.web.signup_shapes import Asked
@@ -79,6 +80,8 @@ class PolicyParams(Asked):
         None, description="Time for another payment method before that."
     )
 
+    model_config = examples.shown(due_margin="P2D", exhausted="leave_open")
+
 
 class CustomerPolicyShape(BaseModel):
     """What holds for a customer, and what of it is his own."""
@@ -88,6 +91,17 @@ class CustomerPolicyShape(BaseModel):
     livemode: bool
     overrides: dict[str, Any] = Field(description="What differs from the account's policy.")
     policy: dict[str, Any] = Field(description="What holds.")
+
+    model_config = examples.shown(
+        customer="cus_QXg1o8vcGmoR32",
+        livemode=False,
+        overrides={"due_margin": "P2D"},
+        policy={
+            "retry_pauses": ["P1D", "P3D", "P5D"],
+            "due_margin": "P2D",
+            "exhausted": "leave_open",
+        },
+    )
 
 
 @router.get(_POLICY, summary="A customer's dunning policy")

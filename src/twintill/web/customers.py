@@ -48,6 +48,7 @@ async def list_all(
 
 @router.get("/v1/customers/{customer}", summary="One customer")
 async def get_one(customer: str, means: TheMeans, caller: Reader) -> CustomerShape:
+    """With the default payment method and the subscriptions that have not ended."""
     async with means.database.connect() as db:
         row = await pages.read_customer(db, caller.scope, customer)
         defaults = await pages.defaults_of(db, caller.scope, [customer])

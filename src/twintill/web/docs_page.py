@@ -53,6 +53,17 @@ class Call:
     body: list[Field]
     answer: Markup | None
     example: str
+    answered: str | None  # an example of it
+    problems: list[tuple[str, Markup]]  # status, what may come with it
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """One event that the app may be told of."""
+
+    name: str
+    description: Markup
+    example: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,6 +101,7 @@ def _page(document: str) -> str:
         version=api["info"]["version"],
         summary=api["info"].get("summary", ""),
         groups=groups,
+        events=[_event(name, item["post"]) for name, item in api["webhooks"].items()],
         shapes=list(_shapes(api)),
     )
 
@@ -119,13 +131,32 @@ def _call(api: Json, path: str, method: str, operation: Json) -> Call:
         ],
         body=_fields(_resolved(api, body)) if body else [],
         answer=_type(answer) if answer else None,
-        example=_example(path, method, _resolved(api, body) if body else {}),
+        example=_example(path, method, _example_in(operation.get("requestBody", {}))),
+        answered=_as_json(_example_in(success)),
+        problems=[
+            (status, _paragraph(problem["description"]))
+            for status, problem in operation["responses"].items()
+            if status.startswith(("4", "5")) and path.startswith("/v1/")
+        ],
     )
 
 
 def _json_of(content: Json) -> Json:
     schema: Json = content.get("content", {}).get("application/json", {}).get("schema", {})
     return schema
+
+
+def _example_in(content: Json) -> Any:
+    return content.get("content", {}).get("application/json", {}).get("example")
+
+
+def _as_json(example: Any) -> str | None:
+    return None if example is None else json.dumps(example, indent=2)
+
+
+def _event(name: str, operation: Json) -> Event:
+    example = _as_json(_example_in(operation["requestBody"])) or ""
+    return Event(name, _paragraph(operation["description"]), example)
 
 
 def _shapes(api: Json) -> Iterator[Shape]:
@@ -187,14 +218,12 @@ def _paragraph(text: str) -> Markup:
     return Markup(re.sub(r"`([^`]+)`", r"<code>\1</code>", plain))  # noqa: S704 -- escaped above
 
 
-def _example(path: str, method: str, body: Json) -> str:
+def _example(path: str, method: str, body: Any) -> str:
     lines = [f"curl{'' if method == 'get' else f' -X {method.upper()}'} $TWINTILL{path}"]
     if path.startswith("/v1/"):
         lines.append('-H "Authorization: Bearer $KEY"')
     if method == "post" and path.startswith("/v1/"):
         lines.append('-H "Idempotency-Key: $(uuidgen)"')
-    examples = body.get("examples") or ([body["example"]] if "example" in body else [])
-    if examples:
-        given = json.dumps(examples[0], indent=2)
-        lines += ["-H 'Content-Type: application/json'", f"-d '{given}'"]
+    if body is not None:
+        lines += ["-H 'Content-Type: application/json'", f"-d '{json.dumps(body, indent=2)}'"]
     return " \\\n  ".join(lines)

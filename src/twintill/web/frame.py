@@ -19,7 +19,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from twintill.errors import TooLargeError, TwintillError
 from twintill.ids import new_id
-from twintill.web import docs_page, health, problems, routes, webhooks
+from twintill.web import docs_page, health, openapi, problems, routes, webhooks
 from twintill.web.doors import Doors
 
 API_BODY_MAX = 64 * 1024
@@ -48,7 +48,7 @@ def create_app(
         async with doors as app.state.doors:
             yield
 
-    app = FastAPI(
+    app = Api(
         title="Twintill",
         version=version("twintill"),
         summary="Stripe bills; any processor collects; Twintill keeps the two in step.",
@@ -63,6 +63,16 @@ def create_app(
         app.add_exception_handler(kind, _answer_error)
     app.add_middleware(Frame, body_deadline_s=body_deadline_s)
     return app
+
+
+class Api(FastAPI):
+    """With a document that shows examples, problems and the events that are sent."""
+
+    def openapi(self) -> dict[str, Any]:
+        document = super().openapi()
+        if "webhooks" not in document:
+            self.openapi_schema = document = openapi.complete(document)
+        return document
 
 
 async def _answer_error(request: Request, error: Exception) -> Any:

@@ -9,6 +9,7 @@ from starlette.requests import Request
 from twintill.store import inbox_rows
 from twintill.web.api import Admin, Reader, api_router
 from twintill.web.doors import TheDoors, TheMeans
+from twintill.web.examples import shown
 from twintill.web.pagination import ListShape, as_list, seconds
 
 router = api_router("inbox")
@@ -31,6 +32,18 @@ class ParkedEventShape(BaseModel):
     parked: int
     created: int
 
+    model_config = shown(
+        id=4711,
+        source="stripe",
+        event="evt_1PgafmB7WZ01zgkW",
+        type="invoice.finalized",
+        about="in_1PgafmB7WZ01zgkW6dKueIc5",
+        why="an invoice status that this version does not know",
+        tries=5,
+        parked=1795252860,
+        created=1795252800,
+    )
+
 
 class ReplayedShape(BaseModel):
     """A worker looks at it again, with all its tries."""
@@ -38,6 +51,8 @@ class ReplayedShape(BaseModel):
     id: int
     object: Literal["inbox_event"] = "inbox_event"
     state: Literal["new"] = "new"
+
+    model_config = shown(id=4711)
 
 
 @router.get("/v1/inbox/parked", summary="List events that are parked")

@@ -2,32 +2,33 @@
 
 from typing import Annotated, Self
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import Field, model_validator
 
 from twintill.domain.facts import Evidence
 from twintill.flows import person
 from twintill.flows.person import Word
+from twintill.web import examples
 from twintill.web.api import Collector, api_router
 from twintill.web.doors import TheDoors
 from twintill.web.payments import show_whole
 from twintill.web.shapes import WholePaymentShape
+from twintill.web.signup_shapes import Asked
 
 router = api_router("payments")
 _Short = Annotated[str, Field(min_length=1, max_length=255)]
 
 
-class EvidenceParams(BaseModel):
+class EvidenceParams(Asked):
     """What the caller goes by; the bytes stay with him."""
 
-    model_config = ConfigDict(extra="forbid")
     name: Annotated[str, Field(min_length=1, max_length=2000, description="A file, or a URL.")]
     sha256: Annotated[str | None, Field(pattern="^[0-9a-f]{64}$")] = None
 
 
-class ResolveParams(BaseModel):
+class ResolveParams(Asked):
     """Exactly one of `charged` and `not_charged`."""
 
-    model_config = ConfigDict(extra="forbid")
+    model_config = examples.RESOLVE_PARAMS
     charged: Annotated[_Short | None, Field(description="The processor's payment id.")] = None
     not_charged: bool = False
     why: Annotated[str, Field(min_length=1, max_length=2000)]

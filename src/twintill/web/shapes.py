@@ -7,6 +7,8 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, Field
 
+from twintill.web import examples
+
 Seconds = Annotated[int, Field(description="Unix seconds.")]
 Minor = Annotated[int, Field(description="Minor units of `currency`, as Stripe counts them.")]
 
@@ -18,6 +20,8 @@ class PaymentStub(BaseModel):
     state: str
     reason: str | None
     needs_person: str | None
+
+    model_config = examples.PAYMENT_STUB
 
 
 class InvoiceShape(BaseModel):
@@ -41,6 +45,8 @@ class InvoiceShape(BaseModel):
     seen: Seconds = Field(description="When Stripe last told us.")
     stale: bool = Field(description="An event disagreed; Stripe is about to be asked again.")
     payment: PaymentStub | None
+
+    model_config = examples.INVOICE
 
 
 class PaymentShape(BaseModel):
@@ -67,6 +73,8 @@ class PaymentShape(BaseModel):
     next_look_at: Seconds | None = Field(description="When Twintill acts on it next.")
     created: Seconds
     ended_at: Seconds | None
+
+    model_config = examples.PAYMENT
 
 
 class AttemptShape(BaseModel):
@@ -95,6 +103,8 @@ class AttemptShape(BaseModel):
     answered_at: Seconds | None
     expected_at: Seconds | None
 
+    model_config = examples.ATTEMPT
+
 
 class ReceiptShape(BaseModel):
     """Money that reached us."""
@@ -113,6 +123,8 @@ class ReceiptShape(BaseModel):
     failed: bool
     collected_at: Seconds
 
+    model_config = examples.RECEIPT
+
 
 class HistoryShape(BaseModel):
     """One fact, and what it changed."""
@@ -127,6 +139,8 @@ class HistoryShape(BaseModel):
     attempt: str | None
     actor: str
 
+    model_config = examples.HISTORY
+
 
 class PostingShape(BaseModel):
     """One signed leg: debits positive, credits negative."""
@@ -135,6 +149,8 @@ class PostingShape(BaseModel):
     currency: str
     amount: Minor
     receipt: str | None
+
+    model_config = examples.POSTING
 
 
 class LedgerTransactionShape(BaseModel):
@@ -147,6 +163,8 @@ class LedgerTransactionShape(BaseModel):
     at: Seconds
     postings: list[PostingShape]
 
+    model_config = examples.LEDGER_TRANSACTION
+
 
 class MethodTriesShape(BaseModel):
     """One payment method, as far as this payment is concerned."""
@@ -156,6 +174,8 @@ class MethodTriesShape(BaseModel):
     tries_allowed: int
     may_be_charged_at: Seconds | None = Field(description="None: never again, for this payment.")
     reason: str = Field(description="Why then, or why never; for people.")
+
+    model_config = examples.METHOD_TRIES
 
 
 class DunningShape(BaseModel):
@@ -171,6 +191,8 @@ class DunningShape(BaseModel):
     when_exhausted: str
     methods: list[MethodTriesShape] = Field(description="In the order in which they are tried.")
 
+    model_config = examples.DUNNING
+
 
 class FollowOnShape(BaseModel):
     """A one-off invoice that collects what this one could not."""
@@ -184,6 +206,8 @@ class FollowOnShape(BaseModel):
     payment: str | None
     needs_person: str | None
 
+    model_config = examples.FOLLOW_ON
+
 
 class CreditNoteShape(BaseModel):
     """A credit note about the payment's invoice, ours or somebody else's."""
@@ -196,6 +220,8 @@ class CreditNoteShape(BaseModel):
     out_of_band_amount: Minor = Field(description="How much of it lowers what was reported.")
     detail: str | None = Field(description="Why Stripe refused it.")
     created: Seconds
+
+    model_config = examples.CREDIT_NOTE
 
 
 class RefundShape(BaseModel):
@@ -217,6 +243,8 @@ class RefundShape(BaseModel):
     outcome: str | None = Field(description="Of the request to the processor.")
     detail: str | None
     created: Seconds
+
+    model_config = examples.REFUND
 
 
 class WholePaymentShape(PaymentShape):

@@ -11,6 +11,7 @@ from pydantic import (
     model_validator,
 )
 
+from twintill.web import examples
 from twintill.web.shapes import Minor, Seconds
 
 _LONGEST_URL = 2000
@@ -128,6 +129,8 @@ class CompleteParams(Asked):
         None, description="The customer's, for tax."
     )
 
+    model_config = examples.COMPLETE_PARAMS
+
 
 class MethodParams(Asked):
     """`POST /v1/customers/{id}/payment_methods`."""
@@ -163,6 +166,8 @@ class OrderParams(Asked):
         json_schema_extra={"examples": [{"payment_methods": ["pm_9b1c", "pm_04fe"]}]},
     )
 
+    model_config = examples.METHOD_PARAMS
+
 
 class FirstInvoiceShape(BaseModel):
     id: str
@@ -170,11 +175,15 @@ class FirstInvoiceShape(BaseModel):
     currency: str
     final: Minor | None = Field(description="What Stripe asks for since the invoice is final.")
 
+    model_config = examples.FIRST_INVOICE
+
 
 class CheckoutStub(BaseModel):
     id: str
     url: str = Field(description="Send the customer here.")
     expires_at: Seconds
+
+    model_config = examples.CHECKOUT_STUB
 
 
 class SignupShape(BaseModel):
@@ -195,6 +204,8 @@ class SignupShape(BaseModel):
     payment: str | None
     metadata: dict[str, str]
     failure: str | None = Field(description="Why it failed, or what it cannot go on without.")
+
+    model_config = examples.SIGNUP
 
 
 class DueShape(BaseModel):
@@ -235,6 +246,8 @@ class CheckoutShape(BaseModel):
     expires_at: Seconds
     completed_at: Seconds | None
 
+    model_config = examples.CHECKOUT
+
 
 class PaymentMethodShape(BaseModel):
     """What a customer chose at a processor; the token never leaves the database."""
@@ -254,6 +267,8 @@ class PaymentMethodShape(BaseModel):
     created: Seconds
     removed_at: Seconds | None
 
+    model_config = examples.PAYMENT_METHOD
+
 
 class CustomerShape(BaseModel):
     """A Stripe customer that we collect from; names and addresses stay with Stripe."""
@@ -265,3 +280,5 @@ class CustomerShape(BaseModel):
     subscriptions: list[str] = Field(description="Those that have not ended.")
     deleted: bool
     created: Seconds
+
+    model_config = examples.CUSTOMER

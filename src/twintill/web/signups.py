@@ -56,6 +56,7 @@ async def list_all(
 
 @router.get("/v1/signups/{signup}", summary="One sign-up")
 async def get_one(signup: str, means: TheMeans, caller: Reader) -> SignupShape:
+    """How it stands: give access when its state is `active`."""
     return shape(means, caller.scope, await _read(means, caller.scope, signup))
 
 

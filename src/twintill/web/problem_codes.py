@@ -1,0 +1,175 @@
+"""Every `code` of a problem answer: its status, what it means, and which calls answer it.
+
+The OpenAPI document and docs/api.md are made of it; a test looks for codes that are not in it.
+"""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Code:
+    """`at`: beginnings of "METHOD path"; empty: any call."""
+
+    name: str
+    status: int
+    meaning: str
+    at: tuple[str, ...] = ()
+
+    def may_come(self, call: str) -> bool:
+        """`call`: e.g. "POST /v1/payments/{payment}/refunds"."""
+        return not self.at or any(call.startswith(beginning) for beginning in self.at)
+
+
+_WRITES = ("POST ", "PUT ", "PATCH ", "DELETE ")
+_POSTS = ("POST ",)
+_RESOLVE = ("POST /v1/payments/{payment}/resolve",)
+_REFUND = ("POST /v1/payments/{payment}/refunds",)
+_STRIPE = (
+    "POST /v1/signups",
+    "POST /v1/checkouts",
+    "POST /v1/customers",
+    "POST /v1/subscriptions",
+    "POST /v1/payments",
+    "PUT /v1/customers",
+    "DELETE /v1/customers",
+)
+_CHOOSES = ("POST /v1/signups", "POST /v1/customers", "POST /v1/subscriptions")
+_CHECKOUT = ("POST /v1/checkouts",)
+_SWITCH = ("POST /v1/subscriptions/{subscription}/switch",)
+_ENDPOINTS = ("POST /v1/webhook_endpoints", "PATCH /v1/webhook_endpoints")
+
+CODES: tuple[Code, ...] = (
+    Code("bad_request", 400, "What was sent breaks a rule; `detail` names it."),
+    Code("parameter_unknown", 400, "This call has no such query parameter."),
+    Code("invalid_json", 400, "The body is not JSON that can be read.", _WRITES),
+    Code("idempotency_key_invalid", 400, "1 to 255 printable characters are wanted.", _POSTS),
+    Code(
+        "stripe_refused",
+        400,
+        "Stripe refuses what was asked for; `stripe_code` is its own.",
+        _STRIPE,
+    ),
+    Code("processor_unknown", 400, "No such processor is configured.", _CHOOSES),
+    Code("address_invalid", 400, "`param` names the field of the address.", _CHECKOUT),
+    Code(
+        "customer_tax_location_invalid",
+        400,
+        "Stripe does not know this place, and cannot compute the tax.",
+        (*_CHECKOUT, "POST /v1/signups", "POST /v1/customers"),
+    ),
+    Code(
+        "policy_refused",
+        400,
+        "A rule of money or of the card networks forbids this policy; `param` names the field.",
+        ("PUT /v1/customers",),
+    ),
+    Code(
+        "payment_method_not_the_customers",
+        400,
+        "The payment method is another customer's, or unknown to Stripe.",
+        _SWITCH,
+    ),
+    Code("currency_differs", 400, "The payment is in another currency.", _REFUND),
+    Code("amount_invalid", 400, "Not an amount that this currency has.", _REFUND),
+    Code(
+        "endpoint_refused",
+        400,
+        "The address is not https, not public, or cannot be found.",
+        _ENDPOINTS,
+    ),
+    Code("event_type_unknown", 400, "There is no such event: docs/events.md.", _ENDPOINTS),
+    Code("unauthorized", 401, "No API key was sent, or one that is unknown or revoked."),
+    Code("forbidden", 403, "The API key lacks the scope that this call needs."),
+    Code("resource_missing", 404, "There is no such object here; `param` names which."),
+    Code("conflict", 409, "The object's present state forbids it; `detail` says why.", _WRITES),
+    Code("idempotency_key_in_use", 409, "The first request with this key still runs.", _POSTS),
+    Code(
+        "needs_person",
+        409,
+        "It waits for a person; `detail` says what for.",
+        (*_CHECKOUT, *_REFUND),
+    ),
+    Code("setup_incomplete", 409, "The customer has not finished at the processor.", _CHECKOUT),
+    Code("amount_changed", 409, "The amount is not the one that was agreed to.", _CHECKOUT),
+    *(
+        Code(f"checkout_{state}", 409, f"This checkout is {state}.", _CHECKOUT)
+        for state in ("completing", "confirming", "complete", "expired")
+    ),
+    Code(
+        "payment_method_needed",
+        409,
+        "The only one of a customer with live subscriptions; `force` removes it all the same.",
+        ("DELETE /v1/customers",),
+    ),
+    Code(
+        "payment_busy",
+        409,
+        "Somebody works on this payment at this moment.",
+        ("POST /v1/payments",),
+    ),
+    Code("nothing_to_resolve", 409, "No attempt of this payment is in doubt.", _RESOLVE),
+    Code("another_attempt", 409, "Another attempt than the named one is in doubt.", _RESOLVE),
+    Code("another_charge", 409, "The processor shows another charge.", _RESOLVE),
+    Code("amount_differs", 409, "The processor shows another amount.", _RESOLVE),
+    Code("may_still_arrive", 409, "The charge may still happen at the processor.", _RESOLVE),
+    Code("not_our_reference", 409, "That charge does not carry our reference.", _RESOLVE),
+    Code("declined_there", 409, "The processor shows it as declined.", _RESOLVE),
+    Code("unknown_there", 409, "The processor knows no such charge.", _RESOLVE),
+    Code("under_way", 409, "The processor has not decided yet.", _RESOLVE),
+    Code("cannot_be_asked", 409, "The processor cannot be asked right now.", _RESOLVE),
+    Code("known_as_another", 409, "That charge is known here as another payment's.", _RESOLVE),
+    Code("subscription_ended", 409, "The subscription has ended.", _SWITCH),
+    Code("subscription_incomplete", 409, "Stripe waits for its first payment.", _SWITCH),
+    Code("already_there", 409, "It is collected there already.", _SWITCH),
+    Code("switch_running", 409, "Another switch of it has no end yet.", _SWITCH),
+    Code("signup_unfinished", 409, "Its sign-up is not complete yet.", _SWITCH),
+    Code("payment_method_dead", 409, "The payment method is removed or revoked.", _SWITCH),
+    Code("nothing_to_refund", 409, "No collected money is left to refund.", _REFUND),
+    Code("amount_over_what_is_left", 409, "More than can still be refunded.", _REFUND),
+    Code("not_final", 409, "The bank debit may still fail.", _REFUND),
+    Code("not_reported_yet", 409, "Stripe is about to be told of the money.", _REFUND),
+    Code("goes_back_by_itself", 409, "Stranded money is given back without being asked.", _REFUND),
+    Code("refund_under_way", 409, "Another refund has no end yet.", _REFUND),
+    Code("being_compared", 409, "Both sides are being compared first.", _REFUND),
+    Code("disputed", 409, "A dispute holds the money.", _REFUND),
+    Code("no_refunds_by_api", 409, "This processor gives nothing back by API.", _REFUND),
+    Code(
+        "endpoint_disabled",
+        409,
+        "The endpoint is disabled: enable it first.",
+        ("POST /v1/webhook_endpoints/{endpoint}/", "POST /v1/events"),
+    ),
+    Code(
+        "endpoint_of_settings",
+        409,
+        "The settings say this: change it there.",
+        (
+            "PATCH /v1/webhook_endpoints",
+            "DELETE /v1/webhook_endpoints",
+            "POST /v1/webhook_endpoints/{endpoint}/rotate",
+        ),
+    ),
+    Code("too_large", 413, "The body is larger than 64 KiB.", _WRITES),
+    Code("invalid_request", 422, "A field is missing, unknown or of a wrong kind; see `errors`."),
+    Code(
+        "idempotency_key_reused",
+        422,
+        "This Idempotency-Key was used for another request.",
+        _POSTS,
+    ),
+    Code("internal_error", 500, "Something broke on our side, and was logged with `request_id`."),
+    Code("stripe_forbidden", 502, "Stripe refuses this installation's API key.", _STRIPE),
+    Code("processor_refused", 502, "The processor refuses what was asked for.", _STRIPE),
+    Code("database_unavailable", 503, "Nothing was changed: try again."),
+    Code("stripe_unreachable", 503, "Stripe did not answer: try again.", _STRIPE),
+    Code("stripe_throttled", 503, "Stripe asks us to slow down: try again.", _STRIPE),
+    Code("processor_unreachable", 503, "The processor did not answer: try again.", _STRIPE),
+)
+
+# Of requests that reach no call, so they are not listed with any.
+ELSEWHERE: tuple[Code, ...] = (
+    Code("signature_refused", 400, "A webhook that is not provably its sender's."),
+    Code("unknown_route", 404, "There is nothing at this address."),
+    Code("method_not_allowed", 405, "This address does not take this method."),
+    Code("http_error", 408, "The body did not arrive in time."),
+)
