@@ -152,6 +152,8 @@ class MethodParams(Asked):
         "else they are removed.",
     )
 
+    model_config = examples.METHOD_PARAMS
+
 
 class OrderParams(Asked):
     """`PUT /v1/customers/{id}/payment_methods/order`."""
@@ -165,8 +167,6 @@ class OrderParams(Asked):
         extra="forbid",
         json_schema_extra={"examples": [{"payment_methods": ["pm_9b1c", "pm_04fe"]}]},
     )
-
-    model_config = examples.METHOD_PARAMS
 
 
 class FirstInvoiceShape(BaseModel):
