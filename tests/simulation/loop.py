@@ -164,12 +164,12 @@ class SimLoop(asyncio.SelectorEventLoop):
 
     def _settle(self) -> None:
         """Run what is no task's step; wait for every answer that does not wait for a lock."""
-        for line in self.lines:
-            line.blocked = line.blocked and line.port in self._backends.blocked([line.port])
         while True:
             self._run_callbacks()
             waiting = [line for line in self.lines if line.busy and not line.blocked]
             if not waiting:
+                if self._some_got_their_lock():
+                    continue
                 return
             events = self._selector.select(PATIENCE_S)
             if events:
@@ -178,6 +178,14 @@ class SimLoop(asyncio.SelectorEventLoop):
             blocked = self._backends.blocked([line.port for line in waiting])
             for line in waiting:
                 line.blocked = line.port in blocked
+
+    def _some_got_their_lock(self) -> bool:
+        """By what was answered just now: it is given up before the server says that it is done."""
+        blocked = [line for line in self.lines if line.blocked]
+        still = self._backends.blocked([line.port for line in blocked]) if blocked else ()
+        for line in blocked:
+            line.blocked = line.port in still
+        return len(still) < len(blocked)
 
     def _run_callbacks(self) -> None:
         """Everything that is not the step of a task: in order, and at once."""

@@ -30,6 +30,7 @@ async def lose_a_day(world: World, since_s: float, until_s: float) -> None:
     await asyncio.sleep(until_s - since_s)
     world.trace.say("operator", "restores the backup, and recovers")
     world.restored = True
+    world.rules.forgotten_until_s = world.loop.time()
     world.in_operation.clear()
     for house in (*world.workers, world.web, world.office):
         await house.kill()

@@ -8,6 +8,7 @@ from tests.simulation.processor import ALIVE, Bank
 from tests.simulation.stripe import SimStripe
 from tests.simulation.trace import Trace
 from twintill.domain.policy import Policy
+from twintill.processors import LookUpBy
 from twintill.sandbox.processor.objects import Charge, Method
 
 _FRESH_S = 90.0
@@ -35,6 +36,7 @@ class Rules:
     ) -> None:
         self._stripe, self._policy, self._database = stripe, policy, database
         self.databases = [database]  # of all copies that may charge
+        self.forgotten_until_s = 0.0  # what nobody can be asked for, and a restore took away
         self.agreed: set[str] = set()  # invoices whose payment a person put back to work
         self._trace = trace
 
@@ -142,6 +144,8 @@ class Rules:
 
     def _dunning(self, invoice_id: str, former: list[Charge], bank: Bank) -> None:
         """Only declines of other attempts with the same token."""
+        if bank.kind.look_up is LookUpBy.NONE:
+            former = [c for c in former if c.created.timestamp() > self.forgotten_until_s]
         declined = [c for c in former if c.status == "declined" and c.decline]
         if any(c.decline and c.decline.category != "retry_later" for c in declined):
             self._trace.blame(f"{invoice_id}: charged again after a decline for good")
