@@ -12,11 +12,11 @@ from enum import StrEnum
 from tests.domain.situations import APPROVED, NOW, POLICY, after, answer, new_payment, start
 from twintill.domain import facts as f
 from twintill.domain import ledger
-from twintill.domain.afterwards import to_note_minor
+from twintill.domain.afterwards import to_note_minor, wanted
 from twintill.domain.decide import decide
 from twintill.domain.decision import Decision
 from twintill.domain.facts import Fact, Via
-from twintill.domain.money_back import SeenNote
+from twintill.domain.money_back import DECIDED, LOSSES, DisputeStage, SeenNote
 from twintill.domain.outcomes import (
     Accepted,
     Approved,
@@ -30,6 +30,8 @@ from twintill.domain.outcomes import (
 from twintill.domain.payment import Outcome, Payment, Refund
 from twintill.domain.refund_asks import Refused, choose
 from twintill.domain.return_facts import (
+    DisputeNotSeen,
+    DisputeTold,
     MoneyBackTold,
     NoteMade,
     NoteRefused,
@@ -38,10 +40,18 @@ from twintill.domain.return_facts import (
     RefundSeenThere,
     SidesSeen,
 )
-from twintill.domain.steps import AskRefund, Compare, Credit, GiveReportedBack, next_step
+from twintill.domain.steps import (
+    AskDispute,
+    AskRefund,
+    Compare,
+    Credit,
+    GiveReportedBack,
+    next_step,
+)
 from twintill.money import Money
 
 ALL_MINOR = 5000
+FEE_MINOR = 1500
 
 
 class Line(StrEnum):
@@ -61,6 +71,22 @@ class Given:
 
 
 @dataclass
+class Claim:
+    """One dispute at the processor; its states, oldest first."""
+
+    minor: int
+    states: list[tuple[DisputeStage, bool]]  # how far it is, whether the amount is taken
+
+    @property
+    def is_open(self) -> bool:
+        return self.states[-1][0] not in DECIDED
+
+    def then(self, stage: DisputeStage | None = None, *, taken: bool | None = None) -> None:
+        was, had = self.states[-1]
+        self.states.append((stage or was, had if taken is None else taken))
+
+
+@dataclass
 class Sides:
     payment: Payment = field(
         default_factory=lambda: after(
@@ -72,6 +98,7 @@ class Sides:
     given: dict[str, Given] = field(default_factory=dict)
     asked_minor: int = 0
     by_hand: Counter[str] = field(default_factory=Counter)
+    claims: dict[str, Claim] = field(default_factory=dict)
     posted: list[ledger.LedgerTransaction] = field(default_factory=list)
 
     def learn(self, fact: Fact) -> Decision:
@@ -97,12 +124,41 @@ class Sides:
             self.notes.append(SeenNote(f"cn_hand_{len(self.notes)}", None, minor, minor))
 
     def refund_by_hand(self, minor: int) -> None:
-        if minor <= ALL_MINOR - self._given_minor:
+        if minor <= ALL_MINOR - self._given_minor and not self._is_disputed:
             self.by_hand["refunds"] += minor
             self.given[f"rf_hand_{len(self.given)}"] = Given(minor)
 
     def told(self) -> None:
         self.learn(MoneyBackTold("one side"))
+
+    def dispute(self, minor: int, *, taken: bool) -> None:
+        """The customer goes to the bank, which does not know what he was given back."""
+        if not self._is_disputed:
+            claim = Claim(minor, [(DisputeStage.OPENED, taken)])
+            self.claims[f"dp_{len(self.claims)}"] = claim
+
+    def judge(self, stage: DisputeStage) -> None:
+        for claim in self.claims.values():
+            if claim.is_open:
+                taken = False if stage is DisputeStage.WON else None
+                claim.then(stage, taken=taken)
+
+    def take(self) -> None:
+        """The bank takes what it left with the merchant so far."""
+        for claim in self.claims.values():
+            if claim.states[-1][0] is not DisputeStage.WON:
+                claim.then(taken=True)
+
+    def tell_of(self, name: str, age: int = 0) -> None:
+        """By webhook, news old or new; or in the processor's record."""
+        stage, taken = self.claims[name].states[-1 - age % len(self.claims[name].states)]
+        amount = Money(self.claims[name].minor, "EUR")
+        self.learn(DisputeTold(f"dsp_{name}", name, "att_1", stage, amount, taken, FEE_MINOR))
+
+    @property
+    def _is_disputed(self) -> bool:
+        """No refund of it, and no other dispute."""
+        return any(c.states[-1][0] is not DisputeStage.WON for c in self.claims.values())
 
     def settle(self, *, kindly: bool) -> None:
         for name, given in self.given.items():
@@ -123,13 +179,18 @@ class Sides:
             case Compare():
                 self.learn(self._seen())
             case GiveReportedBack(receipt):
-                ask = payment.next_ask
+                ask = wanted(payment)
                 minor = receipt.refund_due_minor if ask is None else ask.amount_minor
                 self._give(minor, None if ask is None else ask.id, line, does)
             case Credit():
                 self._credit(line)
             case AskRefund(refund):
                 self._ask(refund)
+            case AskDispute(dispute):
+                if line is Line.FINE:
+                    self.tell_of(dispute.processor_dispute_id)
+                else:
+                    self.learn(DisputeNotSeen(dispute.id, "timed out"))
             case other:
                 raise AssertionError(f"due, and nothing of this world is to be done: {other}")
 
@@ -173,7 +234,11 @@ class Sides:
             return NotSent(NotSentReason.NETWORK, "refused")
         if line is Line.LOST_BEFORE:
             return NoAnswer("reset")
-        if does == "declines" or refund.amount.minor > ALL_MINOR - self._given_minor:
+        if (
+            does == "declines"
+            or self._is_disputed
+            or refund.amount.minor > ALL_MINOR - self._given_minor
+        ):
             return Declined(DeclineKind.SOFT, "refund_refused")
         name = f"rf_{refund.n}"
         state = "pending" if does == "takes its time" else "done"
@@ -238,7 +303,14 @@ class Sides:
         out_minor = sum(r.amount.minor for r in under_way)
         assert stands[ledger.REPORTED] == ALL_MINOR - receipt.reported_minor
         assert stands[ledger.REFUND_DUE] == out_minor - receipt.refund_due_minor
-        assert stands[ledger.clearing("acct_p")] == -receipt.refunded_minor
+        fees_minor = sum(d.fee_minor for d in payment.disputes)
+        gone_minor = receipt.refunded_minor + receipt.disputed_minor + receipt.loss_minor
+        held_minor = receipt.withheld_minor + fees_minor
+        assert stands[ledger.clearing("acct_p")] == -gone_minor - held_minor
+        assert stands[ledger.fee("sandbox")] == fees_minor
+        assert stands[ledger.WITHHELD] == receipt.withheld_minor
+        assert stands[ledger.NOTE_DUE] == -receipt.note_due_minor
+        assert stands[ledger.LOSS] == receipt.loss_minor
         assert receipt.unapplied_minor == 0
         assert min(receipt.reported_minor, receipt.refunded_minor) >= 0
         ours_minor = self._given_minor - self.by_hand["refunds"]
@@ -250,6 +322,12 @@ class Sides:
         if self.payment.parked_why is None:
             assert self.payment.ended
             (receipt,) = self.payment.receipts
-            assert receipt.refund_due_minor == 0
+            assert receipt.refund_due_minor == receipt.note_due_minor == 0
+            assert receipt.withheld_minor == 0
             told = receipt.refunded_minor == self._given_minor
-            assert not told or self._noted_minor == self._given_minor, "the two sides differ"
+            gone_minor = self._given_minor + receipt.disputed_minor
+            assert not told or self._noted_minor == gone_minor, "the two sides differ"
+            lost_minor = sum(c.minor for c in self.claims.values() if c.states[-1][0] in LOSSES)
+            heard = len(payment_disputes := self.payment.disputes) == len(self.claims)
+            assert not heard or receipt.disputed_minor + receipt.loss_minor == lost_minor
+            assert not any(d.is_open for d in payment_disputes)

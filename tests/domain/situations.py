@@ -15,7 +15,7 @@ from twintill.domain.facts import (
     Via,
 )
 from twintill.domain.invoice import InvoiceLook, InvoiceStatus, StripePayment
-from twintill.domain.money_back import SeenNote
+from twintill.domain.money_back import DisputeStage, SeenNote
 from twintill.domain.outcomes import (
     Accepted,
     Approved,
@@ -31,6 +31,8 @@ from twintill.domain.outcomes import (
 from twintill.domain.payment import Payment, Reason, State, Usable
 from twintill.domain.policy import AtEnd, Exhausted, Policy
 from twintill.domain.return_facts import (
+    DisputeNotSeen,
+    DisputeTold,
     MoneyBackTold,
     NoteMade,
     NoteRefused,
@@ -206,6 +208,15 @@ def _asked_and(*told: Fact) -> Payment:
     return after(asked, give_reported(asked), *told, at=NOW - timedelta(hours=4))
 
 
+def disputed(
+    stage: DisputeStage = DisputeStage.OPENED, minor: int = 5000, **changes: object
+) -> DisputeTold:
+    """As the processor tells of it, the amount taken."""
+    taken = stage is not DisputeStage.WON
+    told = DisputeTold("dsp_1", "dp_1", "att_1", stage, Money(minor, "EUR"), taken, 1500)
+    return replace(told, **changes)  # type: ignore[arg-type]
+
+
 PART_GIVEN = Approved("rfd_1", Money(2000, "EUR"))
 _NOTE = NoteStarted("note_1", 1, 2000)
 _TOLD = MoneyBackTold("credit_note.created")
@@ -313,6 +324,13 @@ SITUATIONS: dict[str, Payment] = {
         refund_answer(PART_GIVEN), _NOTE, NoteRefused("note_1", "the invoice is gone")
     ),
     "back-done": _asked_and(refund_answer(PART_GIVEN), _NOTE, NoteMade("note_1", "cn_1", 2000)),
+    "disputed": _back(disputed()),
+    "disputed-not-withheld": _back(disputed(withheld=False)),
+    "disputed-lost": _back(disputed(DisputeStage.LOST)),
+    "disputed-asked": _back(_ASKED, disputed()),
+    "disputed-stranded": after(
+        new_payment(), start(), answer(APPROVED), f.ReportRefused(VOID), disputed()
+    ),
     "back-owed": _back(_TOLD, _NOTED_BY_HAND),
     "back-owed-provisional": _back(_TOLD, _NOTED_BY_HAND, provisional=True),
     "back-refused": after(
@@ -345,6 +363,11 @@ def _answers(outcome: ChargeOutcome, vias: Sequence[Via] = tuple(Via)) -> dict[s
 
 def _says(outcome: Approved | NotSent) -> Make:
     return lambda payment: f.PersonSaid(_attempt(payment), outcome, "looked there", "no answer")
+
+
+def _first(payment: Payment) -> str:
+    """The attempt that a dispute is about: the first one."""
+    return payment.attempts[0].id if payment.attempts else "att_of_nobody"
 
 
 def _its_refund(payment: Payment) -> str:
@@ -506,6 +529,16 @@ FACTS: dict[str, Make] = {
     "NoteRefused, not wanted any more": lambda _: NoteRefused("note_1", "void by now", moot=True),
     "NoteMade, of the rest": lambda _: NoteMade("note_1", "cn_1", 0),
     "NoteMade": lambda _: NoteMade("note_1", "cn_1", 2000),
+    "DisputeTold: opened": lambda p: disputed(attempt_id=_first(p)),
+    "DisputeTold: opened, not withheld": lambda p: disputed(
+        attempt_id=_first(p), withheld=False, fee_minor=0
+    ),
+    "DisputeTold: won": lambda p: disputed(DisputeStage.WON, attempt_id=_first(p)),
+    "DisputeTold: lost": lambda p: disputed(DisputeStage.LOST, attempt_id=_first(p)),
+    "DisputeTold: lost, of another amount": lambda p: disputed(
+        DisputeStage.LOST, 2000, attempt_id=_first(p)
+    ),
+    "DisputeNotSeen": lambda _: DisputeNotSeen("dsp_1", "timed out"),
     "NoteRefused": lambda _: NoteRefused("note_1", "the invoice is gone"),
     "InvoiceReported": lambda _: f.InvoiceReported(5000),
     "InvoiceReported, less": lambda _: f.InvoiceReported(4000),

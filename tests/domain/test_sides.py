@@ -10,8 +10,10 @@ from hypothesis.stateful import RuleBasedStateMachine, precondition, rule
 from tests.domain.sides import Line, Sides
 from tests.domain.test_machine import _EXAMPLES
 from twintill.domain import facts as f
+from twintill.domain.money_back import DisputeStage
 from twintill.domain.return_facts import MoneyBackTold
 
+_STAGES = (DisputeStage.UNDER_REVIEW, DisputeStage.WON, DisputeStage.LOST, DisputeStage.ACCEPTED)
 _MINOR = st.sampled_from((1, 500, 1000, 2000, 5000))
 _DOES = st.sampled_from(("gives", "gives", "takes its time", "declines"))
 _LINES = st.sampled_from((*Line, Line.FINE, Line.FINE, Line.FINE))
@@ -55,6 +57,28 @@ class BothSides(RuleBasedStateMachine):
         self._when_due()
         self.sides.look(line, does, readable=readable)
 
+    @rule(minor=_MINOR, taken=st.booleans(), told=st.booleans())
+    def the_customer_disputes_it(self, minor: int, taken: bool, told: bool) -> None:
+        self.sides.dispute(minor, taken=taken)
+        if told:
+            self.some_dispute_is_told(0, 0)
+
+    @rule(stage=st.sampled_from(_STAGES), told=st.booleans())
+    def a_dispute_moves_on(self, stage: DisputeStage, told: bool) -> None:
+        self.sides.judge(stage)
+        if told:
+            self.some_dispute_is_told(-1, 0)
+
+    @rule()
+    def the_bank_takes_what_is_disputed(self) -> None:
+        self.sides.take()
+
+    @rule(number=st.integers(0, 5), age=st.integers(0, 3))
+    def some_dispute_is_told(self, number: int, age: int) -> None:
+        names = list(self.sides.claims)
+        if names:
+            self.sides.tell_of(names[number % len(names)], age)
+
     @rule(kindly=st.booleans())
     def refunds_come_to_an_end(self, kindly: bool) -> None:
         self.sides.settle(kindly=kindly)
@@ -69,6 +93,10 @@ class BothSides(RuleBasedStateMachine):
         self.sides.learn(f.Unparked("looked at"))
 
     def teardown(self) -> None:
+        self.sides.judge(DisputeStage.LOST)
+        self.sides.take()
+        for name in self.sides.claims:
+            self.sides.tell_of(name)
         self.sides.told()
         for _ in range(60):
             if self.sides.payment.ended or self.sides.payment.parked_why is not None:

@@ -9,6 +9,7 @@ import httpx
 from fastapi import FastAPI, Request
 
 from tests.processors.stage import NOW
+from twintill.domain.money_back import DisputeStage
 from twintill.money import Money
 from twintill.processors import Processor, StoredMethod, WebhookRequest
 from twintill.processors.sandbox import SandboxProcessor
@@ -97,6 +98,13 @@ class SandboxStage:
 
     async def act_as_customer(self, processor_payment_id: str, *, approve: bool) -> None:
         await self.ask(f"charges/{processor_payment_id}/act", approve=approve)
+
+    async def dispute(self, processor_payment_id: str, *, taken: bool) -> str:
+        opened = await self.ask(f"charges/{processor_payment_id}/dispute", withheld=taken)
+        return str(opened["id"])
+
+    async def end_dispute(self, dispute_id: str, end: DisputeStage) -> None:
+        await self.ask(f"disputes/{dispute_id}/resolve", outcome=end.value)
 
     def sign(self, body: bytes, at: datetime, secret: str | None = None) -> WebhookRequest:
         header = sign(secret or self.secrets[0], body, at)

@@ -6,6 +6,7 @@ import pytest
 import pytest_asyncio
 
 from tests.processors.contract import ChargeContract, MethodContract
+from tests.processors.dispute_contract import DisputeContract
 from tests.processors.refund_contract import RefundContract
 from tests.processors.sandbox_stage import SandboxStage, sandbox_stage
 from tests.processors.webhook_contract import WebhookContract
@@ -35,6 +36,10 @@ class TestMethods(MethodContract):
 
 
 class TestRefunds(RefundContract):
+    pass
+
+
+class TestDisputes(DisputeContract):
     pass
 
 

@@ -7,6 +7,7 @@ import typer
 
 from twintill.cli import (
     customers,
+    disputes,
     duties,
     endpoints,
     events,
@@ -43,6 +44,7 @@ app.add_typer(keys.app, name="keys")
 app.add_typer(inbox.app, name="inbox")
 app.add_typer(duties.app, name="duties")
 app.add_typer(payments.app, name="payments")
+app.add_typer(disputes.app, name="disputes")
 app.add_typer(customers.app, name="customers")
 app.add_typer(endpoints.app, name="endpoints")
 app.add_typer(events.app, name="events")

@@ -23,6 +23,7 @@ from twintill.domain.decision import (
     waiting,
     with_attempt,
 )
+from twintill.domain.disputes import DisputeFact, dispute_told
 from twintill.domain.doubt import may_still_arrive, overdue
 from twintill.domain.facts import Fact
 from twintill.domain.found import attempt_found
@@ -58,6 +59,8 @@ def _decide(  # noqa: C901, PLR0912 -- one flat table, a case per fact
         return refunds.refund_told(payment, fact, policy, now)
     if isinstance(fact, NoteFact):
         return note_told(payment, fact, policy, now)
+    if isinstance(fact, DisputeFact):
+        return dispute_told(payment, fact, policy, now)
     match fact:
         case facts.InvoiceOpened():
             return _invoice_opened(payment, fact, now)

@@ -8,7 +8,7 @@ from twintill.domain.follow_on import FollowOn
 from twintill.domain.ledger import LedgerTransaction
 from twintill.domain.money_back import CreditNote
 from twintill.domain.payment import UNANSWERED, Attempt, Payment, Reason, Refund, State
-from twintill.domain.policy import AtEnd, Exhausted
+from twintill.domain.policy import AtEnd, Exhausted, Fate
 from twintill.errors import BrokenInvariant
 
 
@@ -32,6 +32,9 @@ class Notice(StrEnum):
     STRANDED = "payment.stranded"
     REFUNDED = "payment.refunded"
     REFUND_FAILED = "payment.refund_failed"
+    DISPUTED = "payment.disputed"
+    DISPUTE_WON = "payment.dispute_won"
+    DISPUTE_LOST = "payment.dispute_lost"
     FAILED_LATE = "payment.failed_late"
     NEEDS_PERSON = "payment.needs_person"
 
@@ -50,6 +53,7 @@ class Decision:
     conclude: Exhausted | AtEnd | None = None  # only the caller who holds this may do it in Stripe
     make_note: CreditNote | None = None  # only the caller who holds this may make it in Stripe
     follow_on: FollowOn | None = None  # an operation, begun in the same commit
+    fate: Fate = Fate.NOTHING  # of its subscription: an operation, begun in the same commit
 
     @property
     def goes_on(self) -> bool:

@@ -11,6 +11,8 @@ from twintill.domain.invoice import InvoiceLook
 from twintill.domain.outcomes import Approved, ChargeOutcome, DeclineKind, NotSent
 from twintill.domain.policy import AtEnd, Exhausted
 from twintill.domain.return_facts import (
+    DisputeNotSeen,
+    DisputeTold,
     MoneyBackTold,
     NoteMade,
     NoteRefused,
@@ -365,6 +367,8 @@ Fact = (
     | NoteStarted
     | NoteMade
     | NoteRefused
+    | DisputeTold
+    | DisputeNotSeen
     | InvoiceReported
     | ReportRefused
     | ReportFailed

@@ -35,6 +35,13 @@ def failed_late(payment: Payment, fact: FailedLate, policy: Policy, now: datetim
         return Decision(look_again(payment, now), attempt_id=attempt.id, note=note)
     if receipt is None or receipt.failed:
         return Decision(payment, attempt_id=attempt.id, note="nothing was collected by it")
+    if receipt.withheld_minor or receipt.disputed_minor or receipt.loss_minor:
+        why = (
+            f"the debit failed ({fact.code}) and is disputed as well: which of the two took the "
+            "money? Nothing is booked of the failure; compare with the processor"
+        )
+        called = (Notice.FAILED_LATE, Notice.NEEDS_PERSON)
+        return Decision(parked(payment, why), notices=called, attempt_id=attempt.id)
     postings = _undo(payment, receipt)
     failed = replace(receipt, failed=True)
     receipts = tuple(failed if r.id == receipt.id else r for r in payment.receipts)

@@ -6,6 +6,7 @@ of postings is the "Ledger accounts" section of docs/money.md; billing itself is
 
 from dataclasses import dataclass
 
+from twintill.domain.money_back import Dispute
 from twintill.domain.payment import Outcome, Payment, Receipt, Refund, RefundOf
 
 UNAPPLIED = "customer:unapplied"
@@ -23,6 +24,11 @@ UNDEPOSITED = "hand:undeposited"
 def clearing(processor_account_id: str) -> str:
     """What a processor owes us."""
     return f"processor:{processor_account_id}:clearing"
+
+
+def fee(processor: str) -> str:
+    """What a processor keeps for its work."""
+    return f"fee:{processor}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,6 +135,34 @@ def credited(note_id: str, receipt: Receipt, amount_minor: int, against: str) ->
     """
     cause = f"{note_id}:{receipt.id}:{against}"
     return _post("credited", cause, receipt, REPORTED, against, amount_minor)
+
+
+def dispute_withheld(dispute: Dispute, receipt: Receipt) -> LedgerTransaction:
+    """The processor has taken the amount; whose it is, is not decided."""
+    amount_minor, clearing_there = dispute.amount_minor, where_from(receipt)
+    return _post("withheld", dispute.id, receipt, WITHHELD, clearing_there, amount_minor)
+
+
+def dispute_fee(
+    dispute: Dispute, receipt: Receipt, processor: str, minor: int
+) -> LedgerTransaction:
+    """What it costs, won or lost; `minor`: more than was booked before."""
+    cause = f"{dispute.id}:{dispute.fee_minor + minor}"
+    return _post("dispute_fee", cause, receipt, fee(processor), where_from(receipt), minor)
+
+
+def dispute_won(dispute: Dispute, receipt: Receipt) -> LedgerTransaction:
+    """The processor has given it back to us."""
+    amount_minor, clearing_there = dispute.amount_minor, where_from(receipt)
+    return _post("dispute_won", dispute.id, receipt, clearing_there, WITHHELD, amount_minor)
+
+
+def dispute_lost(
+    dispute: Dispute, receipt: Receipt, against: str, amount_minor: int
+) -> LedgerTransaction:
+    """The customer has it: against a credit note that is due, what was owed to him, or our loss."""
+    cause = f"{dispute.id}:{against}"
+    return _post("dispute_lost", cause, receipt, against, WITHHELD, amount_minor)
 
 
 def _owed(refund: Refund, receipt: Receipt) -> str:

@@ -1,4 +1,4 @@
-"""What takes reported money back: who asked for a refund, and Stripe's credit notes, as values."""
+"""What takes reported money back: who asked for a refund, credit notes, disputes, as values."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -64,3 +64,38 @@ class SeenNote:
     amount_minor: int
     out_of_band_minor: int
     void: bool = False
+
+
+class DisputeStage(StrEnum):
+    """How far a customer's claim has come; the last three are its end."""
+
+    OPENED = "opened"
+    UNDER_REVIEW = "under_review"
+    WON = "won"
+    LOST = "lost"
+    ACCEPTED = "accepted"  # by the merchant: lost without a word
+
+
+LOSSES = frozenset((DisputeStage.LOST, DisputeStage.ACCEPTED))
+DECIDED = LOSSES | {DisputeStage.WON}
+
+
+@dataclass(frozen=True, slots=True)
+class Dispute:
+    """A customer's claim to money of a receipt (minor units of its currency)."""
+
+    id: str
+    processor_dispute_id: str
+    receipt_id: str
+    amount_minor: int
+    opened_at: datetime
+    ask_at: datetime  # the processor is asked for it then, unless it tells before
+    stage: DisputeStage = DisputeStage.OPENED
+    withheld: bool = False  # the processor has taken the amount
+    fee_minor: int = 0
+    reason: str | None = None
+
+    @property
+    def is_open(self) -> bool:
+        """Not decided; or lost, and the amount not taken yet."""
+        return self.stage not in DECIDED or (self.stage in LOSSES and not self.withheld)

@@ -25,7 +25,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
-from twintill.domain.money_back import AskState, CreditNote, NoteState, RefundAsk
+from twintill.domain.money_back import AskState, CreditNote, Dispute, NoteState, RefundAsk
 from twintill.domain.outcomes import DeclineKind, Finality
 from twintill.domain.policy import AtEnd
 from twintill.money import Money
@@ -82,6 +82,8 @@ class Reason(StrEnum):
     REFUND_WANTED = "refund_wanted"
     CREDIT_NOTE_DUE = "credit_note_due"
     CREDIT_NOTE_REFUSED = "credit_note_refused"
+    DISPUTED = "disputed"
+    DISPUTE_LOST = "dispute_lost"
 
 
 # Held until a time that only a new method brings forward: a hint or an event does not.
@@ -259,6 +261,7 @@ class Payment:
     compare_at: datetime | None = None  # then both sides are listed: something was told of one
     asks: tuple[RefundAsk, ...] = ()
     notes: tuple[CreditNote, ...] = ()
+    disputes: tuple[Dispute, ...] = ()
 
     @property
     def unresolved_attempt(self) -> Attempt | None:
@@ -314,6 +317,16 @@ class Payment:
     def started_note(self) -> CreditNote | None:
         """At most one: whether Stripe has it, its list tells."""
         return next((n for n in self.notes if n.state is NoteState.STARTED), None)
+
+    @property
+    def open_dispute(self) -> Dispute | None:
+        """The one that is to be asked for first."""
+        still = (d for d in self.disputes if d.is_open)
+        return min(still, key=lambda d: (d.ask_at, d.id), default=None)
+
+    def is_held(self, receipt_id: str) -> bool:
+        """Nothing of it is given back while a dispute decides whose it is."""
+        return any(d.is_open and d.receipt_id == receipt_id for d in self.disputes)
 
     @property
     def next_note_n(self) -> int:

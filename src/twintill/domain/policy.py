@@ -67,6 +67,21 @@ class FailedAfterReport(StrEnum):
     PERSON = "person"  # a person decides; when he unparks it, it is replaced
 
 
+class LostDispute(StrEnum):
+    """What Stripe is told of money that was lost to a dispute."""
+
+    CREDIT_NOTE = "credit_note"  # the invoice is credited: it was not paid in the end
+    LOSS = "loss"  # nothing: the invoice stays paid, and the loss is ours
+
+
+class Fate(StrEnum):
+    """What becomes of the subscription whose payment the customer disputes."""
+
+    NOTHING = "nothing"
+    CANCEL_AT_PERIOD_END = "cancel_at_period_end"
+    CANCEL_NOW = "cancel_now"
+
+
 @dataclass(frozen=True, slots=True)
 class Policy:
     """Durations are timedeltas; counts are counts. The defaults are the careful choice."""
@@ -101,6 +116,13 @@ class Policy:
 
     # Bank debits: a payment that was reported cannot be unpaid in Stripe.
     failed_after_report: FailedAfterReport = FailedAfterReport.REPLACE
+
+    # Disputes: the processor is asked for those that it does not tell the end of.
+    lost_dispute: LostDispute = LostDispute.CREDIT_NOTE
+    dispute_opened: Fate = Fate.NOTHING
+    dispute_lost: Fate = Fate.NOTHING
+    dispute_pause: timedelta = timedelta(days=1)
+    dispute_deadline: timedelta = timedelta(days=200)  # then a person asks
 
     # In doubt: ask soon, then at growing intervals, then a person.
     ask_pauses: tuple[timedelta, ...] = (

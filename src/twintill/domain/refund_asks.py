@@ -74,6 +74,6 @@ def _held(payment: Payment) -> Refused | None:
             f"{payment.compare_at:%H:%M:%S} UTC, ask again after that"
         )
         return Refused("being_compared", why)
-    if any(r.withheld_minor for r in payment.receipts):
+    if payment.open_dispute is not None:
         return Refused("disputed", "a dispute holds this money: it ends the dispute, not a refund")
     return None

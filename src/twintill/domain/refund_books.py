@@ -6,7 +6,7 @@ the other (`domain.afterwards`).
 
 from dataclasses import replace
 
-from twintill.domain.afterwards import available_minor, owed
+from twintill.domain.afterwards import available_minor, owed, wanted
 from twintill.domain.facts import RefundStarted
 from twintill.domain.money_back import AskState, RefundAsk
 from twintill.domain.payment import Payment, Receipt, Refund, RefundOf
@@ -18,13 +18,14 @@ def meant(payment: Payment, fact: RefundStarted) -> Receipt | None:
     if not fact.reported:
         receipt = payment.receipt_to_give_back
         right = receipt is not None and fact.amount_minor == receipt.to_give_back_minor
+        right = right and not payment.is_held(fact.receipt_id)
         return receipt if right and receipt is not None and receipt.id == fact.receipt_id else None
     if payment.compare_at is not None:
         return None
     receipt = next((r for r in payment.receipts if r.id == fact.receipt_id), None)
     if receipt is None or fact.amount_minor > available_minor(receipt):
         return None
-    ask = payment.next_ask
+    ask = wanted(payment)
     if ask is not None:
         same = (ask.id, ask.receipt_id, ask.amount_minor)
         asked = same == (fact.ask_id, fact.receipt_id, fact.amount_minor)
@@ -36,7 +37,7 @@ def meant(payment: Payment, fact: RefundStarted) -> Receipt | None:
 
 def is_gone(payment: Payment, fact: RefundStarted) -> bool:
     """There is not so much left of the receipt as was asked for when more was there."""
-    ask = payment.next_ask
+    ask = wanted(payment)
     if ask is None or ask.id != fact.ask_id or payment.compare_at is not None:
         return False
     receipt = next(r for r in payment.receipts if r.id == ask.receipt_id)

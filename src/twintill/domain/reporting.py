@@ -149,8 +149,10 @@ def _split(payment: Payment, confirmed_minor: int) -> tuple[Payment, tuple[Ledge
 
 def _settled_state(payment: Payment, state: State) -> Payment:
     """The money's state, unended while another attempt is out or a person is called."""
-    if payment.unresolved_attempt is None and payment.compare_at is not None:
-        return at_rest(replace(payment, state=state), payment.compare_at)
+    dispute = payment.open_dispute
+    again_at = payment.compare_at or (None if dispute is None else dispute.ask_at)
+    if payment.unresolved_attempt is None and again_at is not None:
+        return at_rest(replace(payment, state=state), again_at)
     out = payment.unresolved_attempt is not None
     return replace(
         payment,

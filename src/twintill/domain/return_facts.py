@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from twintill.domain.money_back import SeenNote
+from twintill.domain.money_back import DisputeStage, SeenNote
 from twintill.money import Money
 
 
@@ -78,3 +78,28 @@ class NoteRefused:
     note_id: str
     detail: str
     moot: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class DisputeTold:
+    """What the processor says of a dispute of one of our charges, in a webhook or its record.
+
+    `withheld`: at that moment the amount is not with us; `fee_minor`: what it has cost so far.
+    """
+
+    dispute_id: str
+    processor_dispute_id: str
+    attempt_id: str
+    stage: DisputeStage
+    amount: Money
+    withheld: bool
+    fee_minor: int = 0
+    reason: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class DisputeNotSeen:
+    """It was asked for, and the processor does not tell, or cannot be asked."""
+
+    dispute_id: str
+    detail: str

@@ -2,7 +2,8 @@
 
 from dataclasses import dataclass
 
-from twintill.domain.afterwards import owed, to_note_minor
+from twintill.domain.afterwards import owed, to_note_minor, wanted
+from twintill.domain.money_back import Dispute
 from twintill.domain.outcomes import Finality
 from twintill.domain.payment import Attempt, Outcome, Payment, Receipt, Refund, State
 
@@ -63,6 +64,13 @@ class Credit:
 
 
 @dataclass(frozen=True, slots=True)
+class AskDispute:
+    """Ask the processor how far a dispute has come."""
+
+    dispute: Dispute
+
+
+@dataclass(frozen=True, slots=True)
 class Conclude:
     """Dunning gave up, or the subscription has ended: do in Stripe what the setting says."""
 
@@ -72,19 +80,8 @@ class Rest:
     """Nothing to do."""
 
 
-Step = (
-    Charge
-    | Report
-    | Resolve
-    | Ask
-    | GiveBack
-    | AskRefund
-    | Compare
-    | GiveReportedBack
-    | Credit
-    | Conclude
-    | Rest
-)
+StepBack = GiveBack | AskRefund | Compare | GiveReportedBack | Credit | AskDispute
+Step = Charge | Report | Resolve | Ask | Conclude | Rest | StepBack
 
 
 def next_step(payment: Payment) -> Step:
@@ -98,7 +95,7 @@ def next_step(payment: Payment) -> Step:
     if payment.unresolved_refund is not None:
         return AskRefund(payment.unresolved_refund)
     receipt = payment.receipt_to_give_back
-    if receipt is not None:
+    if receipt is not None and not payment.is_held(receipt.id):
         return _give_back(payment, receipt)
     return _of_reported(payment) or _of_the_state(payment)
 
@@ -107,7 +104,7 @@ def _of_reported(payment: Payment) -> Step | None:
     """Compare first; then give back what is asked for or owed; then tell Stripe what is gone."""
     if payment.compare_at is not None:
         return Compare()
-    ask, due = payment.next_ask, owed(payment)
+    ask, due = wanted(payment), owed(payment)
     if ask is not None:
         due = next(r for r in payment.receipts if r.id == ask.receipt_id)
     if due is not None:
@@ -121,7 +118,9 @@ def _of_the_state(payment: Payment) -> Step:
     closing = payment.closing is not None and payment.state is State.WAITING
     if (payment.state is State.EXHAUSTED and not payment.ended) or closing:
         return Conclude()
-    return Charge() if payment.state is State.WAITING else Rest()
+    if payment.state is State.WAITING:
+        return Charge()
+    return Rest() if payment.open_dispute is None else AskDispute(payment.open_dispute)
 
 
 def _give_back(payment: Payment, receipt: Receipt) -> GiveBack | Ask:

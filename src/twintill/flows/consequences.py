@@ -9,13 +9,14 @@ from twintill.domain.decision import Decision, Notice
 from twintill.domain.facts import Answered, Fact, FailedLate
 from twintill.domain.outcomes import Declined, DeclineKind
 from twintill.domain.payment import Payment
-from twintill.domain.policy import FirstPaymentFailed, Policy
+from twintill.domain.policy import Fate, FirstPaymentFailed, Policy
 from twintill.ids import Scope, derived_id
 from twintill.store import methods, mirror, operations, subscriptions
 from twintill.store.methods import MethodRow
 
 REVOKED = "method_revoked"
 FIRST_PAYMENT = "first_payment"
+DISPUTE_FATE = "dispute_fate"
 
 
 async def follow(
@@ -25,6 +26,8 @@ async def follow(
     attempt_id = _of_a_revoked_method(fact)
     if attempt_id is not None:
         await _method_revoked(db, scope, decision.payment, attempt_id)
+    if decision.fate is not Fate.NOTHING:
+        await _disputed(db, scope, decision.payment, decision.fate)
     gave_up = Notice.EXHAUSTED in decision.notices
     if gave_up and policy.first_payment_failed is FirstPaymentFailed.CANCEL:
         await _first_payment(db, scope, decision.payment)
@@ -86,3 +89,19 @@ async def _first_payment(db: AsyncConnection, scope: Scope, payment: Payment) ->
     )
     if not new:
         await operations.ask_again(db, scope, operation_id, first="wait")
+
+
+async def _disputed(db: AsyncConnection, scope: Scope, payment: Payment, fate: Fate) -> None:
+    """What the setting wants of the subscription; a one-off invoice has none."""
+    subscription_id = await mirror.subscription_of_invoice(db, scope, payment.invoice_id)
+    if subscription_id is None:
+        return
+    await operations.add(
+        db,
+        scope,
+        operation_id=derived_id("op", scope, DISPUTE_FATE, payment.id, fate),
+        kind=DISPUTE_FATE,
+        customer_id=payment.customer_id,
+        step="cancel",
+        data={"subscription_id": subscription_id, "fate": fate, "payment_id": payment.id},
+    )

@@ -11,7 +11,7 @@ import structlog
 from twintill.domain import steps
 from twintill.domain.facts import LookFailed, LookGaveUp
 from twintill.errors import SettingsError, StripeError
-from twintill.flows import both_sides, charge, conclude, refund, report, resolve
+from twintill.flows import both_sides, charge, conclude, dispute, refund, report, resolve
 from twintill.flows.looking import Looking
 from twintill.flows.means import Means
 from twintill.ids import Scope
@@ -54,6 +54,17 @@ async def _step(looking: Looking) -> None:
             await resolve.resolve(looking, attempt)
         case steps.Ask(attempt):
             await resolve.ask(looking, attempt)
+        case steps.Conclude():
+            await conclude.conclude(looking)
+        case steps.Rest():
+            await looking.rest()
+        case _:
+            await _step_back(looking, step)
+
+
+async def _step_back(looking: Looking, step: steps.StepBack) -> None:
+    """Of money that goes back, or may have to."""
+    match step:
         case steps.GiveBack(receipt):
             await refund.give_back(looking, receipt)
         case steps.AskRefund(out):
@@ -64,10 +75,8 @@ async def _step(looking: Looking) -> None:
             await refund.give_reported_back(looking, receipt)
         case steps.Credit():
             await both_sides.credit(looking)
-        case steps.Conclude():
-            await conclude.conclude(looking)
-        case steps.Rest():
-            await looking.rest()
+        case steps.AskDispute(claim):
+            await dispute.ask(looking, claim)
         case _:
             assert_never(step)
 

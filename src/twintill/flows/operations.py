@@ -24,8 +24,10 @@ from twintill.errors import (
 )
 from twintill.flows import (
     cancelling,
+    consequences,
     default_method,
     drop_tokens,
+    fate,
     first_payment,
     follow_on,
     methods,
@@ -52,6 +54,7 @@ _KINDS: Mapping[str, Mapping[str, Walk]] = {
     first_payment.KIND: first_payment.STEPS,
     SWITCH: switches.STEPS,
     cancelling.KIND: cancelling.STEPS,
+    consequences.DISPUTE_FATE: fate.STEPS,
 }
 
 _LATER = (StripeUnreadable, StripeThrottled, StripeForbidden, ProcessorUnreachable)

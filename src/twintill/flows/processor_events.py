@@ -13,12 +13,12 @@ from twintill.domain.facts import (
 from twintill.domain.outcomes import Declined
 from twintill.domain.return_facts import MoneyBackTold
 from twintill.errors import UnreadableEvent
-from twintill.flows import consequences, news
+from twintill.flows import consequences, dispute, news
 from twintill.flows.learn import learn_within
 from twintill.flows.means import Means
 from twintill.flows.verdict import DONE, Verdict, ignored, parked
 from twintill.ids import Scope
-from twintill.processors import EventKind, Processor, ProcessorEvent
+from twintill.processors import EventKind, Processor, ProcessorEvent, SeenDispute
 from twintill.store import attempts, methods, payments, refunds
 
 _OF_A_CHARGE = frozenset(
@@ -34,6 +34,18 @@ _OF_A_CHARGE = frozenset(
 _OF_A_REFUND = frozenset((EventKind.REFUND_SUCCEEDED, EventKind.REFUND_FAILED))
 
 
+_OF_A_DISPUTE = frozenset(
+    (
+        EventKind.DISPUTE_OPENED,
+        EventKind.DISPUTE_UNDER_REVIEW,
+        EventKind.DISPUTE_WITHHELD,
+        EventKind.DISPUTE_WON,
+        EventKind.DISPUTE_LOST,
+        EventKind.DISPUTE_ACCEPTED,
+    )
+)
+
+
 async def take_in(
     db: AsyncConnection, means: Means, scope: Scope, processor: Processor, event: ProcessorEvent
 ) -> Verdict:
@@ -46,6 +58,8 @@ async def take_in(
         return await _of_a_charge(db, means, scope, processor, event)
     if event.kind in _OF_A_REFUND:
         return await _of_a_refund(db, means, scope, processor, event)
+    if event.kind in _OF_A_DISPUTE and event.dispute is not None:
+        return await _of_a_dispute(db, means, scope, processor, event, event.dispute)
     if event.kind is EventKind.METHOD_REVOKED and event.token is not None:
         return await _method_revoked(db, means, scope, processor, event.token)
     return _for_a_person(event)
@@ -114,6 +128,32 @@ async def _by_hand(
     told = MoneyBackTold(event.raw_type)
     actor = event.dedupe_key or processor.name
     await learn_within(db, means, scope, charge.payment_id, told, actor=actor)
+    return DONE
+
+
+async def _of_a_dispute(
+    db: AsyncConnection,
+    means: Means,
+    scope: Scope,
+    processor: Processor,
+    event: ProcessorEvent,
+    seen: SeenDispute,
+) -> Verdict:
+    """By our reference, or by the charge that it is of."""
+    found = await attempts.find(
+        db,
+        scope,
+        processor.account_id,
+        reference=event.reference,
+        processor_payment_id=seen.processor_payment_id,
+    )
+    if found is None:
+        return ignored("a dispute of a charge that is not ours")
+    payment = await payments.read(db, scope, found.payment_id)
+    attempt = next(a for a in payment.attempts if a.id == found.attempt_id)
+    fact = dispute.told(scope, processor, attempt, seen)
+    actor = event.dedupe_key or processor.name
+    await learn_within(db, means, scope, found.payment_id, fact, actor=actor)
     return DONE
 
 

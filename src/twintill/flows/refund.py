@@ -10,6 +10,7 @@ from datetime import timedelta
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from twintill import ids
+from twintill.domain.afterwards import wanted
 from twintill.domain.caps import over_cap
 from twintill.domain.doubt import Window, may_replay, nothing_can_appear
 from twintill.domain.facts import (
@@ -55,7 +56,7 @@ async def give_reported_back(looking: Looking, receipt: Receipt) -> None:
     if seen.notes or seen.refunds:
         await looking.learn(seen)
         return
-    ask = looking.payment.next_ask
+    ask = wanted(looking.payment)
     amount_minor = receipt.refund_due_minor if ask is None else ask.amount_minor
     attempt = next(a for a in looking.payment.attempts if a.id == receipt.attempt_id)
     await _give(looking, receipt, attempt, amount_minor, reported=True, ask=ask)

@@ -17,7 +17,8 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Protocol, runtime_checkable
 
-from twintill.domain.outcomes import ChargeOutcome, LookUp, NoAnswer, NotSent
+from twintill.domain.money_back import DisputeStage
+from twintill.domain.outcomes import ChargeOutcome, LookUp, NoAnswer, NotFound, NotSent
 from twintill.money import Money
 
 
@@ -203,6 +204,35 @@ class MethodState:
     display: Mapping[str, str] = field(default_factory=dict)
 
 
+@dataclass(frozen=True, slots=True)
+class SeenDispute:
+    """A customer's claim in the processor's book.
+
+    `withheld`: the amount is not with us at this moment; `fee`: what it has cost so far.
+    """
+
+    dispute_id: str
+    processor_payment_id: str
+    amount: Money
+    stage: DisputeStage
+    withheld: bool
+    fee: Money | None = None
+    reason: str | None = None
+
+
+@runtime_checkable
+class Disputes(Protocol):
+    """Asking for disputes. A processor without it tells of them by webhook alone."""
+
+    async def get_dispute(self, dispute_id: str) -> SeenDispute | NotFound | NoAnswer | NotSent:
+        """How far it has come. NoAnswer or NotSent: could not look."""
+
+    async def list_disputes(
+        self, processor_payment_id: str
+    ) -> tuple[SeenDispute, ...] | NoAnswer | NotSent:
+        """All disputes of a charge. NoAnswer or NotSent: could not look."""
+
+
 class Vault(Protocol):
     """Collecting and dropping payment methods. Raise ProcessorError; may all be repeated."""
 
@@ -230,8 +260,11 @@ class EventKind(StrEnum):
     REFUND_SUCCEEDED = "refund.succeeded"
     REFUND_FAILED = "refund.failed"
     DISPUTE_OPENED = "dispute.opened"
+    DISPUTE_UNDER_REVIEW = "dispute.under_review"
+    DISPUTE_WITHHELD = "dispute.withheld"  # the amount was taken, then or later
     DISPUTE_WON = "dispute.won"
     DISPUTE_LOST = "dispute.lost"
+    DISPUTE_ACCEPTED = "dispute.accepted"
     IGNORED = "ignored"  # known and without meaning for us
     UNREADABLE = "unreadable"  # one of a batch that cannot be read: parked alone, see `note`
 
@@ -249,6 +282,7 @@ class ProcessorEvent:
     token: str | None = field(default=None, repr=False)
     outcome: ChargeOutcome | None = None  # for charge.* and refund.*
     refund_id: str | None = None  # for refund.*: the processor's id of the refund
+    dispute: SeenDispute | None = None  # for dispute.*
     note: str | None = None  # why it is unreadable
 
 

@@ -42,7 +42,7 @@ _BOOKS_AGREE = f"""
     WITH said AS (
         SELECT payment_id,
                sum(CASE WHEN failed THEN 0 ELSE collected_minor END - refunded_minor
-                   - disputed_minor - withheld_minor - loss_minor) AS clearing,
+                   - disputed_minor - withheld_minor - loss_minor - fee_minor) AS clearing,
                -sum(CASE WHEN failed THEN 0 ELSE collected_minor - reported_minor
                          - stranded_minor - refunded_minor - disputed_minor
                          - refund_due_minor - note_due_minor END) AS unapplied,
@@ -51,8 +51,13 @@ _BOOKS_AGREE = f"""
                -sum(stranded_out + reported_out) AS in_flight,
                -sum(CASE WHEN failed THEN 0 ELSE refund_due_minor - reported_out END) AS due,
                -sum(CASE WHEN failed THEN 0 ELSE note_due_minor END) AS note_due,
-               sum(withheld_minor) AS withheld
+               sum(withheld_minor) AS withheld, sum(loss_minor) AS loss, sum(fee_minor) AS fee
         FROM receipts CROSS JOIN LATERAL (
+            SELECT coalesce(sum(fee_minor), 0) AS fee_minor FROM disputes
+            WHERE (disputes.stripe_account_id, disputes.livemode, disputes.receipt_id)
+                = (receipts.stripe_account_id, receipts.livemode, receipts.receipt_id)
+                AND disputes.payment_id = receipts.payment_id) AS fees
+        CROSS JOIN LATERAL (
             SELECT coalesce(sum(amount_minor) FILTER (WHERE refund_of = 'reported'), 0)
                    AS reported_out,
                    coalesce(sum(amount_minor) FILTER (
@@ -79,7 +84,9 @@ _BOOKS_AGREE = f"""
                coalesce(sum(amount_minor) FILTER (WHERE account = 'credit_note:due'), 0)
                    AS note_due,
                coalesce(sum(amount_minor) FILTER (WHERE account = 'dispute:withheld'), 0)
-                   AS withheld
+                   AS withheld,
+               coalesce(sum(amount_minor) FILTER (WHERE account = 'loss'), 0) AS loss,
+               coalesce(sum(amount_minor) FILTER (WHERE account LIKE 'fee:%'), 0) AS fee
         FROM postings WHERE {_MINE} AND payment_id IS NOT NULL GROUP BY payment_id
     )
     SELECT payment_id AS object_id,
@@ -87,10 +94,10 @@ _BOOKS_AGREE = f"""
                AS detail
     FROM said FULL JOIN booked USING (payment_id)
     WHERE (said.clearing, said.unapplied, said.reported, said.stranded, said.in_flight, said.due,
-           said.note_due, said.withheld)
+           said.note_due, said.withheld, said.loss, said.fee)
           IS DISTINCT FROM
           (booked.clearing, booked.unapplied, booked.reported, booked.stranded, booked.in_flight,
-           booked.due, booked.note_due, booked.withheld)
+           booked.due, booked.note_due, booked.withheld, booked.loss, booked.fee)
 """
 
 _GIVEN_BACK = """

@@ -1,4 +1,4 @@
-"""What takes reported money back, as rows: refunds that were asked for, and credit notes.
+"""What takes reported money back, as rows: refunds that were asked for, credit notes, disputes.
 
 Read in the statement that reads the payment (most payments have none), written with it.
 """
@@ -11,11 +11,20 @@ from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.dialects.postgresql import insert as upsert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from twintill.domain.money_back import AskState, CreditNote, NoteFor, NoteState, RefundAsk
+from twintill.domain.money_back import (
+    AskState,
+    CreditNote,
+    Dispute,
+    DisputeStage,
+    NoteFor,
+    NoteState,
+    RefundAsk,
+)
 from twintill.domain.payment import Payment
 from twintill.ids import Scope
 from twintill.store.scoped import key
 from twintill.store.tables import credit_notes, refund_asks
+from twintill.store.tables import disputes as disputes_table
 
 
 def _of_the_payment(table: Table, order: str) -> Any:
@@ -30,6 +39,8 @@ def _of_the_payment(table: Table, order: str) -> Any:
 
 ASKS: Any = _of_the_payment(refund_asks, "x.created_at, x.refund_ask_id").label("asks")
 NOTES: Any = _of_the_payment(credit_notes, "x.started_at, x.note_id").label("notes")
+
+DISPUTES: Any = _of_the_payment(disputes_table, "x.created_at, x.dispute_id").label("disputes")
 
 
 def asks(found: list[dict[str, Any]]) -> tuple[RefundAsk, ...]:
@@ -67,6 +78,25 @@ def notes(found: list[dict[str, Any]]) -> tuple[CreditNote, ...]:
     )
 
 
+def disputes(found: list[dict[str, Any]]) -> tuple[Dispute, ...]:
+    """What `DISPUTES` read, oldest first."""
+    return tuple(
+        Dispute(
+            id=row["dispute_id"],
+            processor_dispute_id=row["processor_dispute_id"],
+            receipt_id=row["receipt_id"],
+            amount_minor=row["amount_minor"],
+            opened_at=datetime.fromisoformat(row["created_at"]),
+            ask_at=datetime.fromisoformat(row["ask_at"]),
+            stage=DisputeStage(row["stage"]),
+            withheld=row["withheld"],
+            fee_minor=row["fee_minor"],
+            reason=row["reason"],
+        )
+        for row in found
+    )
+
+
 async def write(db: AsyncConnection, scope: Scope, before: Payment, after: Payment) -> None:
     """What is new or has changed; those that ended first: only one note may be begun."""
     known_asks = {ask.id: ask for ask in before.asks}
@@ -77,6 +107,10 @@ async def write(db: AsyncConnection, scope: Scope, before: Payment, after: Payme
     for note in sorted(after.notes, key=lambda n: n.state is NoteState.STARTED):
         if note != known_notes.get(note.id):
             await _put(db, credit_notes, "note_id", _note(scope, after, note))
+    known_disputes = {dispute.id: dispute for dispute in before.disputes}
+    for dispute in after.disputes:
+        if dispute != known_disputes.get(dispute.id):
+            await _put(db, disputes_table, "dispute_id", _dispute(scope, after, dispute))
 
 
 async def _put(db: AsyncConnection, table: Table, its_key: str, row: dict[str, Any]) -> None:
@@ -114,4 +148,26 @@ def _note(scope: Scope, payment: Payment, note: CreditNote) -> dict[str, Any]:
         "credit_note_id": note.credit_note_id,
         "detail": note.detail,
         "started_at": note.started_at,
+    }
+
+
+def _dispute(scope: Scope, payment: Payment, dispute: Dispute) -> dict[str, Any]:
+    attempt_id = dispute.receipt_id.replace("rct_", "att_", 1)
+    attempt = next(a for a in payment.attempts if a.id == attempt_id)
+    return {
+        **key(scope),
+        "dispute_id": dispute.id,
+        "payment_id": payment.id,
+        "receipt_id": dispute.receipt_id,
+        "processor": attempt.processor,
+        "processor_account_id": attempt.processor_account_id,
+        "processor_dispute_id": dispute.processor_dispute_id,
+        "amount_minor": dispute.amount_minor,
+        "fee_minor": dispute.fee_minor,
+        "currency": attempt.amount.currency,
+        "stage": dispute.stage,
+        "withheld": dispute.withheld,
+        "reason": dispute.reason,
+        "created_at": dispute.opened_at,
+        "ask_at": dispute.ask_at,
     }

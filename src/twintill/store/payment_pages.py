@@ -11,7 +11,7 @@ from twintill.domain.follow_on import KIND as FOLLOW_ON
 from twintill.domain.payment import State
 from twintill.errors import NotFoundError
 from twintill.ids import Scope
-from twintill.store import refund_pages
+from twintill.store import dispute_pages, refund_pages
 from twintill.store.listing import Created, Page, read_page
 from twintill.store.scoped import mine
 from twintill.store.tables import (
@@ -60,6 +60,7 @@ class WholePayment:
     follow_ons: list[Any]
     refunds: list[Any]  # that were asked for
     notes: list[Any]  # Stripe's credit notes
+    disputes: list[Any]
 
 
 async def list_payments(
@@ -124,6 +125,7 @@ async def read_whole(db: AsyncConnection, scope: Scope, payment_id: str) -> Whol
         await _follow_ons(db, scope, payment_id, found[0].customer_id),
         await refund_pages.of_payment(db, scope, payment_id),
         await _rows(db, scope, credit_notes, payment_id, n.started_at, n.note_id),
+        await dispute_pages.of_payment(db, scope, payment_id),
     )
 
 

@@ -20,7 +20,7 @@ from twintill.ids import Scope
 from twintill.store import ledger, money_back_rows, money_rows
 from twintill.store.clock import NOW
 from twintill.store.doorbell import Bell, Kind, enqueue
-from twintill.store.money_back_rows import ASKS, NOTES
+from twintill.store.money_back_rows import ASKS, DISPUTES, NOTES
 from twintill.store.scoped import key, of, whose
 from twintill.store.tables import customers, payment_history, payments
 from twintill.store.usable import ITS_CUSTOMER, OVERRIDES, USABLE, usable
@@ -185,11 +185,12 @@ async def _with_money(db: AsyncConnection, scope: Scope, row: Any) -> Payment:
         compare_at=row.compare_at,
         asks=money_back_rows.asks(row.asks),
         notes=money_back_rows.notes(row.notes),
+        disputes=money_back_rows.disputes(row.disputes),
     )
 
 
 _READ = (
-    select(payments, OVERRIDES, USABLE, ASKS, NOTES)
+    select(payments, OVERRIDES, USABLE, ASKS, NOTES, DISPUTES)
     .join_from(payments, customers, ITS_CUSTOMER)
     .where(whose(payments), payments.c.payment_id == bindparam("id"))
 )

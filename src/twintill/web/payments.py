@@ -27,6 +27,7 @@ from twintill.web.pagination import CreatedRange, ListShape, ThePage, as_list, s
 from twintill.web.shapes import (
     AttemptShape,
     CreditNoteShape,
+    DisputeShape,
     DunningShape,
     FollowOnShape,
     HistoryShape,
@@ -101,6 +102,7 @@ def _whole(whole: WholePayment, dunning: DunningShape) -> WholePaymentShape:
         followed_by=[_follow_on(row) for row in whole.follow_ons],
         refunds=[refund_shape(row) for row in whole.refunds],
         credit_notes=[_note(row) for row in whole.notes],
+        disputes=[dispute_shape(row) for row in whole.disputes],
     )
 
 
@@ -113,6 +115,25 @@ def _note(row: Any) -> CreditNoteShape:
         out_of_band_amount=row.out_of_band_minor,
         detail=row.detail,
         created=seconds(row.started_at) or 0,
+    )
+
+
+def dispute_shape(row: Any) -> DisputeShape:
+    """Of a row of `store.dispute_pages`."""
+    return DisputeShape(
+        id=row.dispute_id,
+        livemode=row.livemode,
+        payment=row.payment_id,
+        receipt=row.receipt_id,
+        processor=row.processor,
+        processor_dispute=row.processor_dispute_id,
+        amount=row.amount_minor,
+        currency=row.currency.lower(),
+        stage=row.stage,
+        withheld=row.withheld,
+        fee=row.fee_minor,
+        reason=row.reason,
+        created=seconds(row.created_at) or 0,
     )
 
 

@@ -247,11 +247,31 @@ class RefundShape(BaseModel):
     model_config = examples.REFUND
 
 
+class DisputeShape(BaseModel):
+    """A customer's claim to money of a payment, at his bank or the processor."""
+
+    id: str
+    object: Literal["dispute"] = "dispute"
+    livemode: bool
+    payment: str
+    receipt: str
+    processor: str
+    processor_dispute: str
+    amount: Minor
+    currency: str
+    stage: str = Field(description="opened, under_review, won, lost or accepted")
+    withheld: bool = Field(description="Whether the processor has taken the amount.")
+    fee: Minor = Field(description="What it has cost so far, whoever wins.")
+    reason: str | None
+    created: Seconds
+
+
 class WholePaymentShape(PaymentShape):
     """A payment with everything that happened to it, oldest first."""
 
     refunds: list[RefundShape]
     credit_notes: list[CreditNoteShape]
+    disputes: list[DisputeShape]
 
     attempts: list[AttemptShape]
     receipts: list[ReceiptShape]

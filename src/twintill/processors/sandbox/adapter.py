@@ -29,6 +29,7 @@ from twintill.processors import (
     PreparedRefund,
     ProcessorEvent,
     RefundRequest,
+    SeenDispute,
     SeenRefund,
     SetupRequest,
     SetupResult,
@@ -176,6 +177,33 @@ class SandboxProcessor:
             return NoAnswer(f"could not list refunds: HTTP {answer.status_code}")
         try:
             return answers.read_refunds(answer.content, processor_payment_id)
+        except Unreadable as error:
+            return NoAnswer(f"a list that cannot be believed: {error}")
+
+    async def get_dispute(self, dispute_id: str) -> SeenDispute | NotFound | NoAnswer | NotSent:
+        answer = await self._send("GET", f"/v1/disputes/{_quoted(dispute_id)}")
+        if not isinstance(answer, httpx.Response):
+            return answer
+        if _is_not_found(answer):
+            return NotFound()
+        if answer.status_code != 200:
+            return NoAnswer(f"could not ask for the dispute: HTTP {answer.status_code}")
+        try:
+            return answers.read_dispute(read_json(answer.content))
+        except Unreadable as error:
+            return NoAnswer(f"a dispute that cannot be believed: {error}")
+
+    async def list_disputes(
+        self, processor_payment_id: str
+    ) -> tuple[SeenDispute, ...] | NoAnswer | NotSent:
+        query = f"/v1/disputes?limit=100&charge={_quoted(processor_payment_id)}"
+        answer = await self._send("GET", query)
+        if not isinstance(answer, httpx.Response):
+            return answer
+        if answer.status_code != 200:
+            return NoAnswer(f"could not list disputes: HTTP {answer.status_code}")
+        try:
+            return answers.read_disputes(answer.content, processor_payment_id)
         except Unreadable as error:
             return NoAnswer(f"a list that cannot be believed: {error}")
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from twintill.domain.money_back import DisputeStage
 from twintill.domain.outcomes import (
     Accepted,
     Approved,
@@ -16,6 +17,7 @@ from twintill.money import Money
 from twintill.processors import (
     MethodState,
     MethodStatus,
+    SeenDispute,
     SeenRefund,
     SetupResult,
     SetupSession,
@@ -131,6 +133,51 @@ def read_refunds(body: bytes, charge_id: str) -> tuple[SeenRefund, ...]:
     if not all(isinstance(one, dict) for one in refunds):
         raise Unreadable("a refund is not an object")
     return tuple(read_refund(one, charge_id) for one in refunds)
+
+
+def read_dispute(dispute: Json) -> SeenDispute:
+    """A customer's claim, how far it has come, and where its money is."""
+    stage = _STAGES.get(text_of(dispute, "status"))
+    withheld = dispute.get("withheld")
+    if stage is None or not isinstance(withheld, bool):
+        raise Unreadable("a dispute's status or withheld is not as documented")
+    currency = text_of(dispute, "currency")
+    minor = whole_number_of(dispute, "amount", MAX_AMOUNT)
+    fee = None if dispute.get("fee") in (None, 0) else whole_number_of(dispute, "fee", MAX_AMOUNT)
+    try:
+        amount = from_sandbox(minor, currency)
+        cost = None if fee is None else from_sandbox(fee, currency)
+    except (KeyError, ValueError) as error:
+        raise Unreadable(f"amount or currency: {error}") from None
+    return SeenDispute(
+        dispute_id=text_of(dispute, "id"),
+        processor_payment_id=text_of(dispute, "charge"),
+        amount=amount,
+        stage=stage,
+        withheld=withheld,
+        fee=cost,
+        reason=words_of(dispute, "reason") or None,
+    )
+
+
+def read_disputes(body: bytes, charge_id: str) -> tuple[SeenDispute, ...]:
+    page = read_json(body)
+    disputes = list_of(page, "data")
+    if page.get("has_more") is not False or not all(isinstance(one, dict) for one in disputes):
+        raise Unreadable("not a whole list of disputes")
+    seen = tuple(read_dispute(one) for one in disputes)
+    if any(one.processor_payment_id != charge_id for one in seen):
+        raise Unreadable("a dispute of another charge")
+    return seen
+
+
+_STAGES = {
+    "open": DisputeStage.OPENED,
+    "under_review": DisputeStage.UNDER_REVIEW,
+    "won": DisputeStage.WON,
+    "lost": DisputeStage.LOST,
+    "accepted": DisputeStage.ACCEPTED,
+}
 
 
 def _refund_outcome(refund_id: str, status: str, amount: Money) -> ChargeOutcome:

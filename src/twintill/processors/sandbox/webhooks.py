@@ -9,7 +9,7 @@ from typing import Any
 
 from twintill.errors import SignatureRefused, UnreadableEvent
 from twintill.processors import EventKind, ProcessorEvent, WebhookRequest
-from twintill.processors.sandbox.answers import read_charge, read_refund
+from twintill.processors.sandbox.answers import read_charge, read_dispute, read_refund
 from twintill.processors.sandbox.fields import (
     Json,
     Unreadable,
@@ -36,6 +36,9 @@ _KINDS = {
     "refund.succeeded": EventKind.REFUND_SUCCEEDED,
     "refund.failed": EventKind.REFUND_FAILED,
     "dispute.opened": EventKind.DISPUTE_OPENED,
+    "dispute.under_review": EventKind.DISPUTE_UNDER_REVIEW,
+    "dispute.withheld": EventKind.DISPUTE_WITHHELD,
+    "dispute.accepted": EventKind.DISPUTE_ACCEPTED,
     "dispute.won": EventKind.DISPUTE_WON,
     "dispute.lost": EventKind.DISPUTE_LOST,
 }
@@ -115,4 +118,6 @@ def _read_object(raw_type: str, its_object: Json) -> dict[str, Any]:
     if subject == "refund":
         refund = read_refund(its_object, charge_id)
         told |= {"outcome": refund.outcome, "refund_id": refund.processor_refund_id}
+    if subject == "dispute":
+        told["dispute"] = read_dispute(its_object)
     return told

@@ -84,12 +84,27 @@ async def open_dispute(charge_id: str, sandbox: Here, body: Order | None = None)
     now = await sandbox.catch_up()
     wish = body or {}
     amount, reason = wish.get("amount"), str(wish.get("reason", "fraudulent"))
-    return giving_back.open_dispute(sandbox.world, charge_id, amount, reason, now).to_json()
+    withheld = wish.get("withheld", True) is True
+    return giving_back.open_dispute(
+        sandbox.world, charge_id, amount, reason, now, withheld=withheld
+    ).to_json()
+
+
+@router.post("/disputes/{dispute_id}/withhold")
+async def withhold(dispute_id: str, sandbox: Here) -> Json:
+    """The bank takes the money later: for one that was opened with {"withheld": false}."""
+    return giving_back.withhold(sandbox.world, dispute_id, await sandbox.catch_up()).to_json()
+
+
+@router.post("/disputes/{dispute_id}/review")
+async def review_dispute(dispute_id: str, sandbox: Here) -> Json:
+    now = await sandbox.catch_up()
+    return giving_back.review_dispute(sandbox.world, dispute_id, now).to_json()
 
 
 @router.post("/disputes/{dispute_id}/resolve")
 async def resolve_dispute(dispute_id: str, sandbox: Here, body: Order) -> Json:
-    """{"outcome": "won"} or {"outcome": "lost"}, seen from the merchant."""
+    """{"outcome": "won"}, "lost" or "accepted", seen from the merchant."""
     now = await sandbox.catch_up()
     outcome = str(body.get("outcome"))
     return giving_back.resolve_dispute(sandbox.world, dispute_id, outcome, now).to_json()

@@ -165,6 +165,15 @@ async def get_refund(refund_id: str, sandbox: Here) -> dict[str, Any]:
     return sandbox.world.refund(refund_id).to_json()
 
 
+@router.get("/disputes")
+async def list_disputes(
+    sandbox: Here, charge: str | None = None, after: str | None = None, limit: Limit = 20
+) -> dict[str, Any]:
+    await sandbox.catch_up()
+    rows = [d for d in sandbox.world.disputes.values() if charge in (None, d.charge)]
+    return page_of(rows, after, limit)
+
+
 @router.get("/disputes/{dispute_id}")
 async def get_dispute(dispute_id: str, sandbox: Here) -> dict[str, Any]:
     return sandbox.world.dispute(dispute_id).to_json()

@@ -47,9 +47,15 @@ def end_refund(world: World, refund_id: str, now: datetime) -> None:
 
 
 def open_dispute(
-    world: World, charge_id: str, amount: int | None, reason: str, now: datetime
+    world: World,
+    charge_id: str,
+    amount: int | None,
+    reason: str,
+    now: datetime,
+    *,
+    withheld: bool = True,
 ) -> Dispute:
-    """The customer's bank takes the money at once; the merchant may win it back."""
+    """The customer's bank takes the money at once (or later); the merchant may win it back."""
     charge = world.charge(charge_id)
     if charge.disputed:
         raise Refusal(409, "already_disputed", f"{charge.id} is disputed already.")
@@ -57,33 +63,73 @@ def open_dispute(
         id=world.new_id("dsp"),
         charge=charge.id,
         reference=charge.reference,
-        amount=_refundable(charge, amount),
+        amount=_disputable(charge, amount),
         currency=charge.currency,
         reason=reason,
         created=now,
+        fee=world.settings.dispute_fee_minor,
     )
     world.disputes[dispute.id] = dispute
     charge.disputed = True
-    world.move_money("dispute", charge, -dispute.amount, source=dispute.id, now=now)
-    fee = world.settings.dispute_fee_minor
-    world.move_money("fee", charge, -fee, source=dispute.id, now=now)
+    if withheld:
+        _withhold(world, dispute, now)
+    world.move_money("fee", charge, -dispute.fee, source=dispute.id, now=now)
     world.emit("dispute.opened", dispute.to_json(), now)
+    return dispute
+
+
+def withhold(world: World, dispute_id: str, now: datetime) -> Dispute:
+    """The bank takes what it left with the merchant so far; also after he has lost."""
+    dispute = world.dispute(dispute_id)
+    if dispute.withheld or dispute.status == "won":
+        raise Refusal(409, "not_to_be_withheld", "The amount is taken already, or was won.")
+    _withhold(world, dispute, now)
+    world.emit("dispute.withheld", dispute.to_json(), now)
+    return dispute
+
+
+def review_dispute(world: World, dispute_id: str, now: datetime) -> Dispute:
+    """The merchant has handed his evidence in."""
+    dispute = world.dispute(dispute_id)
+    if dispute.status != "open":
+        raise Refusal(409, "already_resolved", f"The dispute was {dispute.status}.")
+    dispute.status = "under_review"
+    world.emit("dispute.under_review", dispute.to_json(), now)
     return dispute
 
 
 def resolve_dispute(world: World, dispute_id: str, outcome: str, now: datetime) -> Dispute:
     dispute = world.dispute(dispute_id)
-    if outcome not in ("won", "lost"):
-        raise Refusal(422, "invalid_request", 'A dispute is resolved as "won" or "lost".')
-    if dispute.status != "open":
+    if outcome not in ("won", "lost", "accepted"):
+        raise Refusal(422, "invalid_request", 'It is resolved as "won", "lost" or "accepted".')
+    if dispute.status not in ("open", "under_review"):
         raise Refusal(409, "already_resolved", f"The dispute was {dispute.status}.")
     charge = world.charge(dispute.charge)
     dispute.status = outcome
     if outcome == "won":
         charge.disputed = False
-        world.move_money("dispute_reversal", charge, dispute.amount, source=dispute.id, now=now)
+        if dispute.withheld:
+            dispute.withheld = False
+            amount = dispute.amount
+            world.move_money("dispute_reversal", charge, amount, source=dispute.id, now=now)
     world.emit(f"dispute.{outcome}", dispute.to_json(), now)
     return dispute
+
+
+def _withhold(world: World, dispute: Dispute, now: datetime) -> None:
+    dispute.withheld = True
+    charge = world.charge(dispute.charge)
+    world.move_money("dispute", charge, -dispute.amount, source=dispute.id, now=now)
+
+
+def _disputable(charge: Charge, amount: int | None) -> int:
+    """Banks do not know what the merchant gave back: up to the whole charge."""
+    if charge.status != "succeeded":
+        raise Refusal(409, "not_disputable", f"The charge is {charge.status}.")
+    wanted = charge.amount - charge.refunded if amount is None else amount
+    if not 0 < wanted <= charge.amount:
+        raise Refusal(422, "dispute_exceeds_charge", f"The charge was {charge.amount}.")
+    return wanted
 
 
 def _refundable(charge: Charge, amount: int | None) -> int:

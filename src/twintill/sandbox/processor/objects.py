@@ -160,7 +160,9 @@ class Dispute:
     currency: str
     reason: str
     created: datetime
-    status: str = "open"  # won, lost
+    status: str = "open"  # under_review, won, lost, accepted
+    withheld: bool = False  # the amount was taken from the merchant's balance
+    fee: int = 0
 
     def to_json(self) -> Json:
         return {
@@ -172,6 +174,8 @@ class Dispute:
             "currency": self.currency,
             "reason": self.reason,
             "status": self.status,
+            "withheld": self.withheld,
+            "fee": self.fee,
             "created": iso(self.created),
         }
 

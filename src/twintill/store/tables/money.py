@@ -266,6 +266,33 @@ credit_notes = Table(
     Index("ix_credit_notes_payment", "stripe_account_id", "livemode", "payment_id"),
 )
 
+disputes = Table(
+    "disputes",
+    metadata,
+    *scope_columns(),
+    words("dispute_id"),
+    words("payment_id"),
+    words("receipt_id"),
+    words("processor"),
+    words("processor_account_id"),
+    words("processor_dispute_id"),
+    minor("amount_minor"),
+    minor("fee_minor", default="0"),
+    words("currency"),
+    words("stage"),
+    flag("withheld", "false"),
+    words("reason", null=True),
+    time("created_at", null=False),
+    time("ask_at", null=False),
+    primary_key("dispute_id"),
+    unique("processor_account_id", "processor_dispute_id"),
+    belongs_to("payments", "payment_id"),
+    CheckConstraint("amount_minor > 0 AND fee_minor >= 0", name="amount"),
+    CheckConstraint("stage IN ('opened', 'under_review', 'won', 'lost', 'accepted')", name="stage"),
+    Index("ix_disputes_payment", "stripe_account_id", "livemode", "payment_id"),
+    Index("ix_disputes_created", "stripe_account_id", "livemode", "created_at", "dispute_id"),
+)
+
 ledger_transactions = Table(
     "ledger_transactions",
     metadata,

@@ -1,0 +1,54 @@
+"""What becomes of the subscription whose payment was disputed: by setting, as an operation.
+
+    cancel -> canceled
+
+Stripe is asked first: one that has ended, or that we do not collect any more, is left alone.
+"""
+
+from collections.abc import Mapping
+
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from twintill.domain.policy import Fate
+from twintill.flows import drop_tokens, ending
+from twintill.flows.operating import Operating, Walk
+from twintill.store import mirror
+from twintill.stripe_billing.subscriptions import SubscriptionLook
+
+
+async def cancel(operating: Operating) -> Operating | None:
+    subscription_id = operating.data["subscription_id"]
+    now = operating.data["fate"] == Fate.CANCEL_NOW
+    look = await operating.means.stripe.read_subscription(subscription_id)
+    if look.collection_method != "send_invoice" or _is_done(look, now=now):
+        async with operating.means.database.begin() as db:
+            await operating.end(db, "left_alone")
+        return None
+    if now:
+        await operating.means.stripe.cancel_subscription(subscription_id)
+    else:
+        await operating.means.stripe.cancel_at_period_end(subscription_id, operating.key)
+    async with operating.means.database.begin() as db:
+        await _canceled(db, operating, subscription_id, now=now)
+        await operating.end(db, "canceled")
+    return None
+
+
+def _is_done(look: SubscriptionLook, *, now: bool) -> bool:
+    return look.ended or (look.cancels_at_period_end and not now)
+
+
+async def _canceled(
+    db: AsyncConnection, operating: Operating, subscription_id: str, *, now: bool
+) -> None:
+    """As Stripe's own event of it will say, which may be late."""
+    means, scope = operating.means, operating.scope
+    if not now:
+        await mirror.cancels_at_period_end(db, scope, subscription_id, ends=True)
+        return
+    await mirror.subscription_ended(db, scope, subscription_id)
+    await ending.subscription_ended(db, means, scope, subscription_id, actor=operating.id)
+    await drop_tokens.ask(db, scope, str(operating.operation.customer_id))
+
+
+STEPS: Mapping[str, Walk] = {"cancel": cancel}
