@@ -106,3 +106,13 @@ def test_it_fails_while_its_report_is_on_the_way() -> None:
 def test_by_setting_that_is_for_a_person_as_well() -> None:
     told = learned(SITUATIONS["waiting-failed-late"], f.InvoiceReported(5000), BY_PERSON)
     assert "credit note and new invoice" in str(told.payment.parked_why)
+
+
+def test_a_person_may_have_credited_it_himself() -> None:
+    parked = failed(policy=BY_PERSON)
+    credited_there = learned(parked, SidesSeen((seen_note(5000, "cn_9"),)), BY_PERSON).payment
+    later = NOW + POLICY.pair_pause
+    compared = decide(credited_there, SidesSeen(()), BY_PERSON, later).payment
+    done = decide(compared, f.Unparked("it is settled"), BY_PERSON, later)
+    assert done.payment.ended
+    assert done.follow_on is None

@@ -95,7 +95,7 @@ def test_what_is_told_during_the_report_is_compared_after_it() -> None:
         (SITUATIONS["back-owed"], "refund_under_way"),
         (SITUATIONS["back-compared-soon"], "being_compared"),
         (SITUATIONS["back-refused"], "needs_person"),
-        (but(REPORTED, withheld_minor=5000), "disputed"),
+        (SITUATIONS["disputed"], "disputed"),
         (but(REPORTED, failed=True), "nothing_to_refund"),
     ],
 )

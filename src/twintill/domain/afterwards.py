@@ -63,7 +63,8 @@ def at_rest(payment: Payment, again_at: datetime) -> Payment:
 def rest_or_go_on(payment: Payment, again_at: datetime) -> Payment:
     """The same, of a payment that was reported: its reason says what comes next."""
     if payment.state in (State.REPORTED, State.REFUNDED) and payment.parked_why is None:
-        gone_minor = sum(r.refunded_minor + r.disputed_minor for r in payment.receipts)
+        lost_minor = sum(r.disputed_minor for r in payment.receipts)
+        gone_minor = payment.refunded_minor + lost_minor
         rests = not is_pending(payment) and payment.open_dispute is None
         all_gone = payment.reported_minor == 0 and gone_minor > 0 and rests
         state = State.REFUNDED if all_gone else State.REPORTED

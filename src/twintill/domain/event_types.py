@@ -218,7 +218,23 @@ _PAYMENTS: tuple[EventType, ...] = (
         "A refund was refused, or failed later: the money is still here, and a person must look.",
         needs_person="the processor refused the refund",
     ),
-    _payment("disputed", "The customer disputes it at the bank or the processor."),
+    _payment(
+        "disputed",
+        "The customer disputes it at the bank or the processor; answer it there, in time.",
+        reason="disputed",
+    ),
+    _payment(
+        "dispute_won",
+        "A dispute was decided for you: the money is yours again, and nothing changes in Stripe.",
+    ),
+    _payment(
+        "dispute_lost",
+        "A dispute was decided for the customer, or you accepted it: the invoice is credited (or "
+        "the loss is yours, by setting).",
+        state="refunded",
+        reason="dispute_lost",
+        reported=0,
+    ),
     _payment(
         "needs_person",
         "It waits for a person of yours; `needs_person` says what has to be decided.",

@@ -52,6 +52,18 @@ class PolicyParams(Asked):
         description="When a debit fails after its report: replace (credit note, then a new "
         "invoice) or person.",
     )
+    lost_dispute: str | None = Field(
+        None, max_length=40, description="When a dispute is lost: credit_note or loss."
+    )
+    dispute_opened: str | None = Field(
+        None,
+        max_length=40,
+        description="The subscription, when its payment is disputed: nothing, "
+        "cancel_at_period_end or cancel_now.",
+    )
+    dispute_lost: str | None = Field(
+        None, max_length=40, description="The same, when the dispute is lost."
+    )
     open_invoices_at_end: str | None = Field(
         None,
         max_length=40,
