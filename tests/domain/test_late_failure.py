@@ -1,22 +1,35 @@
 """A debit fails after Stripe was told of it: credited first, then invoiced and collected anew."""
 
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import pytest
 
-from tests.domain.situations import NOW, POLICY, SITUATIONS, seen_note
+from tests.domain.situations import (
+    APPROVED,
+    DUE,
+    NOW,
+    POLICY,
+    PROVISIONAL,
+    SITUATIONS,
+    answer,
+    new_payment,
+    seen_note,
+    start,
+)
 from twintill.domain import facts as f
 from twintill.domain.decide import decide
 from twintill.domain.decision import Decision
+from twintill.domain.facts import Via
 from twintill.domain.follow_on import FollowOn, FollowOnWhy
 from twintill.domain.outcomes import DeclineKind
 from twintill.domain.payment import Payment, Reason, State
-from twintill.domain.policy import FailedAfterReport, Policy
+from twintill.domain.policy import FailedAfterReport, Policy, ReportWhen
 from twintill.domain.return_facts import NoteMade, NoteStarted, SidesSeen
-from twintill.domain.steps import Credit, Rest, next_step
+from twintill.domain.steps import Ask, Credit, Report, Rest, next_step
 
 DEBIT = SITUATIONS["reported-provisional"]
+WHEN_FINAL = Policy(report_when=ReportWhen.FINAL)
 BY_PERSON = Policy(failed_after_report=FailedAfterReport.PERSON)
 
 
@@ -116,3 +129,42 @@ def test_a_person_may_have_credited_it_himself() -> None:
     done = decide(compared, f.Unparked("it is settled"), BY_PERSON, later)
     assert done.payment.ended
     assert done.follow_on is None
+
+
+def collected(due_at: datetime | None = DUE) -> Payment:
+    sent = decide(new_payment(due_at=due_at), start(), WHEN_FINAL, NOW).payment
+    return learned(sent, answer(PROVISIONAL), WHEN_FINAL).payment
+
+
+def test_by_setting_a_debit_is_reported_only_when_it_cannot_fail_any_more() -> None:
+    held = collected()
+    assert (held.state, held.reason, held.reports) == (State.COLLECTED, Reason.NOT_FINAL, 0)
+    assert isinstance(next_step(held), Ask)
+    asked = learned(held, answer(PROVISIONAL, Via.RECORD), WHEN_FINAL).payment
+    assert (asked.reason, asked.next_look_at) == (Reason.NOT_FINAL, NOW + timedelta(days=1))
+    final = learned(asked, answer(APPROVED, Via.RECORD), WHEN_FINAL).payment
+    assert (final.reason, final.next_look_at) == (None, NOW)
+    assert isinstance(next_step(final), Report)
+
+
+def test_it_is_reported_before_the_invoice_is_overdue() -> None:
+    nearly = DUE - WHEN_FINAL.due_margin
+    asked = decide(collected(), answer(PROVISIONAL, Via.RECORD), WHEN_FINAL, nearly).payment
+    assert isinstance(next_step(asked), Report)
+
+
+def test_without_a_due_date_it_is_reported_in_the_end() -> None:
+    held = collected(due_at=None)
+    late = NOW + WHEN_FINAL.provisional_deadline
+    asked = decide(held, answer(PROVISIONAL, Via.RECORD), WHEN_FINAL, late).payment
+    assert isinstance(next_step(asked), Report)
+
+
+def test_failed_while_it_is_held_it_is_a_decline_that_came_late() -> None:
+    again = learned(collected(), f.FailedLate("att_1", "nsf", ""), WHEN_FINAL).payment
+    assert (again.state, again.reason) == (State.WAITING, Reason.FAILED_LATE)
+
+
+def test_a_reason_alone_never_keeps_final_money_from_being_reported() -> None:
+    final = replace(SITUATIONS["collected"], reason=Reason.NOT_FINAL)
+    assert isinstance(next_step(final), Report)

@@ -1,5 +1,6 @@
 """A debit fails after Stripe was told of it: credit note, new invoice, and its own collection."""
 
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
@@ -11,6 +12,7 @@ from tests.flows.test_money_back import notes
 from tests.flows.test_refunds import hear, is_sound, told_by_the_processor
 from tests.flows.world import World
 from twintill.domain.payment import Payment, Reason, State
+from twintill.domain.policy import ReportWhen
 
 CONFIRMED = timedelta(days=4)
 
@@ -89,3 +91,19 @@ async def test_told_twice_it_is_credited_once(world: World) -> None:
     await work(world)
     assert await notes(world, payment.invoice_id) == [4900]
     assert len(await invoices(world, payment.customer_id)) == 1
+
+
+async def test_by_setting_it_is_reported_when_it_is_paid_out(world: World) -> None:
+    policy = replace(world.means.policy, report_when=ReportWhen.FINAL)
+    world = replace(world, means=replace(world.means, policy=policy))
+    invoice_id = await world.collect(await world.customer("debit_ok"))
+    await world.advance(CONFIRMED)
+    await world.work()
+    held = await world.payment(invoice_id)
+    assert (held.state, held.reason, held.reports) == (State.COLLECTED, Reason.NOT_FINAL, 0)
+    assert await world.status(invoice_id) == "open"
+    for _ in range(12):
+        await world.advance(timedelta(days=1, minutes=1))
+        await world.work()
+    assert (await world.payment(invoice_id)).state is State.REPORTED
+    assert await is_sound(world)

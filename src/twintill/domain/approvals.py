@@ -20,7 +20,7 @@ from twintill.domain.decision import (
 from twintill.domain.facts import Via
 from twintill.domain.outcomes import Approved, Finality
 from twintill.domain.payment import Attempt, Outcome, Payment, Reason, Receipt, State
-from twintill.domain.policy import Partial, Policy
+from twintill.domain.policy import Partial, Policy, ReportWhen
 from twintill.domain.refunds import strand
 from twintill.money import Money
 
@@ -52,7 +52,8 @@ def approved(
         processor_payment_id=outcome.processor_payment_id,
         answered_at=now,
     )
-    if via is Via.FIRST:
+    waits = policy.report_when is ReportWhen.FINAL and outcome.finality is Finality.PROVISIONAL
+    if via is Via.FIRST and not waits:
         # The holder of the lease goes on to report in the same look: say so before it does.
         payment = replace(payment, reports=payment.reports + 1)
     return _collected(with_attempt(payment, attempt), attempt, outcome, policy, now)
@@ -60,6 +61,9 @@ def approved(
 
 def not_final_yet(payment: Payment, attempt: Attempt, policy: Policy, now: datetime) -> Decision:
     """Where it waits to be given back, ask again later; in the end a person."""
+    if payment.reason is Reason.NOT_FINAL and payment.unapplied_minor:
+        held = next(r for r in payment.receipts if r.attempt_id == attempt.id)
+        return Decision(_hold(payment, held, policy, now), attempt_id=attempt.id, note="not final")
     receipt = payment.receipt_to_give_back or owed(payment)
     if receipt is None or receipt.attempt_id != attempt.id or payment.unapplied_minor:
         return Decision(payment, attempt_id=attempt.id, note="told before")
@@ -113,7 +117,24 @@ def _collected(
         next_look_at=now,
         ended=False,
     )
+    payment = _hold(payment, receipt, policy, now)
     return Decision(payment, None, tuple(postings), (Notice.COLLECTED,), attempt.id)
+
+
+def _hold(payment: Payment, receipt: Receipt, policy: Policy, now: datetime) -> Payment:
+    """By setting a debit that may still fail is not reported; at the latest when it is nearly due.
+
+    One that never becomes final is reported in the end as well: the customer has paid.
+    """
+    if policy.report_when is not ReportWhen.FINAL or receipt.finality is Finality.FINAL:
+        return payment
+    latest = receipt.collected_at + policy.provisional_deadline
+    if payment.due_at is not None:
+        latest = min(latest, payment.due_at - policy.due_margin)
+    if now >= latest:
+        return replace(payment, reason=None, next_look_at=now)
+    again_at = min(now + policy.pending_pause, latest)
+    return replace(payment, reason=Reason.NOT_FINAL, next_look_at=again_at)
 
 
 def _was_answered_for(receipt: Receipt) -> bool:
@@ -175,6 +196,8 @@ def _told_again(
         for r in payment.receipts
     )
     payment = replace(payment, receipts=receipts)
+    if payment.reason is Reason.NOT_FINAL:
+        payment = replace(payment, reason=None, next_look_at=now)
     waited_for = payment.receipt_to_give_back is not None or owed(payment) is not None
     waited_for = waited_for and not payment.unapplied_minor
     return Decision(at_rest(payment, now) if waited_for else payment, attempt_id=attempt.id)

@@ -22,6 +22,7 @@ OVERRIDABLE = (
     "exhausted",
     "refund_stranded",
     "failed_after_report",
+    "report_when",
     "partial",
     "lost_dispute",
     "dispute_opened",

@@ -82,6 +82,7 @@ class Reason(StrEnum):
     REFUND_WANTED = "refund_wanted"
     CREDIT_NOTE_DUE = "credit_note_due"
     CREDIT_NOTE_REFUSED = "credit_note_refused"
+    NOT_FINAL = "not_final"  # collected, and by setting not reported before it cannot fail
     DISPUTED = "disputed"
     DISPUTE_LOST = "dispute_lost"
 

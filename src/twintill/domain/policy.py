@@ -67,6 +67,13 @@ class FailedAfterReport(StrEnum):
     PERSON = "person"  # a person decides; when he unparks it, it is replaced
 
 
+class ReportWhen(StrEnum):
+    """When Stripe is told of a debit that may still fail by itself."""
+
+    CONFIRMED = "confirmed"  # as soon as the processor says that it has the money
+    FINAL = "final"  # paid out: it cannot fail any more; or the invoice is nearly due
+
+
 class LostDispute(StrEnum):
     """What Stripe is told of money that was lost to a dispute."""
 
@@ -116,6 +123,7 @@ class Policy:
 
     # Bank debits: a payment that was reported cannot be unpaid in Stripe.
     failed_after_report: FailedAfterReport = FailedAfterReport.REPLACE
+    report_when: ReportWhen = ReportWhen.CONFIRMED
 
     # Disputes: the processor is asked for those that it does not tell the end of.
     lost_dispute: LostDispute = LostDispute.CREDIT_NOTE

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from twintill.domain.afterwards import owed, to_note_minor, wanted
 from twintill.domain.money_back import Dispute
 from twintill.domain.outcomes import Finality
-from twintill.domain.payment import Attempt, Outcome, Payment, Receipt, Refund, State
+from twintill.domain.payment import Attempt, Outcome, Payment, Reason, Receipt, Refund, State
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,7 +87,7 @@ Step = Charge | Report | Resolve | Ask | Conclude | Rest | StepBack
 def next_step(payment: Payment) -> Step:
     """Reports before everything else: they are never paused."""
     if payment.unapplied_minor > 0:
-        return Report()
+        return _not_final(payment) or Report()
     attempt = payment.unresolved_attempt
     if attempt is not None:
         known = attempt.outcome in (Outcome.ACCEPTED, Outcome.NEEDS_CUSTOMER)
@@ -98,6 +98,15 @@ def next_step(payment: Payment) -> Step:
     if receipt is not None and not payment.is_held(receipt.id):
         return _give_back(payment, receipt)
     return _of_reported(payment) or _of_the_state(payment)
+
+
+def _not_final(payment: Payment) -> Ask | None:
+    """By setting its report waits (`approvals.hold`): ask whether it is final by now."""
+    if payment.reason is not Reason.NOT_FINAL:
+        return None
+    waits = (r for r in payment.receipts if r.unapplied_minor)
+    found = (_final_first(payment, receipt) for receipt in waits)
+    return next((ask for ask in found if ask is not None), None)
 
 
 def _of_reported(payment: Payment) -> Step | None:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Integer, Table, and_, func, or_, select, text, update
+from sqlalchemy import Integer, Table, and_, func, not_, or_, select, text, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from twintill.ids import Scope
@@ -74,7 +74,8 @@ async def claim(db: AsyncConnection, work: Workable, scope: Scope, row_id: Any) 
     }
     if work is PAYMENTS:
         # "A report may have been begun" is committed before Stripe can be called.
-        begun = (c.state == "collected").cast(Integer)
+        waits = c.reason.is_not_distinct_from("not_final")  # by setting, until it is final
+        begun = and_(c.state == "collected", not_(waits)).cast(Integer)
         changes["reports"] = c.reports + begun
     taken = await db.execute(
         update(work.table)

@@ -52,6 +52,12 @@ class PolicyParams(Asked):
         description="When a debit fails after its report: replace (credit note, then a new "
         "invoice) or person.",
     )
+    report_when: str | None = Field(
+        None,
+        max_length=40,
+        description="When Stripe is told of a bank debit: confirmed, or final (paid out; at the "
+        "latest when the invoice is nearly due).",
+    )
     lost_dispute: str | None = Field(
         None, max_length=40, description="When a dispute is lost: credit_note or loss."
     )
