@@ -55,12 +55,8 @@ def decide(payment: Payment, fact: Fact, policy: Policy, now: datetime) -> Decis
 def _decide(  # noqa: C901, PLR0912 -- one flat table, a case per fact
     payment: Payment, fact: Fact, policy: Policy, now: datetime
 ) -> Decision:
-    if isinstance(fact, RefundFact):
-        return refunds.refund_told(payment, fact, policy, now)
-    if isinstance(fact, NoteFact):
-        return note_told(payment, fact, policy, now)
-    if isinstance(fact, DisputeFact):
-        return dispute_told(payment, fact, policy, now)
+    if isinstance(fact, RefundFact | NoteFact | DisputeFact):
+        return _money_back(payment, fact, policy, now)
     match fact:
         case facts.InvoiceOpened():
             return _invoice_opened(payment, fact, now)
@@ -113,6 +109,16 @@ def _decide(  # noqa: C901, PLR0912 -- one flat table, a case per fact
         case facts.Unparked():
             return _unparked(payment, now)
     assert_never(fact)
+
+
+def _money_back(
+    payment: Payment, fact: RefundFact | NoteFact | DisputeFact, policy: Policy, now: datetime
+) -> Decision:
+    if isinstance(fact, RefundFact):
+        return refunds.refund_told(payment, fact, policy, now)
+    if isinstance(fact, NoteFact):
+        return note_told(payment, fact, policy, now)
+    return dispute_told(payment, fact, policy, now)
 
 
 def _invoice_opened(payment: Payment, fact: facts.InvoiceOpened, now: datetime) -> Decision:
