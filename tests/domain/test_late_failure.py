@@ -8,6 +8,7 @@ import pytest
 from tests.domain.situations import (
     APPROVED,
     DUE,
+    LOOK,
     NOW,
     POLICY,
     PROVISIONAL,
@@ -132,7 +133,8 @@ def test_a_person_may_have_credited_it_himself() -> None:
 
 
 def collected(due_at: datetime | None = DUE) -> Payment:
-    sent = decide(new_payment(due_at=due_at), start(), WHEN_FINAL, NOW).payment
+    look = replace(LOOK, due_at=due_at)
+    sent = decide(new_payment(due_at=due_at), start(look=look), WHEN_FINAL, NOW).payment
     return learned(sent, answer(PROVISIONAL), WHEN_FINAL).payment
 
 
