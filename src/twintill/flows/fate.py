@@ -10,9 +10,9 @@ from collections.abc import Mapping
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from twintill.domain.policy import Fate
-from twintill.flows import drop_tokens, ending
+from twintill.flows import ended
 from twintill.flows.operating import Operating, Walk
-from twintill.store import mirror
+from twintill.store import subscriptions
 from twintill.stripe_billing.subscriptions import SubscriptionLook
 
 
@@ -43,12 +43,11 @@ async def _canceled(
 ) -> None:
     """As Stripe's own event of it will say, which may be late."""
     means, scope = operating.means, operating.scope
-    if not now:
-        await mirror.cancels_at_period_end(db, scope, subscription_id, ends=True)
-        return
-    await mirror.subscription_ended(db, scope, subscription_id)
-    await ending.subscription_ended(db, means, scope, subscription_id, actor=operating.id)
-    await drop_tokens.ask(db, scope, str(operating.operation.customer_id))
+    if now:
+        customer_id = str(operating.operation.customer_id)
+        await ended.subscription(db, means, scope, subscription_id, customer_id, actor=operating.id)
+    else:
+        await subscriptions.ends_at_period(db, scope, subscription_id, ends=True)
 
 
 STEPS: Mapping[str, Walk] = {"cancel": cancel}

@@ -224,3 +224,18 @@ REFUND = shown(
     created=1795339200,
 )
 RESOLVE_PARAMS = shown(charged="chg_7f3k2", why="it is in the processor's own list")
+DISPUTE = shown(
+    id="dsp_0f9d2a7c51e45d4c9a1b2c3d4e5f6071",
+    livemode=False,
+    payment="pay_1f7f6a0c9f0f5c7d8f1b2a3c4d5e6f70",
+    receipt="rct_5a2f6a0c9f0f5c7d8f1b2a3c4d5e6f70",
+    processor="sandbox",
+    processor_dispute="dsp_7f3k2",
+    amount=4900,
+    currency="eur",
+    stage="opened",
+    withheld=True,
+    fee=1500,
+    reason="fraudulent",
+    created=1795339200,
+)

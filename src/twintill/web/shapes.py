@@ -250,6 +250,7 @@ class RefundShape(BaseModel):
 class DisputeShape(BaseModel):
     """A customer's claim to money of a payment, at his bank or the processor."""
 
+    model_config = examples.DISPUTE
     id: str
     object: Literal["dispute"] = "dispute"
     livemode: bool
