@@ -167,7 +167,7 @@ class World:
         await self._wait_for_rest()
         ticking.cancel()
         resuming.cancel()
-        if self.twin is None:
+        if self.twin is None and not self.trace.wrongs:
             await restore.compare_with_both_sides(self)
 
     async def end(self) -> None:
