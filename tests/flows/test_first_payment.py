@@ -63,6 +63,27 @@ async def test_when_all_tries_are_used_up_too(world: World) -> None:
     assert await subscription_status(world, its.subscription_id) == "canceled"
 
 
+@pytest.mark.parametrize("kind", ["reset_before", "reset_after"])
+@pytest.mark.parametrize(
+    ("call", "method"),
+    [("/v1/invoices/[^/]+/void$", "POST"), ("/v1/subscriptions/sub_[^/]+$", "DELETE")],
+)
+async def test_answers_that_are_lost_on_the_way_to_the_end_change_nothing(
+    world: World, call: str, method: str, kind: str
+) -> None:
+    signup_id = await sign_up(world)
+    await finish(world, signup_id, "card_hard_declined")
+    its = await its_checkout(world, signup_id)
+    await world.advance(_GRACE)
+    await world.break_stripe(call, kind, method=method, times=3)
+    await work(world)
+    await world.advance(timedelta(minutes=15))
+    await work(world)
+    assert await world.status(str(its.invoice_id)) == "void"
+    assert await subscription_status(world, its.subscription_id) == "canceled"
+    assert len(await told(world, "subscription.first_payment_failed")) == 1
+
+
 async def test_another_method_in_time_saves_it(world: World) -> None:
     signup_id = await sign_up(world)
     await finish(world, signup_id, "card_hard_declined")
