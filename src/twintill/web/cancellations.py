@@ -145,6 +145,7 @@ async def uncancel(subscription: str, doors: TheDoors, caller: Collector) -> Can
 
 @router.get("/v1/cancellations/{cancellation}", summary="One cancellation")
 async def get_cancellation(cancellation: str, means: TheMeans, caller: Reader) -> CancellationShape:
+    """How far it is, and what became of the refund that was asked for with it."""
     async with means.database.connect() as db:
         found = await operations.find(db, caller.scope, cancellation)
     if found is None or found.kind != cancelling.KIND:

@@ -179,6 +179,8 @@ PAYMENT_METHOD = shown(
     display={"brand": "visa", "last4": "4242"},
     status="active",
     default=True,
+    expires_at=1893456000,
+    expiring=False,
     created=1795252800,
     removed_at=None,
 )

@@ -35,6 +35,7 @@ _STRIPE = (
 )
 _CHOOSES = ("POST /v1/signups", "POST /v1/customers", "POST /v1/subscriptions")
 _CHECKOUT = ("POST /v1/checkouts",)
+_CANCEL = ("POST /v1/subscriptions/{subscription}/cancel",)
 _SWITCH = ("POST /v1/subscriptions/{subscription}/switch",)
 _ENDPOINTS = ("POST /v1/webhook_endpoints", "PATCH /v1/webhook_endpoints")
 
@@ -68,6 +69,12 @@ CODES: tuple[Code, ...] = (
         400,
         "The payment method is another customer's, or unknown to Stripe.",
         _SWITCH,
+    ),
+    Code(
+        "order_incomplete",
+        400,
+        "Each active payment method must be named exactly once.",
+        ("PUT /v1/customers/{customer}/payment_methods/order",),
     ),
     Code("currency_differs", 400, "The payment is in another currency.", _REFUND),
     Code("amount_invalid", 400, "Not an amount that this currency has.", _REFUND),
@@ -118,13 +125,19 @@ CODES: tuple[Code, ...] = (
     Code("under_way", 409, "The processor has not decided yet.", _RESOLVE),
     Code("cannot_be_asked", 409, "The processor cannot be asked right now.", _RESOLVE),
     Code("known_as_another", 409, "That charge is known here as another payment's.", _RESOLVE),
-    Code("subscription_ended", 409, "The subscription has ended.", _SWITCH),
+    Code(
+        "subscription_ended",
+        409,
+        "The subscription has ended.",
+        ("POST /v1/subscriptions",),
+    ),
+    Code("cancellation_runs", 409, "Another cancellation of it has no end yet.", _CANCEL),
     Code("subscription_incomplete", 409, "Stripe waits for its first payment.", _SWITCH),
     Code("already_there", 409, "It is collected there already.", _SWITCH),
     Code("switch_running", 409, "Another switch of it has no end yet.", _SWITCH),
     Code("signup_unfinished", 409, "Its sign-up is not complete yet.", _SWITCH),
     Code("payment_method_dead", 409, "The payment method is removed or revoked.", _SWITCH),
-    Code("nothing_to_refund", 409, "No collected money is left to refund.", _REFUND),
+    Code("nothing_to_refund", 409, "No collected money is left to refund.", (*_REFUND, *_CANCEL)),
     Code("amount_over_what_is_left", 409, "More than can still be refunded.", _REFUND),
     Code("not_final", 409, "The bank debit may still fail.", _REFUND),
     Code("not_reported_yet", 409, "Stripe is about to be told of the money.", _REFUND),
