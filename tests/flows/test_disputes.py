@@ -105,6 +105,8 @@ async def test_a_note_made_by_hand_for_it_is_no_refund(world: World) -> None:
     )
     await then(world, dispute_id, "resolve", outcome="lost")
     await heard(world, "lost")
+    await world.advance(timedelta(minutes=11))  # who did one side by hand may do the other
+    await work(world)
     assert (await notes(world, invoice_id), await given_back(world)) == ([4900], [])
     payment = await world.payment(invoice_id)
     assert payment.ended
