@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from tests.simulation import aim
 from tests.simulation.database import own_database
-from tests.simulation.doubt import SOON_S
+from tests.simulation.doubt import SOON_S, Doubt
 from tests.simulation.world import SIZES, Result, simulate
 
 if TYPE_CHECKING:
@@ -32,14 +32,14 @@ def _run_worlds(options: argparse.Namespace) -> int:
     began = time.monotonic()
     failed: list[Result] = []
     count = payments = charges = 0
-    doubts_s: list[float] = []
+    doubts: list[Doubt] = []
     with own_database() as database:
         for seed in _seeds(options):
             count += 1
             result = simulate(database, seed, options.world)
             payments += result.payments
             charges += result.charges
-            doubts_s += result.doubts_s
+            doubts += result.doubts
             if options.trace:
                 print("\n".join(result.lines))
             if result.wrongs:
@@ -52,12 +52,17 @@ def _run_worlds(options: argparse.Namespace) -> int:
         f"{count} {options.world} worlds, {payments} invoices, {charges} charges in {took_s:.0f} s "
         f"({count / took_s:.1f} a second): {len(failed)} failed"
     )
-    soon = sum(seconds < SOON_S for seconds in doubts_s)
+    calm = [doubt for doubt in doubts if not doubt.disturbed]
     print(
-        f"{len(doubts_s)} charges were in doubt while the processor answered, "
-        f"{soon} closed within {SOON_S:.0f} s"
+        f"{len(doubts)} charges were in doubt while the processor answered, "
+        f"{_soon(doubts)} closed within {SOON_S:.0f} s; {len(calm)} of them "
+        f"while no process of ours was disturbed, {_soon(calm)} within {SOON_S:.0f} s"
     )
     return 1 if failed else 0
+
+
+def _soon(doubts: list[Doubt]) -> int:
+    return sum(doubt.seconds < SOON_S for doubt in doubts)
 
 
 def _run_core(options: argparse.Namespace) -> int:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -12,8 +13,16 @@ SOON_S = 120.0
 _UNKNOWN = ("NoAnswer", "NotSent")
 
 
-def closed_after_s(world: World, processor: str = "exact") -> list[float]:
-    """Seconds in doubt, of every charge whose processor and Stripe answered each time after that.
+@dataclass(frozen=True)
+class Doubt:
+    """`disturbed`: meanwhile a process of ours died, stood still, or lost its connections."""
+
+    seconds: float
+    disturbed: bool
+
+
+def closed_after(world: World, processor: str = "exact") -> list[Doubt]:
+    """How long it lasted, for every charge whose processor and Stripe answered after that.
 
     Of the processor that gives definite answers: another one cannot say before it knows itself. A
     charge that was never closed counts as endless.
@@ -24,10 +33,10 @@ def closed_after_s(world: World, processor: str = "exact") -> list[float]:
         processor,
     )
     found = [_of(world, processor, attempt) for attempt in attempts]
-    return [seconds for seconds in found if seconds is not None]
+    return [doubt for doubt in found if doubt is not None]
 
 
-def _of(world: World, processor: str, attempt: Any) -> float | None:
+def _of(world: World, processor: str, attempt: Any) -> Doubt | None:
     facts = world.database.fetch(
         "SELECT at, fact, detail FROM payment_history WHERE payment_id = $1 "
         "AND fact IN ('Answered', 'AttemptFound') ORDER BY seq",
@@ -50,4 +59,5 @@ def _of(world: World, processor: str, attempt: Any) -> float | None:
     silent = (*world.banks[processor].unanswered, *world.stripe.unanswered)
     if any(since < at <= until for at in silent):
         return None
-    return until - since if definite else float("inf")
+    disturbed = any(since < at <= until for at in world.network.disturbed)
+    return Doubt(until - since if definite else float("inf"), disturbed)

@@ -119,6 +119,7 @@ class Network:
         self.rng, self.weather, self.trace = rng, weather, trace
         self.calm_from_s = start_s + weather.storm_s
         self.under_way: set[asyncio.Task[object]] = set()
+        self.disturbed: list[float] = []  # when something befell a process of ours
 
     def stormy(self, share: float) -> bool:
         now = asyncio.get_running_loop().time()

@@ -47,7 +47,7 @@ def in_the_life_of(world: World, invoice: Invoice) -> None:
 def around_a_look(world: World, house: House, looked_at: str) -> None:
     """Perhaps something happens just while a worker looks at this payment."""
     if world.network.stormy(world.weather.deaths):
-        world.deed(_in_a_moment(world, house.kill))
+        world.deed(_in_a_moment(world, _kill(world, house)))
     if world.network.stormy(world.weather.deaths / 3):
         world.deed(_in_a_moment(world, _restart_web(world)))
     if world.network.stormy(world.weather.cuts):
@@ -299,6 +299,14 @@ def _forge(world: World, invoice: Invoice) -> Callable[[], Awaitable[None]]:
             await world.letters.tell_what_is_not_so(*world.rng.choice(waiting or charges))
         else:
             await world.letters.forge()
+
+    return do
+
+
+def _kill(world: World, house: House) -> Callable[[], Awaitable[None]]:
+    async def do() -> None:
+        world.network.disturbed.append(world.loop.time())
+        await house.kill()
 
     return do
 

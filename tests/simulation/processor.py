@@ -240,6 +240,7 @@ class SimProcessor(SandboxProcessor):
         network = self.bank.network
         if network.stormy(network.weather.stalls):
             network.trace.say("network", f"a process stands still with {type(outcome).__name__}")
+            network.disturbed.append(asyncio.get_running_loop().time())
             await asyncio.sleep(network.rng.choice(_STANDS_STILL_S))
         must_be_alive()
         return outcome

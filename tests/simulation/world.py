@@ -77,7 +77,7 @@ class Result:
     queries: int
     payments: int
     charges: int
-    doubts_s: list[float]  # how long charges were in doubt: see `doubt`
+    doubts: list[doubt.Doubt]  # charges that were in doubt, and for how long
 
 
 def simulate(database: SimDatabase, seed: int, size: str = "small") -> Result:
@@ -103,7 +103,7 @@ def simulate(database: SimDatabase, seed: int, size: str = "small") -> Result:
             loop.steps,
             len(world.stripe.invoices),
             sum(len(bank.book.charges) for bank in world.banks.values()),
-            doubt.closed_after_s(world),
+            doubt.closed_after(world),
         )
 
 
@@ -232,6 +232,7 @@ class World:
 
     async def cut(self) -> None:
         self.trace.say("kill", "all database connections")
+        self.network.disturbed.append(self.loop.time())
         self.loop.cut(list(self.loop.lines))
 
     def _clock(self) -> MachineClock:
