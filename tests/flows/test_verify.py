@@ -110,7 +110,7 @@ _DUTY = """
 
 # What is done to the books of one payment that was collected and reported; which checks say so.
 FALSE_BOOKS: dict[str, tuple[tuple[str, ...], set[str]]] = {
-    "a leg too many": ((_post(("loss", 5)),), {"ledger_balances"}),
+    "a leg too many": ((_post(("loss", 5)),), {"books_agree", "ledger_balances"}),
     "a leg too many, of no payment": (
         (_post(("loss", 5), payment="NULL"),),
         {"ledger_rest_balances"},
@@ -153,7 +153,7 @@ FALSE_BOOKS: dict[str, tuple[tuple[str, ...], set[str]]] = {
         {"attempt_for_each"},
     ),
     "money of another amount than was asked for": (
-        ("UPDATE attempts SET amount_minor = amount_minor + 1",),
+        ("UPDATE attempts SET amount_minor = amount_minor - 1",),
         {"attempt_for_each"},
     ),
     "more given away than was collected": (
