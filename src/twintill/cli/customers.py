@@ -82,6 +82,28 @@ def order(
     print(f"{customer_id} is collected with {method_ids[0]} from now on.")
 
 
+@app.command()
+def tax() -> None:
+    """Customers whose tax cannot be computed, since when, and what to do.
+
+    Mend one with `POST /v1/customers/{id}/tax_location`, or in Stripe's Dashboard: what waited for
+    it goes on by itself.
+    """
+    from twintill.cli.asking import ask
+    from twintill.cli.tables import show
+    from twintill.domain.tax import KIND
+    from twintill.flows.tax import state_of
+    from twintill.store import operations
+    from twintill.store.listing import Page
+
+    async def do(db: Any, scope: Any) -> list[Any]:
+        found, _ = await operations.page(db, scope, KIND, Page(limit=100), unended=True)
+        return [state_of(one) for one in found]
+
+    rows = [(s.customer_id, s.problem or "being looked at", s.what_to_do or "") for s in ask(do)]
+    show(("customer", "problem", "what to do"), rows)
+
+
 def _field(text: str) -> tuple[str, Any]:
     """Durations are separated by commas; true and false are what they say."""
     name, is_there, value = text.partition("=")

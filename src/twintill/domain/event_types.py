@@ -14,6 +14,8 @@ ACCESS_WITHDRAWN = "access.withdrawn"
 SUBSCRIPTION_CANCELED = "subscription.canceled"
 SWITCHED = "subscription.switched"
 SWITCH_FAILED = "subscription.switch_failed"
+TAX_PROBLEM = "customer.tax_problem"
+TAX_MENDED = "customer.tax_mended"
 METHOD_REVOKED = "method.revoked"
 METHOD_EXPIRING = "method.expiring"
 FOLLOWED_ON = "payment.followed_on"
@@ -298,6 +300,30 @@ _SWITCHES = (
     ),
 )
 
+_TAXES = (
+    EventType(
+        TAX_PROBLEM,
+        "The tax of this customer's invoices cannot be computed, so they are not finalized, or "
+        "without tax: `what_to_do` says what is missing.",
+        {
+            "object": "tax_location",
+            "customer": "cus_QXg1o8vcGmoR32",
+            "problem": "location_unknown",
+            "what_to_do": "Ask for the billing address and send it to POST /v1/customers/...",
+        },
+    ),
+    EventType(
+        TAX_MENDED,
+        "Stripe knows the place again: automatic tax is on, and what was stuck is finalized.",
+        {
+            "object": "tax_location",
+            "customer": "cus_QXg1o8vcGmoR32",
+            "problem": None,
+            "what_to_do": None,
+        },
+    ),
+)
+
 _OPERATING = (
     EventType(
         "processor.paused", "Charging through a processor is paused: a person must look.", _BRAKE
@@ -368,5 +394,6 @@ _OPERATING = (
 )
 
 CATALOGUE: Mapping[str, EventType] = {
-    event.name: event for event in (*_ACCESS, *_PAYMENTS, *_METHODS, *_SWITCHES, *_OPERATING)
+    event.name: event
+    for event in (*_ACCESS, *_PAYMENTS, *_METHODS, *_SWITCHES, *_TAXES, *_OPERATING)
 }

@@ -12,6 +12,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from twintill.domain import follow_on as follow_ons
 from twintill.domain.policy import pause_after
 from twintill.domain.switching import KIND as SWITCH
+from twintill.domain.tax import KIND as TAX
 from twintill.errors import (
     ProcessorRefused,
     ProcessorUnreachable,
@@ -34,6 +35,7 @@ from twintill.flows import (
     revoked,
     signup,
     switches,
+    tax,
 )
 from twintill.flows.means import Means
 from twintill.flows.operating import Operating, Walk
@@ -55,6 +57,7 @@ _KINDS: Mapping[str, Mapping[str, Walk]] = {
     SWITCH: switches.STEPS,
     cancelling.KIND: cancelling.STEPS,
     consequences.DISPUTE_FATE: fate.STEPS,
+    TAX: tax.STEPS,
 }
 
 _LATER = (StripeUnreadable, StripeThrottled, StripeForbidden, ProcessorUnreachable)

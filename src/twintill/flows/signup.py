@@ -41,6 +41,8 @@ class SignupRequest:
     customer_id: str | None = None
     email: str | None = None
     name: str | None = None
+    address: Mapping[str, str] | None = None  # billing; in Stripe's words
+    ip_address: str | None = None
     customer_metadata: Mapping[str, str] = field(default_factory=dict)
     metadata: Mapping[str, str] = field(default_factory=dict)
     trial_period_days: int | None = None
@@ -139,6 +141,8 @@ async def _customer(operating: Operating) -> tuple[str | None, Operating]:
         asked["customer_metadata"],
         operating.id,
         operating.key,
+        address=asked.get("address"),
+        ip=asked.get("ip_address"),
     )
     return created, operating
 

@@ -4,7 +4,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from twintill.domain.facts import InvoiceTouched
 from twintill.domain.return_facts import MoneyBackTold
-from twintill.flows import drop_tokens, ended, ending, switch_seen
+from twintill.flows import drop_tokens, ended, ending, switch_seen, tax
 from twintill.flows.invoices import saw_invoice
 from twintill.flows.learn import learn_within
 from twintill.flows.means import Means
@@ -25,9 +25,14 @@ async def take_in(db: AsyncConnection, means: Means, scope: Scope, event: Stripe
         return await _thin(db, means, scope, event)
     if event.type.startswith("invoice.") and event.invoice is not None:
         status = event.invoice_status
+        if event.type == "invoice.finalization_failed":
+            await tax.saw_failure(db, scope, event.invoice)
         return await saw_invoice(
             db, means, scope, event.invoice, status, what=event.type, actor=event.id
         )
+    if event.type == "customer.updated":
+        await tax.saw_customer(db, scope, event)
+        return DONE
     if event.type.startswith("customer.subscription."):
         return await _subscription(db, means, scope, event)
     if event.type.startswith("credit_note.") and event.invoice_id is not None:
@@ -57,6 +62,8 @@ async def _subscription(
         collection_method=seen.collection_method or "unknown",
         cancels_at_period_end=seen.cancel_at_period_end,
     )
+    if seen.tax_disabled_because is not None and not over:
+        await tax.ask(db, scope, seen.customer_id)
     if over:
         for operation_id in await checkouts.expire_now(db, scope, seen.id):
             await operations.ring(db, scope, operation_id)

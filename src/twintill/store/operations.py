@@ -127,12 +127,20 @@ async def running(db: AsyncConnection, scope: Scope, kind: str, subscription_id:
 
 
 async def page(
-    db: AsyncConnection, scope: Scope, kind: str, page: Page, customer_id: str | None = None
+    db: AsyncConnection,
+    scope: Scope,
+    kind: str,
+    page: Page,
+    customer_id: str | None = None,
+    *,
+    unended: bool = False,
 ) -> tuple[list[Operation], bool]:
     """(operations, newest first; whether there are more)."""
     where = [_C.kind == kind]
     if customer_id is not None:
         where.append(_C.customer_id == customer_id)
+    if unended:
+        where.append(_C.ended_at.is_(None))
     rows, has_more = await read_page(db, scope, operations, "operation_id", page, *where)
     return [_operation(row) for row in rows], has_more
 

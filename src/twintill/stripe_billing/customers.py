@@ -13,6 +13,7 @@ from twintill.stripe_billing.shapes import CustomerShape
 if TYPE_CHECKING:
     from stripe.params import (
         CustomerCreateParams,
+        CustomerCreateParamsAddress,
         CustomerUpdateParams,
         CustomerUpdateParamsAddress,
     )
@@ -40,13 +41,25 @@ class Customers(Connection):
         metadata: Mapping[str, str],
         op_id: str,
         key: str,
+        *,
+        address: Mapping[str, str] | None = None,
+        ip: str | None = None,
     ) -> str:
-        """The new customer's id; the same key within a day answers with the same one."""
+        """The new customer's id; the same key within a day answers with the same one.
+
+        A place that Stripe does not know is refused at once, `customer_tax_location_invalid`.
+        """
         params: CustomerCreateParams = {"metadata": {**metadata, marks.OPERATION: op_id}}
         if email:
             params["email"] = email
         if name:
             params["name"] = name
+        if address or ip:
+            params["tax"] = {"validate_location": "immediately"}
+        if address:
+            params["address"] = typing.cast("CustomerCreateParamsAddress", dict(address))
+        if ip:
+            params["tax"]["ip_address"] = ip
         raw = await self.answer(
             self.client.v1.customers.create_async(params, {"idempotency_key": key})
         )

@@ -21,13 +21,14 @@ from twintill.stripe_billing.pace import Pace, Unpaced
 from twintill.stripe_billing.shapes import Id, Shape
 from twintill.stripe_billing.subscriptions import Subscriptions
 from twintill.stripe_billing.switching import Switching
+from twintill.stripe_billing.taxes import Taxes
 
 if TYPE_CHECKING:
     from stripe.params import EventListParams, InvoiceListParams
 
 
 @dataclass(frozen=True)
-class Gateway(Switching, InvoiceLists, OneOffs, CreditNotes, Customers, Subscriptions):
+class Gateway(Switching, InvoiceLists, OneOffs, CreditNotes, Customers, Subscriptions, Taxes):
     """One per event loop, made at start-up by `open_gateway`; every failure is a StripeError.
 
     Amounts are in minor units, currencies upper-case, keys (idempotency) the caller's.

@@ -74,6 +74,9 @@ class InvoiceShape(Shape):
     )
     due_at: Time | None = Field(alias="due_date", default=None)
     auto_advance: bool | None = None
+    finalization_error: Text | None = Field(
+        validation_alias=AliasPath("last_finalization_error", "code"), default=None
+    )
     customer_id: Ref | None = Field(alias="customer", default=None)
     subscription_id: Ref | None = Field(
         validation_alias=AliasChoices(

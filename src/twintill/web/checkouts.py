@@ -1,9 +1,7 @@
 """/v1/checkouts: how a checkout stands, and completing one from a page of the app's own."""
 
 from collections.abc import Sequence
-from ipaddress import ip_address
 
-from twintill.domain.address import Address, clean, complaints
 from twintill.errors import BadRequest, ConflictError
 from twintill.flows import consent, setups
 from twintill.flows import operations as flow
@@ -14,7 +12,8 @@ from twintill.store.checkouts import Checkout, CheckoutState, Due, Purpose
 from twintill.web.api import Collector, Reader, api_router
 from twintill.web.doors import TheDoors, TheMeans
 from twintill.web.pagination import seconds
-from twintill.web.signup_shapes import AddressParams, CheckoutShape, CompleteParams, DueShape
+from twintill.web.places import checked_address, checked_ip
+from twintill.web.signup_shapes import CheckoutShape, CompleteParams, DueShape
 
 router = api_router("checkouts")
 
@@ -86,29 +85,13 @@ def _due(one: Due) -> DueShape:
 
 
 async def _locate(means: Means, scope: Scope, checkout_id: str, params: CompleteParams) -> None:
-    address = _address(params.address) if params.address else None
-    if params.ip_address is not None:
-        _check_ip(params.ip_address)
-    if not await consent.locate(means, scope, checkout_id, address, params.ip_address):
+    address, ip = checked_address(params.address), checked_ip(params.ip_address)
+    if not await consent.locate(means, scope, checkout_id, address, ip):
         raise BadRequest(
             "Stripe does not know this place: check country and postal code.",
             code="customer_tax_location_invalid",
             param="address",
         )
-
-
-def _address(params: AddressParams) -> dict[str, str]:
-    address = clean(Address(**params.model_dump()))
-    for name, complaint in complaints(address).items():
-        raise BadRequest(complaint, code="address_invalid", param=f"address[{name}]")
-    return address.filled()
-
-
-def _check_ip(text: str) -> None:
-    try:
-        ip_address(text)
-    except ValueError:
-        raise BadRequest("This is not an IP address.", param="ip_address") from None
 
 
 async def _drive(means: Means, scope: Scope, checkout_id: str) -> Checkout:

@@ -17,6 +17,7 @@ from twintill.web import (
     resolving,
     signups,
     switches,
+    tax_locations,
 )
 
 ROUTERS = (
@@ -31,6 +32,7 @@ ROUTERS = (
     resolving.router,
     switches.router,
     cancellations.router,
+    tax_locations.router,
     brakes.router,
     endpoints.router,
     events.router,

@@ -41,6 +41,14 @@ class Asked(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
 
+class AddressParams(Asked):
+    country: Annotated[str, StringConstraints(max_length=2)]
+    postal_code: Text = ""
+    line1: Text = ""
+    city: Text = ""
+    state: Text = ""
+
+
 class NewCustomer(Asked):
     """A customer that is made in Stripe, or `id` of one that is there."""
 
@@ -49,11 +57,18 @@ class NewCustomer(Asked):
         Annotated[str, StringConstraints(max_length=512, pattern=r"^[^@\s]+@[^@\s]+$")] | None
     ) = None
     name: Text | None = None
+    address: AddressParams | None = Field(
+        None, description="The billing address, for tax: a place that Stripe does not know is 400."
+    )
+    ip_address: Annotated[str, StringConstraints(max_length=45)] | None = Field(
+        None, description="The customer's, for tax where there is no address."
+    )
     metadata: Metadata = Field(default_factory=dict)
 
     @model_validator(mode="after")
     def _one_or_the_other(self) -> "NewCustomer":
-        if self.id is not None and (self.email or self.name or self.metadata):
+        its_own = self.email or self.name or self.metadata or self.address or self.ip_address
+        if self.id is not None and its_own:
             raise ValueError("give the id of an existing customer, or what a new one is made of")
         return self
 
@@ -110,14 +125,6 @@ class SignupParams(Asked):
             ]
         },
     )
-
-
-class AddressParams(Asked):
-    country: Annotated[str, StringConstraints(max_length=2)]
-    postal_code: Text = ""
-    line1: Text = ""
-    city: Text = ""
-    state: Text = ""
 
 
 class CompleteParams(Asked):

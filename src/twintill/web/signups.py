@@ -17,6 +17,7 @@ from twintill.store.operations import Operation
 from twintill.web.api import Collector, Reader, api_router
 from twintill.web.doors import TheDoors, TheMeans
 from twintill.web.pagination import ListShape, ThePage, as_list, seconds
+from twintill.web.places import checked_address, checked_ip
 from twintill.web.signup_shapes import CheckoutStub, FirstInvoiceShape, SignupParams, SignupShape
 
 router = api_router("signups")
@@ -98,6 +99,8 @@ def _request(means: Means, params: SignupParams) -> SignupRequest:
         customer_id=params.customer.id,
         email=params.customer.email,
         name=params.customer.name,
+        address=checked_address(params.customer.address),
+        ip_address=checked_ip(params.customer.ip_address),
         customer_metadata=params.customer.metadata,
         metadata=params.metadata,
         trial_period_days=params.trial_period_days,

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 from twintill.sandbox.stripe.refusal import invalid
-from twintill.sandbox.stripe.tax import locate
+from twintill.sandbox.stripe.tax import locate, state_of
 from twintill.sandbox.stripe.world import Json, World, list_object
 
 MAX_LEVELS = 4
@@ -88,7 +88,7 @@ def _customer_tax(world: World, customer: Json) -> Json:
     ip_address = world.ip_addresses.get(customer["id"])
     location = locate(customer, ip_address)
     return {
-        "automatic_tax": "supported" if location else "unrecognized_location",
+        "automatic_tax": state_of(customer, ip_address),
         "ip_address": ip_address,
         "location": location
         and {"country": location.country, "source": location.source, "state": location.state},

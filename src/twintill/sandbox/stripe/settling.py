@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from twintill.money import stripe_exponent
-from twintill.sandbox.stripe import subscription_state
+from twintill.sandbox.stripe import subscription_state, tax
 from twintill.sandbox.stripe.balance import add_to_balance
 from twintill.sandbox.stripe.drafting import set_lines
 from twintill.sandbox.stripe.events import emit
@@ -42,8 +42,8 @@ def finalize(
     if auto_advance is not None:
         invoice["auto_advance"] = auto_advance
     set_lines(world, invoice, world.lines[invoice["id"]], customer)
-    if invoice["automatic_tax"]["status"] == "requires_location_inputs":
-        _finalization_failed(world, invoice, before, moment)
+    if invoice["automatic_tax"]["enabled"]:
+        _require_tax(world, invoice, customer, before, moment)
     _number(invoice, customer, moment)
     _apply_balance(world, invoice, customer, moment)
     if invoice["amount_due"] == 0:
@@ -282,17 +282,37 @@ def cancel_payments(world: World, invoice: Json, moment: Moment) -> None:
             emit(world, "payment_intent.canceled", intent, moment)
 
 
-def _finalization_failed(world: World, invoice: Json, before: Json, moment: Moment) -> None:
+def _require_tax(world: World, invoice: Json, customer: Json, before: Json, moment: Moment) -> None:
+    """Tax is computed at the finalization; where that fails the draft stays, and says why."""
+    ip_address = world.ip_addresses.get(customer["id"])
+    state = tax.state_of(customer, ip_address)
+    if state == "supported":
+        return
+    if state == "failed":
+        invoice["automatic_tax"]["status"] = "failed"
+        message = "We could not determine the customer's taxes. Please try again later."
+        _finalization_failed(world, invoice, before, moment, "taxes_calculation_failed", message)
+    invoice["automatic_tax"]["status"] = "requires_location_inputs"
+    subscription = subscription_state.subscription_of(world, invoice)
+    if subscription and tax.switches_off(customer, ip_address):
+        off = {"disabled_reason": "requires_location_inputs", "enabled": False, "liability": None}
+        subscription_state.change(world, subscription, moment, automatic_tax=off)
     message = "The customer's location isn't recognized."
+    _finalization_failed(world, invoice, before, moment, "customer_tax_location_invalid", message)
+
+
+def _finalization_failed(
+    world: World, invoice: Json, before: Json, moment: Moment, code: str, message: str
+) -> None:
     invoice["last_finalization_error"] = {
-        "code": "customer_tax_location_invalid",
-        "doc_url": "https://docs.stripe.com/error-codes#customer-tax-location-invalid",
+        "code": code,
+        "doc_url": f"https://docs.stripe.com/error-codes#{code.replace('_', '-')}",
         "message": message,
         "type": "invalid_request_error",
     }
     emit(world, "invoice.finalization_failed", invoice, moment)
     emit(world, "invoice.updated", invoice, moment, before)
-    raise Refusal(message, code="customer_tax_location_invalid")
+    raise Refusal(message, code=code)
 
 
 def _number(invoice: Json, customer: Json, moment: Moment) -> None:

@@ -2,6 +2,12 @@
 
 Countries and US postal codes are in the tables below; everywhere else nothing is collected.
 For IP addresses the three ranges reserved for documentation stand for three places.
+
+Postal codes that bring trouble, in any country:
+    00000   never recognized: refused at once where the location is validated
+    00001   recognized when it is entered, and not any more when an invoice is finalized
+    00002   the same, and automatic tax is switched off for the subscription (`disabled_reason`)
+    00003   recognized; computing the tax fails for as long as it stands (`failed`: try later)
 """
 
 from __future__ import annotations
@@ -23,6 +29,7 @@ _PLACES_OF_IPS = {
 }
 _US_ZIP = re.compile(r"\d{5}(-\d{4})?\Z")
 _COUNTRY = re.compile(r"[A-Z]{2}\Z")
+GONE, GONE_AND_OFF, FAILING = "00001", "00002", "00003"
 Json = dict[str, Any]
 
 
@@ -65,6 +72,19 @@ def locate(customer: Json, ip_address: str | None) -> Location | None:
     return None
 
 
+def state_of(customer: Json, ip_address: str | None) -> str:
+    """As a customer's expanded `tax` shows it, and as an invoice meets it at its finalization."""
+    location = locate(customer, ip_address)
+    if location is None or location.postal_code in (GONE, GONE_AND_OFF):
+        return "unrecognized_location"
+    return "failed" if location.postal_code == FAILING else "supported"
+
+
+def switches_off(customer: Json, ip_address: str | None) -> bool:
+    location = locate(customer, ip_address)
+    return location is not None and location.postal_code == GONE_AND_OFF
+
+
 def rate_for(customer: Json, location: Location) -> Rate:
     """The rate for this customer at this place."""
     if customer.get("tax_exempt") == "exempt":
@@ -104,6 +124,8 @@ def _recognize(address: Json, source: str) -> Location | None:
     country, postal_code = address.get("country") or "", address.get("postal_code") or ""
     if not _COUNTRY.match(country) or postal_code == "00000":
         return None
+    if postal_code in (GONE, GONE_AND_OFF, FAILING):
+        return Location(country, address.get("state") or None, postal_code, source)
     if country == "US" and not _US_ZIP.match(postal_code):
         return None
     if country == "CA" and not (postal_code or address.get("state")):
