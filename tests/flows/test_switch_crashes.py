@@ -41,7 +41,8 @@ async def charged_here_with(world: World, method_id: str, choice: str) -> Switch
     customer_id = await world.customer()
     subscription_id = await subscription(world, customer_id)
     await open_invoice(world, subscription_id)
-    return to_stripe(subscription_id, await card(world, customer_id, method_id), choice)
+    card_there = await card(world, customer_id, f"{method_id}{customer_id}")
+    return to_stripe(subscription_id, card_there, choice)
 
 
 async def charged_at_stripe(world: World, choice: str) -> SwitchRequest:
@@ -71,17 +72,24 @@ SWITCHES: dict[str, Make] = {
 
 @pytest.mark.parametrize("kind", ["timeout_before", "timeout_after"])
 @pytest.mark.parametrize("name", ["charged at Stripe", "refused by Stripe", "asked for again"])
-async def test_killed_in_any_call_another_goes_on(world: World, name: str, kind: str) -> None:
-    for n in range(1, MOST_CALLS):
-        switch_id = await begin(world, await SWITCHES[name](world))
-        if not await die_in_call(world, switch_id, n, kind):
-            break
-        await world.work()  # the payments' own worker does not wait for the switch
-        await finish(world)
-        ended = await read(world, switch_id)
-        assert (ended.step, ended.parked_why) == ("done", None), f"killed in call {n}"
-        await one_side_charged(world)
-    assert n > 4
+async def test_killed_in_each_of_its_calls_another_goes_on(
+    world: World, name: str, kind: str
+) -> None:
+    """The first worker dies in its first call; each one after it repeats that and dies in the next.
+
+    The payments' own worker looks in between: it does not wait for the switch.
+    """
+    switch_id = await begin(world, await SWITCHES[name](world))
+    killed = 0
+    while await die_in_call(world, switch_id, 1 if killed == 0 else 2, kind):
+        killed += 1
+        assert killed < MOST_CALLS
+        await world.work()
+    assert killed > 5
+    await finish(world)
+    ended = await read(world, switch_id)
+    assert (ended.step, ended.parked_why) == ("done", None)
+    await one_side_charged(world)
 
 
 @pytest.mark.parametrize("name", SWITCHES)
@@ -103,7 +111,7 @@ async def test_answers_that_are_lost_or_are_errors_change_nothing(world: World, 
 
 
 async def die_in_call(world: World, switch_id: str, n: int, kind: str) -> bool:
-    """The worker is killed while it waits for the answer of its n-th call; False: it has fewer."""
+    """The worker is killed while it waits for the answer of call n; False: it makes fewer."""
     await world.stripe.delete("/_sandbox/faults")
     await world.break_stripe("/v1/", kind, method=None, nth=n)
     async with world.db() as db:
@@ -131,11 +139,7 @@ async def one_side_charged(world: World) -> None:
     """Of each invoice Stripe or a processor has money, never both; by the books of the two."""
     objects = (await world.stripe.get("/_sandbox/state")).json()["objects"]
     whose = {reference(SCOPE, i["id"], "charge", n): i["id"] for i in objects["invoice"] for n in N}
-    ours = Counter(
-        whose[charge["reference"]]
-        for charge in await world.charges()
-        if charge["status"] in ("succeeded", "pending")
-    )
+    ours = Counter(whose[charge["reference"]] for charge in await world.charges())
     theirs = Counter(p["invoice"] for p in objects["invoice_payment"] if p["status"] == "paid")
     both = {i for i in ours if ours[i] and theirs[i]}
     assert not both
