@@ -51,7 +51,12 @@ CODES: tuple[Code, ...] = (
         _STRIPE,
     ),
     Code("processor_unknown", 400, "No such processor is configured.", _CHOOSES),
-    Code("address_invalid", 400, "`param` names the field of the address.", _CHECKOUT),
+    Code(
+        "address_invalid",
+        400,
+        "`param` names the field of the address.",
+        (*_CHECKOUT, "POST /v1/signups", "POST /v1/customers"),
+    ),
     Code(
         "customer_tax_location_invalid",
         400,

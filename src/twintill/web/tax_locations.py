@@ -102,6 +102,7 @@ async def locate(
 
 @router.get(_LOCATION, summary="Whether a customer's tax can be computed")
 async def get_one(customer: str, means: TheMeans, caller: Reader) -> TaxLocationShape:
+    """As Stripe said it last; `problem` null: nothing is known to be wrong."""
     async with means.database.connect() as db:
         await pages.read_customer(db, caller.scope, customer)
     return await _show(means, caller.scope, customer)
