@@ -65,13 +65,13 @@ async def test_a_place_that_is_not_known_any_more_is_told_and_heals(world: World
     draft = await latest(world, subscription_id)
     assert await world.status(draft) == "draft"
     assert await problem(world, customer_id) is TaxProblem.LOCATION_UNKNOWN
-    (event,) = await told(world, "customer.tax_problem")
+    (event,) = await told(world, "tax.problem")
     assert f"/v1/customers/{customer_id}/tax_location" in event["what_to_do"]
     await tax.locate(world.means, SCOPE, customer_id, key=new_id("loc"), address=GOOD)
     await work(world)
     assert await world.status(draft) == "open"
     assert await problem(world, customer_id) is None
-    assert len(await told(world, "customer.tax_mended")) == 1
+    assert len(await told(world, "tax.mended")) == 1
     await arrive(world)
     (charge,) = await world.charges()
     assert charge["amount"] == 4900 * 119 // 100
