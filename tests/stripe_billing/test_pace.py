@@ -311,15 +311,23 @@ def test_waiting_and_answering_end_before_the_lease_does() -> None:
 def test_nothing_of_ours_can_reach_the_limits_of_a_single_subscription() -> None:
     """10 invoices a minute, 20 a day, 200 quantities an hour: we never make or change them.
 
-    Who adds such a call bounds it for each subscription, and then changes this test.
+    What we change of a subscription is who collects it, its end and its tax, never what it is for;
+    an invoice that we make is a one-off. Who adds another such call bounds it for each subscription,
+    and then changes this test.
     """
     ours = {path.name: path.read_text() for path in Path(connection.__file__).parent.glob("*.py")}
-    # A switch changes who collects, never what; an invoice that follows on another is a one-off.
-    switching, one_offs = ours.pop("switching.py"), ours.pop("one_off.py")
-    assert not re.search(r'"(items|quantity|proration_behavior)"', switching)
-    assert switching.count('"subscription":') == 1, "in the list of its invoices"
-    assert '"subscription":' not in one_offs
-    called = {call for text in ours.values() for call in re.findall(r"v1\.(\w+\.\w+)_async", text)}
-    assert "subscriptions.create" in called
-    assert not called & {"invoices.create", "subscriptions.update", "subscriptions.resume"}
+    who: dict[str, set[str]] = {}
+    for name, text in ours.items():
+        for call in re.findall(r"v1\.(\w+\.\w+)_async", text):
+            who.setdefault(call, set()).add(name)
+    assert who["subscriptions.create"] == {"subscriptions.py"}
+    assert who["subscriptions.update"] == {"subscriptions.py", "switching.py", "taxes.py"}
+    assert who["invoices.create"] == {"one_off.py", "switching.py"}
+    assert ours["subscriptions.py"].count('"items"') == 1, "of a new one"
+    for name in ("switching.py", "taxes.py", "one_off.py"):
+        assert not re.search(r'"(items|quantity|proration_behavior)"', ours[name])
+    assert '"subscription":' not in ours["one_off.py"]
+    assert ours["switching.py"].count('"subscription":') == 1, "in the list of its invoices"
+    called = set(who)
+    assert "subscriptions.resume" not in called
     assert not [call for call in called if call.startswith("subscription_")]
