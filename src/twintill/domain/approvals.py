@@ -101,7 +101,7 @@ def _collected(
         collected_at=now,
     )
     postings = [ledger.collected(receipt)]
-    if any(_was_answered_for(r) for r in payment.receipts):
+    if payment.told_minor or any(_was_answered_for(r) for r in payment.receipts):
         # Stripe has answered for the invoice's money already: all of this is the customer's.
         postings.append(ledger.stranded(receipt, receipt.collected_minor))
         receipt = replace(receipt, stranded_minor=receipt.collected_minor)

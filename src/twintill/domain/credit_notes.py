@@ -15,13 +15,13 @@ from datetime import datetime
 from typing import assert_never
 
 from twintill.domain import ledger
-from twintill.domain.afterwards import rest_or_go_on, to_note_minor
+from twintill.domain.afterwards import at_rest, rest_or_go_on, to_note_minor
 from twintill.domain.decision import Decision, Notice, parked
 from twintill.domain.follow_on import FollowOn, FollowOnWhy
 from twintill.domain.ledger import LedgerTransaction
 from twintill.domain.money_back import CreditNote, NoteFor, NoteState, SeenNote
 from twintill.domain.outcomes import DeclineKind
-from twintill.domain.payment import Payment, Reason, Receipt
+from twintill.domain.payment import Payment, Reason, Receipt, State
 from twintill.domain.policy import Policy
 from twintill.domain.refunds import seen_there
 from twintill.domain.return_facts import (
@@ -66,7 +66,8 @@ def _told(payment: Payment, policy: Policy, now: datetime) -> Decision:
 def _sides_seen(payment: Payment, fact: SidesSeen, policy: Policy, now: datetime) -> Decision:
     """Book what is new on either side; then only the difference is left to be done."""
     if not payment.told_minor:
-        return Decision(payment, note="no money that was reported")
+        # Compared for nothing: what comes next does not wait for it.
+        return Decision(_compared_for_nothing(payment, now), note="no money that was reported")
     postings: list[LedgerTransaction] = []
     notices: list[Notice] = []
     strangers, follow_on = False, None
@@ -95,6 +96,16 @@ def _sides_seen(payment: Payment, fact: SidesSeen, policy: Policy, now: datetime
     )
 
 
+def _compared_for_nothing(payment: Payment, now: datetime) -> Payment:
+    was_to, payment = payment.compare_at, replace(payment, compare_at=None)
+    if was_to is None or payment.state not in _AFTER_MONEY or payment.unapplied_minor:
+        return payment
+    return at_rest(payment, max(now, payment.next_look_at or now))
+
+
+_AFTER_MONEY = frozenset((State.STRANDED, State.REFUNDED, State.REPORTED, State.CANCELED))
+
+
 def _compare_again(
     payment: Payment, policy: Policy, now: datetime, *, strangers: bool
 ) -> datetime | None:
@@ -115,8 +126,8 @@ def _note_seen(
     ours = next((n for n in payment.notes if n.id == seen.our_id), None)
     note = ours or CreditNote(
         id=seen.our_id or seen.credit_note_id,
-        n=0,
-        purpose=NoteFor.FOREIGN,
+        n=seen.n,
+        purpose=NoteFor.GIVEN_BACK if seen.n else NoteFor.FOREIGN,
         amount_minor=seen.amount_minor,
         out_of_band_minor=seen.out_of_band_minor,
         started_at=now,
@@ -140,6 +151,8 @@ def _started(payment: Payment, fact: NoteStarted, now: datetime) -> Decision:
     if payment.parked_why is not None or compares:
         return Decision(payment, note="parked, or to be compared first")
     if begun is not None and begun.id == fact.note_id:
+        if begun.purpose is NoteFor.GIVEN_BACK and begun.amount_minor > to_note_minor(payment):
+            return _not_wanted(payment, begun, "it is credited by now, or came back", now)
         return Decision(replace(payment, next_look_at=now), make_note=begun)
     if begun is not None or fact.n != payment.next_note_n:
         return Decision(payment, note="prepared for something older")
@@ -148,6 +161,14 @@ def _started(payment: Payment, fact: NoteStarted, now: datetime) -> Decision:
         return Decision(payment, note="another amount by now")
     payment = replace(payment, notes=(*payment.notes, note), next_look_at=now, unreadable=0)
     return Decision(payment, make_note=note)
+
+
+def _not_wanted(payment: Payment, note: CreditNote, why: str, now: datetime) -> Decision:
+    """It is not in Stripe (the list was read just before), and must not be made any more."""
+    payment = _with_note(payment, replace(note, state=NoteState.REFUSED, detail=why))
+    if payment.unapplied_minor:
+        return Decision(replace(payment, next_look_at=now))
+    return Decision(rest_or_go_on(payment, now))
 
 
 def _of_what_is_gone(payment: Payment, fact: NoteStarted, now: datetime) -> CreditNote | None:
@@ -217,12 +238,13 @@ def _failed_minor(payment: Payment) -> int:
 
 def _refused(payment: Payment, fact: NoteRefused, now: datetime) -> Decision:
     note = next((n for n in payment.notes if n.id == fact.note_id), None)
-    if note is None or note.state is not NoteState.STARTED:
+    void = note is not None and fact.moot and note.purpose is NoteFor.REST
+    if note is None or (note.state is not NoteState.STARTED and not void):
         return Decision(payment, note=f"answered already: {fact.detail}")
     refused = replace(note, state=NoteState.REFUSED, detail=fact.detail)
-    payment = _with_note(payment, refused)
     if fact.moot:
-        return Decision(replace(payment, next_look_at=now))
+        return _not_wanted(payment, note, fact.detail, now)
+    payment = _with_note(payment, refused)
     payment = replace(payment, reason=Reason.CREDIT_NOTE_REFUSED)
     why = f"Stripe does not take the credit note of {note.amount_minor}: {fact.detail}"
     return Decision(parked(payment, why), notices=(Notice.NEEDS_PERSON,))

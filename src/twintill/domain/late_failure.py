@@ -85,7 +85,9 @@ def _after_the_report(
     payment: Payment, receipt: Receipt, code: str, policy: Policy, now: datetime
 ) -> tuple[Payment, tuple[Notice, ...]]:
     why = None
-    by_person = policy.failed_after_report is FailedAfterReport.PERSON
+    # Once: a debit that is always confirmed, and always comes back, would go on for ever.
+    again = payment.continues is not None
+    by_person = policy.failed_after_report is FailedAfterReport.PERSON or again
     if receipt.refunded_minor or payment.unresolved_refund is not None:
         why = f"the debit failed after it was given back ({code}): the customer has it twice"
     elif receipt.reported_minor and by_person:

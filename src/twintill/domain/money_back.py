@@ -57,13 +57,17 @@ class CreditNote:
 
 @dataclass(frozen=True, slots=True)
 class SeenNote:
-    """A credit note in Stripe's list; `our_id`: the row that its metadata names."""
+    """A credit note in Stripe's list; `our_id`: the row that its metadata names.
+
+    `n`: ours, of a time that this database has lost; 0: known, or not ours.
+    """
 
     credit_note_id: str
     our_id: str | None
     amount_minor: int
     out_of_band_minor: int
     void: bool = False
+    n: int = 0
 
 
 class DisputeStage(StrEnum):

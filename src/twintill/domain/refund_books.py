@@ -76,6 +76,16 @@ def ask_begun(payment: Payment, refund: Refund, ask_id: str | None) -> Payment:
     return _change(payment, ask_id, state=AskState.UNDER_WAY, refund_id=refund.id)
 
 
+def ask_answered(payment: Payment, refund: Refund) -> Payment:
+    """A refund of the lost time, under our own reference: what was asked for is not sent again."""
+    ask = payment.next_ask
+    same = ask is not None and (ask.receipt_id, ask.amount_minor) == (
+        refund.receipt_id,
+        refund.amount.minor,
+    )
+    return ask_begun(payment, refund, ask.id) if same and ask is not None else payment
+
+
 def ask_done(payment: Payment, refund: Refund) -> Payment:
     return _change(payment, _asked(payment, refund), state=AskState.DONE)
 
@@ -85,8 +95,11 @@ def ask_failed(payment: Payment, refund: Refund) -> Payment:
 
 
 def ask_again(payment: Payment, refund: Refund) -> Payment:
-    """It certainly did not arrive: the next request is for the same ask."""
-    return _change(payment, _asked(payment, refund), state=AskState.WANTED, refund_id=None)
+    """It certainly did not leave: the next request is for the same ask."""
+    ask = next((a for a in payment.asks if a.refund_id == refund.id), None)
+    if ask is None or ask.state is AskState.REFUSED:
+        return payment
+    return _change(payment, ask.id, state=AskState.WANTED, refund_id=None)
 
 
 def ask_refused(payment: Payment, fact: RefundStarted) -> Payment:

@@ -41,6 +41,11 @@ from twintill.money import Money
 _DEFINITE = frozenset((Via.FIRST, Via.EXACT_REPLAY, Via.RECORD, Via.PERSON))
 
 
+# How a parking for a refund's own sake begins: its answer lifts that one, and no other.
+_NOT_GIVEN = "the processor does not give it back"
+_NO_END = "a refund"
+_FOR_A_REFUND = (_NOT_GIVEN, _NO_END)
+
 RefundFact = (
     RefundStarted | RefundReplayStarted | RefundAnswered | RefundNotFoundThere | RefundSeenThere
 )
@@ -52,7 +57,7 @@ def refund_told(payment: Payment, fact: RefundFact, policy: Policy, now: datetim
         case RefundStarted():
             return _started(payment, fact, now)
         case RefundReplayStarted():
-            return _replay_started(payment, fact, now)
+            return _replay_started(payment, fact, policy, now)
         case RefundAnswered():
             return _answered(payment, fact, policy, now)
         case RefundNotFoundThere():
@@ -122,13 +127,18 @@ def _cannot_be_asked(
     return Decision(payment, notices=(Notice.REFUND_FAILED,), note=why)
 
 
-def _replay_started(payment: Payment, fact: RefundReplayStarted, now: datetime) -> Decision:
+def _replay_started(
+    payment: Payment, fact: RefundReplayStarted, policy: Policy, now: datetime
+) -> Decision:
     """The same key once more; a void cannot be undone, so no new look at Stripe is needed."""
     refund = payment.unresolved_refund
     if refund is None or refund.id != fact.refund_id or refund.outcome is Outcome.ACCEPTED:
         return Decision(payment, note="this refund is answered already")
-    if payment.parked_why is not None or _receipt(payment, refund).failed:
-        return Decision(payment, note="parked, or the debit has failed meanwhile")
+    if payment.parked_why is not None:
+        return Decision(payment, note="parked: a person looks at it")
+    if _receipt(payment, refund).failed:
+        detail = "not sent again: the debit has failed meanwhile"
+        return _in_doubt(payment, refund, detail, policy, now)
     sent = replace(refund, asked=refund.asked + 1, sendings=refund.sendings + 1)
     payment = replace(with_refund(payment, sent), next_look_at=now)
     return Decision(payment, give_back=sent, attempt_id=sent.id)
@@ -159,8 +169,11 @@ def _not_found_there(
     refund = _find(payment, fact.refund_id)
     if not fact.conclusive or refund.outcome not in (Outcome.STARTED, Outcome.NO_ANSWER):
         return _in_doubt(payment, refund, "not found at the processor", policy, now)
+    # Whoever asked for it may ask again: by now somebody else may have given it back.
+    failed = refund_books.ask_failed(payment, refund)
+    notices = (Notice.REFUND_FAILED,) if failed.asks != payment.asks else ()
     proved = NotSent(NotSentReason.NETWORK, "never reached the processor: looked up, not found")
-    return _did_nothing(payment, refund, proved, policy, now)
+    return replace(_did_nothing(failed, refund, proved, policy, now), notices=notices)
 
 
 def seen_there(payment: Payment, fact: RefundSeenThere, now: datetime) -> Decision:
@@ -192,6 +205,8 @@ def seen_there(payment: Payment, fact: RefundSeenThere, now: datetime) -> Decisi
         sendings=0,
     )
     payment = with_refund(payment, by_hand)
+    if fact.ours:
+        payment = refund_books.ask_answered(payment, by_hand)
     return _approved(payment, by_hand, Approved(fact.processor_refund_id, fact.amount), now)
 
 
@@ -214,7 +229,7 @@ def _approved(payment: Payment, refund: Refund, told: Approved, now: datetime) -
     booked = ledger.refunded(refund, receipt)
     payment = _with_receipt(with_refund(payment, done), refund_books.given(refund, receipt))
     payment = refund_books.ask_done(payment, done)
-    if payment.reason in (Reason.REFUND_IN_DOUBT, Reason.REFUND_REFUSED):
+    if payment.parked_why is not None and payment.parked_why.startswith(_FOR_A_REFUND):
         payment = replace(payment, parked_why=None)
     payment = _after_it(payment, refund, now)
     return Decision(payment, None, (booked,), (Notice.REFUNDED,), refund.id)
@@ -257,11 +272,11 @@ def _accepted(
     )
     payment = replace(
         with_refund(payment, on_its_way),
-        reason=Reason.REFUND_UNDER_WAY,
+        reason=payment.reason if payment.parked_why else Reason.REFUND_UNDER_WAY,
         next_look_at=now + policy.pending_pause,
     )
     if now > refund.first_sent_at + policy.pending_deadline:
-        why = f"a refund is under way for over {policy.pending_deadline.days} days: ask for it"
+        why = f"{_NO_END} is under way for over {policy.pending_deadline.days} days: ask for it"
         return replace(_for_a_person(payment, why, refund), postings=booked)
     return Decision(payment, None, booked, attempt_id=refund.id)
 
@@ -303,7 +318,7 @@ def _not_given(payment: Payment, refund: Refund, told: Declined, now: datetime) 
         return Decision(payment, None, (), (Notice.REFUND_FAILED,), refund.id)
     state = State.STRANDED if stranded else State.REPORTED
     payment = replace(payment, state=state, reason=Reason.REFUND_REFUSED)
-    why = f"the processor does not give it back ({told.code}): pay the customer another way"
+    why = f"{_NOT_GIVEN} ({told.code}): pay the customer another way"
     return _for_a_person(payment, payment.parked_why or why, refund)
 
 
@@ -338,11 +353,15 @@ def _in_doubt(
         detail=detail,
         asked=refund.asked + 1,
     )
-    reason = Reason.REFUND_UNDER_WAY if under_way else Reason.REFUND_IN_DOUBT
+    reason: Reason | None = Reason.REFUND_UNDER_WAY if under_way else Reason.REFUND_IN_DOUBT
+    if payment.parked_why is not None:
+        reason = payment.reason  # what it waits for a person for
     payment = replace(with_refund(payment, asked), reason=reason, next_look_at=later)
     deadline = policy.pending_deadline if under_way else policy.doubt_deadline
     if now > refund.first_sent_at + deadline:
-        why = f"a refund without an end since {refund.first_sent_at:%Y-%m-%d %H:%M} UTC: ask for it"
+        why = (
+            f"{_NO_END} without an end since {refund.first_sent_at:%Y-%m-%d %H:%M} UTC: ask for it"
+        )
         return _for_a_person(payment, why, refund)
     return Decision(payment, attempt_id=refund.id, note=detail)
 

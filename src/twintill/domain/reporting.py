@@ -41,7 +41,8 @@ def invoice_reported(
         return Decision(payment, postings=postings, notices=(Notice.REPORTED,), follow_on=rest)
     why = "more was collected than Stripe confirmed: refund or credit the rest"
     payment, notices = refunds.strand(payment, Reason.MORE_THAN_DUE, why, policy, now)
-    return Decision(payment, postings=postings, notices=(Notice.REPORTED, *notices))
+    rest = follow_on_of(payment)
+    return Decision(payment, postings=postings, notices=(Notice.REPORTED, *notices), follow_on=rest)
 
 
 def _more_confirmed(
@@ -57,7 +58,12 @@ def _more_confirmed(
     if counted is not None and by_itself and counted.unresolved_attempt is None:
         # As if it had failed after the report: a credit note, and a new invoice.
         counted = rest_or_go_on(replace(counted, state=State.REPORTED), now)
-        return Decision(counted, postings=(*postings, *booked), notices=(Notice.REPORTED,))
+        return Decision(
+            counted,
+            postings=(*postings, *booked),
+            notices=(Notice.REPORTED,),
+            follow_on=follow_on_of(counted),
+        )
     why = (
         f"Stripe confirmed {fact.confirmed_minor} and {payment.reported_minor} is here: a debit "
         "failed while it was reported; credit note and new invoice"
@@ -66,7 +72,10 @@ def _more_confirmed(
         payment = replace(_settled_state(payment, State.REPORTED), reason=Reason.FAILED_LATE)
     notices = (Notice.REPORTED,) if postings else ()
     return Decision(
-        parked(payment, why), postings=postings, notices=(*notices, Notice.NEEDS_PERSON)
+        parked(payment, why),
+        postings=postings,
+        notices=(*notices, Notice.NEEDS_PERSON),
+        follow_on=follow_on_of(payment),
     )
 
 

@@ -19,13 +19,17 @@ class RefundAsked:
 
 @dataclass(frozen=True, slots=True)
 class RefundSeenThere:
-    """The processor's list shows a refund of the charge that we did not ask for."""
+    """The processor's list shows a refund of the charge that we did not ask for.
+
+    `ours`: it has a reference of ours, which this database does not know: a backup was restored.
+    """
 
     receipt_id: str
     processor_refund_id: str
     amount: Money
     n: int
     refund_id: str
+    ours: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -111,6 +111,8 @@ def _not_final(payment: Payment) -> Ask | None:
 
 def _of_reported(payment: Payment) -> Step | None:
     """Compare first; then give back what is asked for or owed; then tell Stripe what is gone."""
+    if payment.state in _BEFORE_MONEY:
+        return None
     if payment.compare_at is not None:
         return Compare()
     ask, due = wanted(payment), owed(payment)
@@ -121,6 +123,10 @@ def _of_reported(payment: Payment) -> Step | None:
     if payment.started_note is not None or to_note_minor(payment) > 0:
         return Credit()
     return None
+
+
+# Whatever was told of money that went back: these have their own next step.
+_BEFORE_MONEY = frozenset((State.WAITING, State.CHARGING, State.PENDING, State.EXHAUSTED))
 
 
 def _of_the_state(payment: Payment) -> Step:

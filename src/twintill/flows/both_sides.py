@@ -4,10 +4,12 @@ Before anything is given back or credited, both are listed; what is new is learn
 nothing is done twice that somebody did by hand.
 """
 
+from dataclasses import replace
+
 from twintill import ids
 from twintill.domain.afterwards import to_note_minor
 from twintill.domain.facts import LookFailed
-from twintill.domain.money_back import CreditNote, SeenNote
+from twintill.domain.money_back import CreditNote, NoteState, SeenNote
 from twintill.domain.outcomes import Declined, NotSent, NotSentReason
 from twintill.domain.payment import Attempt, Payment, Receipt
 from twintill.domain.return_facts import (
@@ -20,6 +22,7 @@ from twintill.domain.return_facts import (
 from twintill.errors import StripeRefused
 from twintill.flows import refund_lists
 from twintill.flows.looking import Looking
+from twintill.processors import SeenRefund
 
 _KIND = "refund"
 
@@ -35,7 +38,8 @@ async def see(looking: Looking) -> SidesSeen | None:
     """What we do not know yet of both sides; None: one could not be read, and that is learned."""
     known = {n.credit_note_id for n in looking.payment.notes}
     listed = await looking.means.stripe.list_credit_notes(looking.payment.invoice_id)
-    notes = tuple(n for n in listed if n.credit_note_id not in known and not n.void)
+    new = (n for n in listed if n.credit_note_id not in known and not n.void)
+    notes = tuple(_with_number(looking, note) for note in new)
     refunds: tuple[RefundSeenThere, ...] = ()
     for receipt in looking.payment.receipts:
         attempt = next((a for a in looking.payment.attempts if a.id == receipt.attempt_id), None)
@@ -82,6 +86,10 @@ async def credit_rest(looking: Looking, payment: Payment, rest_minor: int, due_m
     One that was begun may be there already; then nothing of the rest is due any more.
     """
     begun = payment.started_note
+    void = await _voided(looking, payment)
+    if void is not None:
+        await looking.learn(NoteRefused(void.id, "voided in Stripe", moot=True))
+        return
     async with looking.means.database.begin() as db:
         fact = _draft_of(looking, payment, rest_minor, due_minor)
         decision = await looking.learn_return_start(db, fact)
@@ -98,6 +106,16 @@ async def credit_rest(looking: Looking, payment: Payment, rest_minor: int, due_m
         await looking.learn(NoteRefused(note.id, f"{rest_minor} is the rest by now", moot=True))
         return
     await _create(looking, note)
+
+
+async def _voided(looking: Looking, payment: Payment) -> CreditNote | None:
+    """A note of the rest that somebody took back: it must not be invoiced anew."""
+    made = {n.credit_note_id: n for n in payment.notes if n.state is NoteState.MADE}
+    if not made:
+        return None
+    listed = await looking.means.stripe.list_credit_notes(payment.invoice_id)
+    gone = (seen for seen in listed if seen.void and seen.credit_note_id in made)
+    return next((made[seen.credit_note_id] for seen in gone), None)
 
 
 async def _make(looking: Looking, note: CreditNote) -> None:
@@ -153,8 +171,32 @@ async def _unknown(
     for seen in listed:
         if isinstance(seen.outcome, Declined) or refund_lists.known(payment, seen):
             continue
-        n = payment.next_refund_n + already + len(strangers)
+        lost_n = _lost_n(looking, seen)
+        n = lost_n or payment.next_refund_n + already + len(strangers)
         row = ids.attempt_id(scope, payment.invoice_id, _KIND, n)
-        fact = RefundSeenThere(receipt.id, seen.processor_refund_id, seen.amount, n, row)
+        name, amount = seen.processor_refund_id, seen.amount
+        fact = RefundSeenThere(receipt.id, name, amount, n, row, ours=lost_n is not None)
         strangers.append(fact)
     return tuple(strangers)
+
+
+# So many numbers beyond the ones that are known: more than a lost time can have used.
+_LOST = 20
+
+
+def _lost_n(looking: Looking, seen: SeenRefund) -> int | None:
+    """The number under which we made it, in a time that this database has lost."""
+    scope, payment = looking.lease.scope, looking.payment
+    for n in range(payment.next_refund_n, payment.next_refund_n + _LOST):
+        if seen.reference == ids.reference(scope, payment.invoice_id, _KIND, n):
+            return n
+    return None
+
+
+def _with_number(looking: Looking, seen: SeenNote) -> SeenNote:
+    """The same for a credit note, by its mark."""
+    scope, payment = looking.lease.scope, looking.payment
+    for n in range(payment.next_note_n, payment.next_note_n + _LOST):
+        if seen.our_id == ids.derived_id("note", scope, payment.invoice_id, n):
+            return replace(seen, n=n)
+    return seen

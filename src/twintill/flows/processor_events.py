@@ -18,7 +18,7 @@ from twintill.flows.learn import learn_within
 from twintill.flows.means import Means
 from twintill.flows.verdict import DONE, Verdict, ignored, parked
 from twintill.ids import Scope
-from twintill.processors import EventKind, Processor, ProcessorEvent, SeenDispute
+from twintill.processors import EventKind, Processor, ProcessorEvent, Refunds, SeenDispute
 from twintill.store import attempts, methods, payments, refunds
 
 _OF_A_CHARGE = frozenset(
@@ -125,6 +125,9 @@ async def _by_hand(
         return Verdict("done", "by hand, of stranded money: booked at the next look at it")
     if not any(r.attempt_id == charge.attempt_id for r in payment.receipts):
         return _for_a_person(event)
+    lists = isinstance(processor, Refunds) and processor.capabilities.finds_refunds
+    if not lists:
+        return _for_a_person(event)  # nothing could be compared with it
     told = MoneyBackTold(event.raw_type)
     actor = event.dedupe_key or processor.name
     await learn_within(db, means, scope, charge.payment_id, told, actor=actor)

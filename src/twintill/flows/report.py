@@ -29,6 +29,7 @@ async def report(looking: Looking, payment: Payment) -> None:
         before = await _write_reference(looking, payment)
         rest_minor = partial.rest_minor(payment, before, looking.policy)
         if rest_minor or payment.started_note is not None:
+            began = True  # the start of the note says by itself that `pay` was not sent
             await both_sides.credit_rest(
                 looking, payment, rest_minor, before.amount_remaining_minor
             )

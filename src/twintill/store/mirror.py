@@ -11,6 +11,7 @@ from sqlalchemy import bindparam, case, exists, func, or_, select, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from twintill.domain.follow_on import KIND as FOLLOW_ON
 from twintill.domain.invoice import InvoiceLook, InvoiceStatus, rank
 from twintill.ids import Scope
 from twintill.store.clock import NOW
@@ -18,6 +19,7 @@ from twintill.store.scoped import key, mine, of, whose
 from twintill.store.tables import (
     customers,
     invoices,
+    operations,
     payment_methods,
     payments,
     subscriptions,
@@ -200,14 +202,22 @@ async def payment_of_invoice(db: AsyncConnection, scope: Scope, invoice_id: str)
 
 
 async def open_payments_of(db: AsyncConnection, scope: Scope, customer_id: str) -> list[str]:
-    """Payments of this customer that have not ended, oldest first."""
-    c = payments.c
+    """Payments of this customer that have not ended, oldest first, or are about to be opened."""
+    c, o = payments.c, operations.c
+    begun = await db.execute(
+        select(o.operation_id).where(
+            mine(operations, scope),
+            o.customer_id == customer_id,
+            o.kind == FOLLOW_ON,
+            o.ended_at.is_(None),
+        )
+    )
     found = await db.execute(
         select(c.payment_id)
         .where(mine(payments, scope), c.customer_id == customer_id, c.ended_at.is_(None))
         .order_by(c.created_at, c.payment_id)
     )
-    return list(found.scalars())
+    return [*found.scalars(), *begun.scalars()]
 
 
 def _rank(status: Any) -> Any:
