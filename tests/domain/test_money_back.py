@@ -7,10 +7,13 @@ import pytest
 
 from tests.domain.situations import (
     APPROVED,
+    NO_ANSWER,
     NOW,
     PART_GIVEN,
     POLICY,
+    PROVISIONAL,
     SITUATIONS,
+    SOFT,
     after,
     answer,
     give_reported,
@@ -22,11 +25,12 @@ from tests.domain.situations import (
 from twintill.domain import facts as f
 from twintill.domain.afterwards import available_minor, to_note_minor
 from twintill.domain.decide import decide
+from twintill.domain.facts import Via
 from twintill.domain.money_back import AskState
 from twintill.domain.payment import Payment, Reason, Receipt, State
 from twintill.domain.refund_asks import Refused, choose
 from twintill.domain.refund_books import which
-from twintill.domain.return_facts import MoneyBackTold, SidesSeen
+from twintill.domain.return_facts import MoneyBackTold, RefundSeenThere, SidesSeen
 from twintill.money import Money
 
 REPORTED = SITUATIONS["reported"]
@@ -129,3 +133,33 @@ def test_what_somebody_else_gave_back_meanwhile_is_refused() -> None:
     assert decision.give_back is None
     assert decision.payment.asks[0].state is AskState.REFUSED
     assert decision.payment.ended
+
+
+def seen(minor: int, *, ours: bool) -> SidesSeen:
+    fact = RefundSeenThere("rct_1", "rfd_9", Money(minor, "EUR"), 1, "ref_1", ours=ours)
+    return SidesSeen((), (fact,))
+
+
+def test_our_own_refund_of_a_lost_time_answers_who_asked_for_it() -> None:
+    asked = SITUATIONS["back-asked"]
+    for minor, ours, state in (
+        (2000, True, AskState.DONE),
+        (1000, True, AskState.WANTED),
+        (2000, False, AskState.WANTED),
+    ):
+        payment = decide(asked, seen(minor, ours=ours), POLICY, NOW).payment
+        assert payment.asks[0].state is state
+
+
+def test_a_refund_in_doubt_of_a_parked_payment_is_noted_and_not_sent_again() -> None:
+    in_doubt = replace(SITUATIONS["back-in-doubt"], parked_why="compare by hand")
+    told = decide(in_doubt, refund_answer(NO_ANSWER), POLICY, NOW).payment
+    assert (told.parked_why, told.reason) == ("compare by hand", in_doubt.reason)
+    assert decide(in_doubt, f.RefundReplayStarted("ref_1"), POLICY, NOW).give_back is None
+
+
+def test_an_old_decline_that_is_told_approved_while_another_is_out_is_for_a_person() -> None:
+    second = after(new_payment(), start(), answer(SOFT), at=NOW - timedelta(days=3))
+    out = after(second, start(2))
+    payment = decide(out, answer(PROVISIONAL, Via.RECORD), POLICY, NOW).payment
+    assert "another attempt is out" in str(payment.parked_why)
