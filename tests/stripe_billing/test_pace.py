@@ -312,8 +312,8 @@ def test_nothing_of_ours_can_reach_the_limits_of_a_single_subscription() -> None
     """10 invoices a minute, 20 a day, 200 quantities an hour: we never make or change them.
 
     What we change of a subscription is who collects it, its end and its tax, never what it is for;
-    an invoice that we make is a one-off. Who adds another such call bounds it for each subscription,
-    and then changes this test.
+    an invoice that we make is a one-off. Who adds another such call bounds it for each
+    subscription, and then changes this test.
     """
     ours = {path.name: path.read_text() for path in Path(connection.__file__).parent.glob("*.py")}
     who: dict[str, set[str]] = {}
