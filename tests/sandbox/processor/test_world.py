@@ -77,14 +77,14 @@ class Merchant(RuleBasedStateMachine):
     def each_charge_is_what_its_lines_say(self) -> None:
         for charge in self.world.charges.values():
             assert self.moved(charge, "charge") == (
-                charge.amount if charge.status in ("succeeded", "failed") else 0
+                charge.taken if charge.status in ("succeeded", "failed") else 0
             )
             assert self.moved(charge, "charge_failure") == (
-                -charge.amount if charge.status == "failed" else 0
+                -charge.taken if charge.status == "failed" else 0
             )
             given_back = self.moved(charge, "refund") + self.moved(charge, "refund_failure")
             assert given_back == -charge.refunded
-            assert 0 <= charge.refunded <= charge.amount
+            assert 0 <= charge.refunded <= charge.taken
 
     @invariant()
     def nobody_gets_more_back_than_was_taken(self) -> None:
