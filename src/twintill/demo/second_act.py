@@ -4,7 +4,7 @@ import asyncio
 from dataclasses import dataclass
 from typing import Any
 
-from twintill.demo import giving_back, shop, signing_up
+from twintill.demo import beginnings, disputing, giving_back, moving_on, shop, signing_up
 from twintill.demo.people import Account, Buyer, money
 from twintill.demo.stage import Stage
 from twintill.demo.waiting_for import reported
@@ -26,7 +26,7 @@ class Company:
 
 # Who pays with what, on the hosted page; all others with a card that is approved.
 _METHODS = {"Max": "card_partial", "Lea": "debit_fails_late"}
-_NAMES = ("Hal", "Ida", "Jon", "Kit", "Max", "Lea")
+_NAMES = ("Hal", "Ida", "Jon", "Kit", "Max", "Lea", "Kim", "Lou", "Nia", "Oli", "Pam")
 
 
 async def tell(stage: Stage) -> Company:
@@ -35,6 +35,11 @@ async def tell(stage: Stage) -> Company:
     await giving_back.refund(stage, company.accounts)
     await giving_back.split(stage, company.accounts["Max"])
     await giving_back.fail_late(stage, company.accounts["Lea"])
+    await disputing.dispute(stage, company.accounts["Kim"], company.accounts["Lou"])
+    await moving_on.cancel(stage, company.accounts["Nia"], company.accounts["Oli"])
+    await moving_on.switch(stage, company.accounts["Pam"])
+    for account in await beginnings.begin(stage, company.price_id):
+        company.accounts[account.name] = account
     return company
 
 

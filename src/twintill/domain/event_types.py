@@ -255,19 +255,6 @@ _METHODS = (
     ),
     EventType(
         "method.requested",
-        "The last usable method was withdrawn: send the customer to `checkout_url` for another "
-        "one, before `until`.",
-        {
-            **_METHOD,
-            "status": "revoked",
-            "found": "revoked",
-            "checkout": "chk_4Yk9n2bT7xQz1LmN8vRc3WpD",
-            "checkout_url": "https://pay.example.com/checkout/chk_4Yk9n2bT7xQz1LmN8vRc3WpD",
-            "until": 1795857600,
-        },
-    ),
-    EventType(
-        "method.requested",
         "The last usable payment method of a customer with live subscriptions was withdrawn. Send "
         "the customer to `checkout_url` for another one, before `until`: then the setting "
         "`revoked_unanswered` decides.",
