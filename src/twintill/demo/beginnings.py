@@ -53,7 +53,10 @@ async def _mend(stage: Stage, rae: Account) -> None:
         if choices:
             await browser.submit(there, choices[0], {"method": "card_ok"})
     payment = await reported(stage, rae.invoice_id, "Rae's first invoice is paid")
-    stage.telling.line("Rae", f"the page asks her again; with the right place {money(payment['reported'])} reported")
+    stage.telling.line(
+        "Rae",
+        f"the page asks her again; with the right place {money(payment['reported'])} reported",
+    )
 
 
 async def _trial(stage: Stage, quin: Account) -> None:

@@ -35,6 +35,14 @@ def meant(payment: Payment, fact: RefundStarted) -> Receipt | None:
     return receipt if right and fact.amount_minor == receipt.refund_due_minor else None
 
 
+def is_more_than_there_is(payment: Payment, fact: RefundStarted) -> bool:
+    """Somebody credited money that a dispute has taken, as a loss."""
+    due = owed(payment)
+    if not fact.reported or fact.ask_id is not None or due is None:
+        return False
+    return payment.compare_at is None and due.refund_due_minor > available_minor(due)
+
+
 def is_gone(payment: Payment, fact: RefundStarted) -> bool:
     """There is not so much left of the receipt as was asked for when more was there."""
     ask = wanted(payment)

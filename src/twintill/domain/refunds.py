@@ -89,6 +89,9 @@ def _started(payment: Payment, fact: RefundStarted, now: datetime) -> Decision:
         payment = rest_or_go_on(refund_books.ask_refused(payment, fact), now)
         note = "it was given back by somebody else meanwhile"
         return Decision(payment, notices=(Notice.REFUND_FAILED,), note=note)
+    if refund_books.is_more_than_there_is(payment, fact):
+        why = "a credit note says more than is left of this money: compare with the processor"
+        return _for_a_person(payment, why)
     receipt = refund_books.meant(payment, fact)
     if receipt is None or fact.n != payment.next_refund_n:
         return Decision(payment, note="prepared for something older")
