@@ -136,7 +136,9 @@ def _of_approved(payment: Payment, attempt: Attempt, found: LookUp) -> tuple[str
     if found.processor_payment_id != attempt.processor_payment_id:
         return "another_charge", f"we know the charge as {attempt.processor_payment_id}"
     receipt = next((r for r in payment.receipts if r.attempt_id == attempt.id), None)
-    ours = Money(receipt.collected_minor, receipt.currency) if receipt else attempt.amount
+    ours = attempt.amount
+    if receipt is not None and receipt.collected_minor < ours.minor:
+        ours = Money(receipt.collected_minor, receipt.currency)  # approved in part
     if found.amount != ours:
         return "amounts_differ", f"we say {ours}, the processor {found.amount}"
     return None
