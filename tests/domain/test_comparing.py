@@ -8,6 +8,7 @@ from tests.domain.situations import (
     ACCEPTED,
     AMOUNT,
     APPROVED,
+    IN_PART,
     LOOK,
     NO_ANSWER,
     NOT_SENT,
@@ -136,3 +137,12 @@ def test_an_attempt_and_its_charge(what: str) -> None:
 )
 def test_the_attempt_that_was_not_made_yet(found: LookUp, told: list[str]) -> None:
     assert kinds(compare_next(SITUATIONS["reported"], "tw-2", found)) == told
+
+
+def test_what_was_approved_in_part_is_compared_with_its_part() -> None:
+    asked = SITUATIONS["collected"]
+    (receipt,) = asked.receipts
+    in_part = replace(asked, receipts=(replace(receipt, collected_minor=3000),))
+    attempt = in_part.attempts[-1]
+    assert compare_attempt(in_part, attempt, IN_PART) == []
+    assert kinds(compare_attempt(in_part, attempt, APPROVED)) == ["amounts_differ"]
