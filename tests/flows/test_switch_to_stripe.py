@@ -19,9 +19,12 @@ from tests.flows.switching import (
     to_stripe,
 )
 from tests.flows.world import SCOPE, World
+from twintill.domain.facts import PersonSaid
+from twintill.domain.outcomes import NotSent, NotSentReason
 from twintill.domain.payment import Reason, State
 from twintill.flows import operations as flow
-from twintill.store import methods
+from twintill.flows.learn import learn
+from twintill.store import methods, operations
 
 
 async def subscriber(world: World, method: str = "card_ok") -> tuple[str, str, str]:
@@ -210,3 +213,28 @@ async def test_neither_one_in_doubt_nor_one_for_a_person_is_handed_over(
     waits = await switch(world, to_stripe(subscription_id, method_id, "charge_at_stripe"))
     assert waits.step == "hand"
     assert await stripes_charges(world, invoice_id) == []
+
+
+async def test_what_a_person_called_not_charged_is_asked_for_before_stripe_may_charge(
+    world: World,
+) -> None:
+    _, subscription_id, method_id = await subscriber(world)
+    invoice_id = await open_invoice(world, subscription_id)
+    await world.break_processor("/v1/charges$", "timeout_after")
+    await world.work()
+    payment = await world.payment(invoice_id)
+    never = NotSent(NotSentReason.PERSON, "their dashboard is empty", wait_s=7200)
+    said = PersonSaid(payment.attempts[0].id, never, "their dashboard is empty", "nothing")
+    await learn(world.means, SCOPE, payment.id, said)  # it has arrived, and its webhook is lost
+    waits = await switch(world, to_stripe(subscription_id, method_id, "charge_at_stripe"))
+    assert await stripes_charges(world, invoice_id) == []
+    await world.advance(timedelta(hours=3))  # no copy can arrive any more: it may be handed over
+    async with world.db() as db:
+        await operations.ring(db, SCOPE, waits.id)
+    await flow.look(world.means, SCOPE, waits.id)
+    await world.work()
+    await world.advance(timedelta(hours=7))
+    await work(world)
+    assert did(await read(world, waits.id)) == {invoice_id: "closed"}
+    assert (await world.payment(invoice_id)).state is State.REPORTED
+    assert (len(await world.charges()), await stripes_charges(world, invoice_id)) == (1, [])

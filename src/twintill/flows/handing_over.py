@@ -16,7 +16,9 @@ from twintill.domain.invoice import InvoiceLook, InvoiceStatus
 from twintill.domain.payment import Payment
 from twintill.domain.switching import Did, OpenInvoices, Step, ended_as, is_idle
 from twintill.errors import StripeRefused
+from twintill.flows import resolve
 from twintill.flows.learn import learn_within
+from twintill.flows.looking import Looking
 from twintill.flows.operating import Operating, Walk
 from twintill.flows.switching import done, go_on, with_entry
 from twintill.ids import payment_id
@@ -25,6 +27,7 @@ from twintill.store.work import PAYMENTS, Lease
 from twintill.stripe_billing.switching import is_gone
 
 _HELD = timedelta(seconds=5)  # a worker looks at the payment right now
+_ASKED = timedelta(minutes=1)
 _OUT = timedelta(hours=6)  # a payment that moves rings before that
 _AT_THE_BANK = timedelta(hours=1)
 
@@ -43,6 +46,10 @@ async def hand(operating: Operating) -> Operating | None:
         await operating.pause(_HELD)
         return None
     try:
+        looking = Looking(operating.means, lease, payment, operating.now)
+        if not handed and await resolve.came_after_all(looking):
+            await operating.pause(_ASKED)  # a person said "not charged": it was, or nobody knows
+            return None
         stripe = operating.means.stripe
         look = await stripe.mark_handed_over(payment.invoice_id, operating.id)
         return await _commit(operating, lease, look)
