@@ -126,9 +126,9 @@ def _disputable(charge: Charge, amount: int | None) -> int:
     """Banks do not know what the merchant gave back: up to the whole charge."""
     if charge.status != "succeeded":
         raise Refusal(409, "not_disputable", f"The charge is {charge.status}.")
-    wanted = charge.amount - charge.refunded if amount is None else amount
-    if not 0 < wanted <= charge.amount:
-        raise Refusal(422, "dispute_exceeds_charge", f"The charge was {charge.amount}.")
+    wanted = charge.taken - charge.refunded if amount is None else amount
+    if not 0 < wanted <= charge.taken:
+        raise Refusal(422, "dispute_exceeds_charge", f"The charge was {charge.taken}.")
     return wanted
 
 
