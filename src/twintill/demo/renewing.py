@@ -10,6 +10,7 @@ from twintill.demo.browser import Browser
 from twintill.demo.people import ADA, BEN, DAN, LATER_CHOICES, Account, Cast, money
 from twintill.demo.stage import Stage
 from twintill.demo.trouble import expect
+from twintill.demo.waiting_for import payment_of, reported
 
 _DRAFT_HOUR = timedelta(hours=1, minutes=1)
 _A_DAY = timedelta(days=1, minutes=1)
@@ -51,7 +52,7 @@ async def renew(stage: Stage, cast: Cast) -> dict[str, Json]:
     await stage.advance(_DRAFT_HOUR)
     mine = [draft for draft in drafts if draft["customer"] == cast.accounts[ADA].customer_id]
     for draft in mine:
-        payment = await _reported(stage, draft["id"], "Ada's renewal is reported")
+        payment = await reported(stage, draft["id"], "Ada's renewal is reported")
         invoice = await calls.get(stage.stripe, f"/v1/invoices/{draft['id']}")
         expect(invoice["status"] == "paid", f"Ada's renewal is {invoice['status']}")
         tell.line(
@@ -72,7 +73,7 @@ async def decline(stage: Stage, account: Account, invoice: Json) -> None:
     )
 
     async def declined() -> Any:
-        payment = await _payment(stage, invoice["id"])
+        payment = await payment_of(stage, invoice["id"])
         return payment if payment and payment["reason"] == "retry" else None
 
     payment = await stage.until("Ben's renewal is declined", declined)
@@ -95,7 +96,7 @@ async def lose_an_answer(stage: Stage, account: Account, invoice: Json) -> None:
     )
 
     async def in_doubt() -> Any:
-        payment = await _payment(stage, invoice["id"])
+        payment = await payment_of(stage, invoice["id"])
         return payment and "NoAnswer" in _answers(payment)
 
     await stage.until("the wait for the answer to Cleo's charge is given up", in_doubt)
@@ -103,7 +104,7 @@ async def lose_an_answer(stage: Stage, account: Account, invoice: Json) -> None:
         account.name, "charge sent; no answer came, and the processor's webhooks are an hour late"
     )
     await stage.advance(_ASKS_AGAIN)
-    payment = await _reported(stage, invoice["id"], "Cleo's charge is looked up")
+    payment = await reported(stage, invoice["id"], "Cleo's charge is looked up")
     (attempt,) = payment["attempts"]
     answers = _answers(payment)
     expect(answers[0] == "NoAnswer" and answers[-1] == "Approved", f"Cleo's answers: {answers}")
@@ -133,13 +134,13 @@ async def settle_late(stage: Stage, cast: Cast, renewals: dict[str, Json]) -> No
     expected = datetime.fromtimestamp(payment["attempts"][0]["expected_at"], UTC)
     tell.line("Dan", f"{money(payment['attempts'][0]['amount'])} accepted, due {expected:%a %d %b}")
     await stage.advance(_A_DAY)
-    payment = await _reported(stage, renewals[ben.customer_id]["id"], "Ben's second try")
+    payment = await reported(stage, renewals[ben.customer_id]["id"], "Ben's second try")
     outcomes = [attempt["outcome"] for attempt in payment["attempts"]]
     expect(outcomes == ["declined", "approved"], f"Ben's attempts: {outcomes}")
     tell.line("Ben", f"a day later: second try approved, {money(payment['reported'])} reported")
     # Not a minute more: else the worker might ask before the webhook has come in.
     await stage.advance(expected - await stage.database.now() + timedelta(seconds=5))
-    payment = await _reported(stage, debit["id"], "Dan's debit is confirmed")
+    payment = await reported(stage, debit["id"], "Dan's debit is confirmed")
     told_by = _approval(payment)["actor"]
     expect(told_by != "twintill", "Dan's debit was asked for, not told by the webhook")
     tell.line("Dan", f"two days later: webhook {told_by}; {money(payment['reported'])} reported")
@@ -183,14 +184,6 @@ async def _renewals(stage: Stage) -> Sequence[Json]:
     return [i for i in invoices["data"] if i["billing_reason"] == "subscription_cycle"]
 
 
-async def _payment(stage: Stage, invoice_id: str) -> Any:
-    """Our collecting of this invoice, with its history; None before there is one."""
-    found = await calls.get(stage.api, "/v1/payments", invoice=invoice_id)
-    if not found["data"]:
-        return None
-    return await calls.get(stage.api, f"/v1/payments/{found['data'][0]['id']}")
-
-
 def _answers(payment: Any) -> list[str]:
     """What the processor answered to this payment's charges, in order."""
     facts = [fact for fact in payment["history"] if fact["fact"] == "Answered"]
@@ -203,13 +196,5 @@ def _approval(payment: Any) -> Any:
 
 
 async def _pending(stage: Stage, invoice_id: str) -> Any:
-    payment = await _payment(stage, invoice_id)
+    payment = await payment_of(stage, invoice_id)
     return payment if payment and payment["state"] == "pending" else None
-
-
-async def _reported(stage: Stage, invoice_id: str, what: str) -> Any:
-    async def reported() -> Any:
-        payment = await _payment(stage, invoice_id)
-        return payment if payment and payment["state"] == "reported" else None
-
-    return await stage.until(what, reported)

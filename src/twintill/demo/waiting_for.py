@@ -1,4 +1,4 @@
-"""What the second act waits for: payments, as the API shows them."""
+"""What the story waits for: payments, as the API shows them."""
 
 from collections.abc import Callable
 from typing import Any
@@ -29,8 +29,3 @@ async def payment_that(
 
 async def reported(stage: Stage, invoice_id: str, what: str) -> Any:
     return await payment_that(stage, invoice_id, what, lambda p: p["state"] == "reported")
-
-
-async def at_rest(stage: Stage, invoice_id: str, what: str) -> Any:
-    """Ended, with nothing left to do."""
-    return await payment_that(stage, invoice_id, what, lambda p: p["ended_at"] is not None)
