@@ -47,9 +47,14 @@ def read(text: str) -> tuple[Condition, ...]:
 def seeds(first: int, size: str, conditions: Sequence[Condition]) -> Iterator[int]:
     """From `first` on, without end: those whose world has this weather."""
     for seed in itertools.count(first):
-        its = weather(of_the_world(seed, size))
+        its = weather_of(of_the_world(seed, size), seed, size)
         if all(condition.holds(its) for condition in conditions):
             yield seed
+
+
+def weather_of(rng: random.Random, seed: int, size: str) -> Weather:
+    """`rng`: of the world, at its first draws."""
+    return weather(rng, random.Random(f"{seed}/{size}/later"))
 
 
 def of_the_world(seed: int, size: str) -> random.Random:

@@ -53,9 +53,16 @@ class Weather:
     forgeries: float  # per invoice
     two_copies: bool  # another installation runs with the same keys
     storm_s: float  # after that everybody behaves
+    money_back: float = 0.0  # per invoice: refunds and credit notes of what Stripe was told
+    disputes: float = 0.0  # per invoice
+    partial: float = 0.0  # per customer: his card may approve a part
+    moves: float = 0.0  # per customer: switched, cancelled or revoked by somebody's decision
+    taxes: float = 0.0  # per customer: without an address that taxes could be reckoned by
 
 
-def weather(rng: random.Random) -> Weather:
+def weather(rng: random.Random, later: random.Random) -> Weather:
+    """`later` is for what comes after the first payment: a good third of the worlds have none."""
+
     def often(*choices: float) -> float:
         return rng.choice(choices)
 
@@ -75,7 +82,15 @@ def weather(rng: random.Random) -> Weather:
         forgeries=often(0.0, 0.3, 0.9),
         two_copies=rng.random() < 0.08,
         storm_s=often(0.2, 1.0, 4.0) * 86_400,
+        **_afterwards(later),
     )
+
+
+def _afterwards(rng: random.Random) -> dict[str, float]:
+    parts = ("money_back", "disputes", "partial", "moves", "taxes")
+    if rng.random() < 0.4:
+        return {}
+    return {part: rng.choice((0.0, 0.0, 0.4, 0.9)) for part in parts}
 
 
 def policy(rng: random.Random) -> Policy:

@@ -10,11 +10,11 @@ from typing import Any
 
 import httpx
 
-from tests.simulation import checks, doubt, mischief, processor, restore
-from tests.simulation.aim import of_the_world
+from tests.simulation import checks, doubt, giving_back, mischief, moving, processor, restore
+from tests.simulation.aim import of_the_world, weather_of
 from tests.simulation.database import SimDatabase
 from tests.simulation.dispatcher import Dispatcher
-from tests.simulation.faults import GIVES_UP_S, Network, Weather, policy, weather
+from tests.simulation.faults import GIVES_UP_S, Network, Weather, policy
 from tests.simulation.houses import (
     LOST,
     SCOPE,
@@ -115,7 +115,7 @@ class World:
         self.rng = of_the_world(seed, size)
         self.trace = Trace(clock=loop.time)
         self.trace.listen()
-        self.weather: Weather = weather(self.rng)
+        self.weather: Weather = weather_of(self.rng, seed, size)
         self.network = Network(self.rng, self.weather, self.trace, EPOCH_S)
         self.stripe = SimStripe(self.network, "abcdefg2", lambda body: self.post("stripe", body))
         self.policy = policy(self.rng)
@@ -285,6 +285,7 @@ class World:
 
     async def _found_customer(self, n: int) -> None:
         customer_id = f"cus_{n}"
+        moving.in_the_life_of(self, customer_id)
         for _ in range(self.rng.choice((1, 1, 2))):
             await self.new_method(customer_id, self.rng.choice(_MAGIC))
         for month in range(self.size.invoices):
@@ -301,6 +302,7 @@ class World:
         await asyncio.sleep(after_s)
         self.stripe.issue(invoice)
         mischief.in_the_life_of(self, invoice)
+        giving_back.in_the_life_of(self, invoice)
 
     async def _tick(self) -> None:
         """The processors' own time: debits end, actions expire."""
