@@ -9,7 +9,10 @@ from itertools import permutations
 from sqlalchemy import select
 
 from tests.flows.events import deliver, stripe_events
+from tests.flows.leaving import cancel, renew, statuses, subscriber
 from tests.flows.signing_up import its_checkout, show, sign_up, work
+from tests.flows.test_money_back import GRACE, credit_by_hand
+from tests.flows.test_refunds import given_back
 from tests.flows.world import SCOPE, World
 from tests.regressions.stories import (
     causes,
@@ -120,6 +123,30 @@ async def test_fxa_pr_20741_events_of_one_second_in_any_order_lose_no_id(world: 
     assert after.state is State.REPORTED
 
 
+async def test_fxa_pr_20741_a_credit_note_made_in_stripe_is_paid_back_after_a_cancellation(
+    world: World,
+) -> None:
+    """The mirror had lost the transaction's id, so nothing was paid, and nobody was told.
+
+    Here the metadata is empty, the subscription over and the method gone; our own rows know.
+    """
+    customer_id, subscription_id = await subscriber(world)
+    invoice_id = await renew(world)
+    emptied = dict.fromkeys(await _marks(world, invoice_id), "")
+    await cancel(world, subscription_id)
+    await world.means.stripe.client.v1.invoices.update_async(invoice_id, {"metadata": emptied})
+    assert await _marks(world, invoice_id) == {}
+    assert await statuses(world, customer_id) == {"removed"}
+    minor = (await world.payment(invoice_id)).reported_minor
+    await credit_by_hand(world, invoice_id, minor)
+    await deliver(world, await stripe_events(world, "credit_note.created"))
+    await world.work()
+    await world.advance(GRACE)
+    await world.work()
+    assert [refund["amount"] for refund in await given_back(world)] == [minor]
+    assert (await world.payment(invoice_id)).state is State.REFUNDED
+
+
 async def test_fxa_pr_12455_already_paid_is_never_an_error_that_gives_the_money_back(
     world: World,
 ) -> None:
@@ -211,3 +238,8 @@ async def test_kill_bill_1832_a_debit_that_comes_back_gets_its_next_try(world: W
     async with world.db() as db:
         due = (await db.execute(select(payments_table.c.next_look_at))).scalar_one()
     assert due is not None
+
+
+async def _marks(world: World, invoice_id: str) -> dict[str, str]:
+    invoice = await world.means.stripe.client.v1.invoices.retrieve_async(invoice_id)
+    return invoice.metadata.to_dict() if invoice.metadata else {}

@@ -4,10 +4,12 @@ import json
 from datetime import UTC, datetime
 from typing import Any
 
+import httpx
 import pytest
 
-from tests.flows.listening import deliver, endpoint, happen, told
+from tests.flows.listening import deliver, endpoint, happen, listening, told
 from tests.flows.signing_up import HERE
+from tests.flows.test_outbound import Names
 from tests.flows.world import SCOPE, World
 from tests.regressions.stories import its_charge, opened, sent, tell
 from tests.test_settings import ENOUGH
@@ -249,13 +251,25 @@ async def test_ghsa_gf3v_98g2_qffx_only_web_addresses_are_taken(shop: Shop, bad:
     assert (await shop.api.post("/v1/signups", json=params)).status_code == 422
 
 
+async def test_openreplay_pr_4818_open_mercato_pr_1735_a_name_is_not_looked_up_again(
+    world: World,
+) -> None:
+    """Its first answer was checked, its second one called: here what was judged is called."""
+    async with listening() as judged:
+        names = Names([["127.0.0.1"], ["127.0.0.1"], ["127.0.0.2"]])
+        world = told(world, resolve=names.resolve)
+        port = httpx.URL(judged.url).port
+        await endpoint(world, f"http://rebinding.example:{port}/hook")
+        await happen(world)
+        await deliver(world)
+    assert names.asked == ["rebinding.example"] * 2  # at creation, and once at the delivery
+    assert len(judged.asked) == 1
+
+
 async def test_open_mercato_pr_1735_an_endpoint_that_sends_us_elsewhere_is_not_followed(
     world: World,
 ) -> None:
-    """Checked once and looked up again: here nothing is followed, wherever it leads.
-
-    That a name is not looked up again: tests/flows/test_outbound.py.
-    """
+    """Checked once, and then sent on: here nothing is followed, wherever it leads."""
     world, inner = told(world), Listening()
     async with running(inner) as inside:
         redirecting = Listening(307, f"{inside}/latest/meta-data")
