@@ -1,5 +1,6 @@
 """A debit fails after Stripe was told of it: credited first, then invoiced and collected anew."""
 
+from collections import Counter
 from dataclasses import replace
 from datetime import datetime, timedelta
 
@@ -19,6 +20,7 @@ from tests.domain.situations import (
     start,
 )
 from twintill.domain import facts as f
+from twintill.domain import ledger
 from twintill.domain.decide import decide
 from twintill.domain.decision import Decision
 from twintill.domain.facts import Via
@@ -96,6 +98,20 @@ def test_without_retries_it_waits_a_day() -> None:
     follow_on = credited(failed(policy=never), never).follow_on
     assert follow_on is not None
     assert follow_on.try_at == NOW + timedelta(days=2)
+
+
+def test_what_was_credited_before_it_failed_is_not_owed_to_the_customer_any_more() -> None:
+    owed = SITUATIONS["back-owed-provisional"]
+    receipt = owed.receipts[0]
+    legs = Counter[str]()
+    for transaction in learned(owed, f.FailedLate("att_1", "nsf", "")).postings:
+        for leg in transaction.postings:
+            legs[leg.account] += leg.amount_minor
+    assert legs == {
+        ledger.REFUND_DUE: receipt.refund_due_minor,
+        ledger.FAILED: receipt.reported_minor,
+        ledger.where_from(receipt): -receipt.collected_minor,
+    }
 
 
 def test_by_setting_a_person_decides_and_unparks_it() -> None:

@@ -6,7 +6,7 @@ from __future__ import annotations
 import asyncio
 from abc import ABC, abstractmethod
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any, TypeVar
 
@@ -30,6 +30,7 @@ class Shelf:
     invoices: dict[str, Invoice]
     keys: dict[str, Any]
     notes: dict[str, list[SeenNote]]
+    made_s: dict[str, float]  # when each of them was made
     trace: Trace
 
 
@@ -37,6 +38,8 @@ class Afterwards(ABC):
     """What flows call; `_call` and `_tell` are the network's and the post's."""
 
     shelf: Shelf
+    # What our own credit notes may never do: invoice, amount, out of band, when it was sent.
+    may_credit: Callable[[Invoice, int, int, float], None]
 
     @abstractmethod
     async def _call(self, what: str, object_id: str, act: Callable[[Any], T]) -> T: ...
@@ -61,21 +64,35 @@ class Afterwards(ABC):
     async def create_credit_note(
         self, invoice_id: str, amount_minor: int, *, out_of_band_minor: int, note_id: str
     ) -> SeenNote:
+        sent_s = asyncio.get_running_loop().time()
+
         def made(invoice: Invoice) -> SeenNote:
             split = _split(invoice, amount_minor)
-            notes = self.shelf.notes.setdefault(invoice_id, [])
-            its_id = f"cn_{invoice_id}_{len(notes) + 1}"
-            note = SeenNote(its_id, note_id, amount_minor, out_of_band_minor)
-            notes.append(note)
-            invoice.credited_minor += split.pre_payment_minor
-            invoice.taken_back_minor += out_of_band_minor
-            self._paid_if_nothing_remains(invoice)
-            shown = {"object": "credit_note", "id": its_id, "invoice": invoice_id}
-            self._event("credit_note.created", {**shown, "livemode": False}, key_of(note_id))
-            return note
+            if split.post_payment_minor != out_of_band_minor:
+                raise StripeRefused("the parts must add up", code="credit_note_amount_invalid")
+            self.may_credit(invoice, amount_minor, out_of_band_minor, sent_s)
+            return self._note(invoice, split, note_id, key_of(note_id))
 
         key = key_of(note_id)
         return await self._call("credit", invoice_id, lambda i: self._once(key, lambda: made(i)))
+
+    def write_credit_note(self, invoice: Invoice, minor: int) -> SeenNote | None:
+        """As somebody does it in the Dashboard: what was paid goes back out of band."""
+        most_minor = invoice.remaining_minor or invoice.told_minor
+        if invoice.status not in (InvoiceStatus.OPEN, InvoiceStatus.PAID) or not most_minor:
+            return None
+        return self._note(invoice, _split(invoice, min(minor, most_minor)), None, None)
+
+    def void_credit_note(self, invoice: Invoice, its_id: str) -> None:
+        """Only on an open invoice: one on a paid invoice cannot be voided."""
+        notes = self.shelf.notes[invoice.id]
+        at = next(n for n, note in enumerate(notes) if note.credit_note_id == its_id)
+        if invoice.status is not InvoiceStatus.OPEN or notes[at].void:
+            return
+        notes[at] = replace(notes[at], void=True)
+        invoice.credited_minor -= notes[at].amount_minor
+        self._tell(invoice, "invoice.updated")
+        self._tell_note("voided", invoice, its_id, None)
 
     async def read_terms(self, invoice_id: str) -> Terms:
         def read(invoice: Invoice) -> Terms:
@@ -132,6 +149,27 @@ class Afterwards(ABC):
     async def has_amount(self, invoice_id: str, op_id: str) -> bool:
         return await self._call("items", invoice_id, lambda i: bool(i.total_minor))
 
+    def _note(
+        self, invoice: Invoice, split: Split, our_id: str | None, key: str | None
+    ) -> SeenNote:
+        notes = self.shelf.notes.setdefault(invoice.id, [])
+        its_id = f"cn_{invoice.id}_{len(notes) + 1}"
+        note = SeenNote(its_id, our_id, split.amount_minor, split.post_payment_minor)
+        notes.append(note)
+        self.shelf.made_s[its_id] = asyncio.get_running_loop().time()
+        invoice.credited_minor += split.pre_payment_minor
+        invoice.taken_back_minor += split.post_payment_minor
+        if our_id is None and split.pre_payment_minor:
+            self._tell(invoice, "invoice.updated")
+        if split.pre_payment_minor:
+            self._paid_if_nothing_remains(invoice)
+        self._tell_note("created", invoice, its_id, key)
+        return note
+
+    def _tell_note(self, what: str, invoice: Invoice, its_id: str, key: str | None) -> None:
+        shown = {"object": "credit_note", "id": its_id, "invoice": invoice.id}
+        self._event(f"credit_note.{what}", {**shown, "livemode": False}, key)
+
     def _once(self, key: str, act: Callable[[], T]) -> T:
         """Under one key it is done once, and answered alike."""
         keys = self.shelf.keys
@@ -150,7 +188,8 @@ class Afterwards(ABC):
         its_id = invoice.metadata[CONTINUES]
         following = [i for i in self.shelf.invoices.values() if i.metadata.get(CONTINUES) == its_id]
         asked_minor = sum(i.total_minor for i in following)
-        back_minor = sum(note.amount_minor for note in self.shelf.notes.get(its_id, ()))
+        ours = [note for note in self.shelf.notes.get(its_id, ()) if note.our_id]
+        back_minor = sum(note.amount_minor for note in ours)
         if asked_minor > back_minor:
             self.shelf.trace.blame(
                 f"{its_id}: {asked_minor} is invoiced again, and {back_minor} was credited"

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy import text
 from sqlalchemy.dialects.postgresql.asyncpg import dialect
 
-from tests.simulation import twin
+from tests.simulation import checks_afterwards, twin
 from tests.simulation.invoice import Invoice
 from tests.simulation.processor import Bank
 from twintill.domain.invoice import InvoiceStatus, rank
@@ -78,6 +78,7 @@ def _check_invoice(world: World, invoice: Invoice, row: Any) -> None:
     _check_receipts(world, invoice, parked, receipts, attempts, taken)
     _check_report(world, invoice, row, receipts)
     _check_parking(world, invoice, row, attempts)
+    checks_afterwards.check(world, invoice, row, taken)
 
 
 def _money_of(world: World, payment: str) -> tuple[dict[str, Any], list[Any]]:
@@ -112,7 +113,7 @@ def _check_receipts(
     taken: list[tuple[Bank, Charge]],
 ) -> None:
     """What we book as collected is there."""
-    there = {charge.reference: charge.amount for _, charge in taken}
+    there = {charge.reference: charge.taken for _, charge in taken}
     names = {a["attempt_id"]: reference for reference, a in attempts.items()}
     for receipt in receipts:
         _check_given_back(world, invoice, parked, receipt, names[receipt["attempt_id"]], taken)
@@ -134,7 +135,8 @@ def _check_given_back(
 ) -> None:
     there = sum(charge.refunded for _, charge in taken if charge.reference == reference)
     ours = receipt["refunded_minor"]
-    differs = there != ours and not receipt["failed"] and not parked
+    settled = receipt["failed"] or parked or checks_afterwards.is_explained(world, invoice)
+    differs = there != ours and not settled
     _wrong_if(world, invoice, differs, f"{there} was given back, our books say {ours}")
     left = receipt["stranded_minor"] > 0 and not receipt["failed"] and not parked
     _wrong_if(world, invoice, left, f"{receipt['stranded_minor']} stranded, and nobody cares")
@@ -142,12 +144,11 @@ def _check_given_back(
 
 def _check_report(world: World, invoice: Invoice, row: Any, receipts: list[Any]) -> None:
     reported = sum(r["reported_minor"] for r in receipts)
-    stranded = sum(r["stranded_minor"] + r["refunded_minor"] for r in receipts)
-    live = [r for r in receipts if not r["failed"]]
-    gone = [r["reported_minor"] + r["stranded_minor"] + r["refunded_minor"] for r in live]
-    held = sum(r["collected_minor"] for r in live) - sum(gone)
+    stranded = checks_afterwards.ever_stranded_minor(world, receipts)
+    held = sum(checks_afterwards.unapplied_minor(r) for r in receipts)
     parked = row["parked_at"] is not None
     us = invoice.told_minor
+    parked = parked or checks_afterwards.is_explained(world, invoice)
     # What a merchant marks by hand looks like our own report, where that may have been sent.
     died = world.weather.deaths or world.weather.cuts
     may_be_ours = invoice.pay_calls > 0 or (died and row["reports"] > 1)
@@ -156,11 +157,11 @@ def _check_report(world: World, invoice: Invoice, row: Any, receipts: list[Any])
     _wrong_if(world, invoice, differs, f"Stripe was told {us}, our books say {reported}")
     _wrong_if(world, invoice, held > 0 and not parked, f"{held} was collected and not reported")
     collected = sum(r["collected_minor"] for r in receipts)
-    too_much = us > 0 and stranded > max(0, collected - us)
+    too_much = us > 0 and stranded > max(0, collected - invoice.paid_by_us_minor)
     _wrong_if(world, invoice, too_much, f"{stranded} stranded although Stripe was told {us}")
     elsewhere = invoice.paid_by_stripe_minor or invoice.paid_by_hand_minor
     closed = invoice.status is InvoiceStatus.VOID or elsewhere or invoice.credited_minor
-    needless = stranded > 0 and not us and not closed
+    needless = stranded > 0 and not invoice.paid_by_us_minor and not closed
     _wrong_if(world, invoice, needless, f"{stranded} stranded although nobody else closed it")
 
 
@@ -216,14 +217,16 @@ def _expected_balances(world: World) -> dict[str, int]:
     """From the receipts, which were compared with the processors' own books one by one."""
     sums = world.database.fetch(
         "SELECT coalesce(sum(reported_minor), 0)::bigint AS reported, "
-        "coalesce(sum(collected_minor - reported_minor - stranded_minor - refunded_minor) "
+        "coalesce(sum(collected_minor - reported_minor - stranded_minor - refunded_minor "
+        "- disputed_minor - refund_due_minor - note_due_minor) "
         "FILTER (WHERE NOT failed), 0)::bigint AS unapplied, "
         "coalesce(sum(stranded_minor) FILTER (WHERE NOT failed), 0)::bigint AS stranded "
         "FROM receipts"
     )[0]
     refunds_out = world.database.fetch(
         "SELECT coalesce(sum(a.amount_minor), 0)::bigint AS total, "
-        "coalesce(sum(a.amount_minor) FILTER (WHERE NOT r.failed), 0)::bigint AS owed "
+        "coalesce(sum(a.amount_minor) FILTER (WHERE NOT r.failed "
+        "AND a.refund_of IS DISTINCT FROM 'reported'), 0)::bigint AS owed "
         "FROM attempts a JOIN receipts r USING (receipt_id) "
         "WHERE a.kind = 'refund' AND a.outcome = 'accepted'"
     )[0]
@@ -235,8 +238,8 @@ def _expected_balances(world: World) -> dict[str, int]:
     }
     collected = world.database.fetch(
         "SELECT processor_account_id AS account, "
-        "(coalesce(sum(collected_minor) FILTER (WHERE NOT failed), 0) - sum(refunded_minor))"
-        "::bigint AS total FROM receipts GROUP BY 1"
+        "(coalesce(sum(collected_minor) FILTER (WHERE NOT failed), 0) - sum(refunded_minor "
+        "+ disputed_minor + withheld_minor + loss_minor))::bigint AS total FROM receipts GROUP BY 1"
     )
     expected |= {f"processor:acct_{name}:clearing": 0 for name in world.banks}
     return expected | {f"processor:{row['account']}:clearing": row["total"] for row in collected}

@@ -28,34 +28,34 @@ def in_the_life_of(world: World, invoice: Invoice) -> None:
     """Perhaps something happens to this invoice, soon or days later."""
     if world.rng.random() < 0.4:
         after_s = world.rng.choice((1.0, 60.0, 3600.0, _DAY_S, 5 * _DAY_S)) * world.rng.random()
-        world.deed(_after(after_s, _change(world, invoice)))
+        world.deed(after(after_s, _change(world, invoice)))
     if world.rng.random() < world.weather.mischief / 6:
         # His last invoice: Stripe tells of it and of the end in any order.
         after_s = world.rng.choice((0.0, 1.0, 30.0)) * world.rng.random()
-        world.deed(_after(after_s, _end_subscription(world, invoice.customer_id)))
+        world.deed(after(after_s, _end_subscription(world, invoice.customer_id)))
     if world.rng.random() < 0.3:
-        world.deed(_after(world.rng.uniform(0, 3 * _DAY_S), _bank_reconsiders(world, invoice)))
+        world.deed(after(world.rng.uniform(0, 3 * _DAY_S), _bank_reconsiders(world, invoice)))
     if world.rng.random() < world.weather.forgeries:
         after_s = world.rng.choice((60.0, 3600.0, 2 * _DAY_S)) * world.rng.random()
-        world.deed(_after(after_s, _forge(world, invoice)))
+        world.deed(after(after_s, _forge(world, invoice)))
     if world.rng.random() < 0.3:
-        world.deed(_after(world.rng.uniform(0, 3 * _DAY_S), _give_back_by_hand(world, invoice)))
+        world.deed(after(world.rng.uniform(0, 3 * _DAY_S), _give_back_by_hand(world, invoice)))
     if world.rng.random() < 0.4:
-        world.deed(_after(world.rng.uniform(0.4, 5) * _DAY_S, _resolve(world, invoice)))
+        world.deed(after(world.rng.uniform(0.4, 5) * _DAY_S, _resolve(world, invoice)))
 
 
 def around_a_look(world: World, house: House, looked_at: str) -> None:
     """Perhaps something happens just while a worker looks at this payment."""
     if world.network.stormy(world.weather.deaths):
-        world.deed(_in_a_moment(world, _kill(world, house)))
+        world.deed(in_a_moment(world, _kill(world, house)))
     if world.network.stormy(world.weather.deaths / 3):
-        world.deed(_in_a_moment(world, _restart_web(world)))
+        world.deed(in_a_moment(world, _restart_web(world)))
     if world.network.stormy(world.weather.cuts):
-        world.deed(_in_a_moment(world, world.cut))
+        world.deed(in_a_moment(world, world.cut))
     if world.network.stormy(world.weather.mischief):
         for invoice in world.stripe.invoices.values():
             if payment_id(SCOPE, invoice.id) == looked_at:
-                world.deed(_in_a_moment(world, _change(world, invoice)))
+                world.deed(in_a_moment(world, _change(world, invoice)))
 
 
 async def see_to_what_is_paused(world: World) -> None:
@@ -64,7 +64,7 @@ async def see_to_what_is_paused(world: World) -> None:
         await world.trace.alarm.wait()
         await asyncio.sleep(world.rng.uniform(1, 6) * 3600)
         world.trace.alarm.clear()
-        looked = _Shrugging(world)
+        looked = Shrugging(world)
         with looked:
             async with world.office.means.database.begin() as db:
                 for brake in await brakes.all_on(db, SCOPE):
@@ -75,7 +75,7 @@ async def see_to_what_is_paused(world: World) -> None:
         world.dispatcher.stirred()
 
 
-async def _in_a_moment(world: World, deed: Callable[[], Awaitable[None]]) -> None:
+async def in_a_moment(world: World, deed: Callable[[], Awaitable[None]]) -> None:
     """Between any two awaits: a while of the world's time, then some steps of the loop."""
     await asyncio.sleep(world.rng.choice((0.0, 0.0, 0.3, 1.5, 6.0, 45.0)) * world.rng.random())
     for _ in range(world.rng.randrange(40)):
@@ -83,7 +83,7 @@ async def _in_a_moment(world: World, deed: Callable[[], Awaitable[None]]) -> Non
     await deed()
 
 
-async def _after(seconds: float, deed: Callable[[], Awaitable[None]]) -> None:
+async def after(seconds: float, deed: Callable[[], Awaitable[None]]) -> None:
     await asyncio.sleep(seconds)
     await deed()
 
@@ -149,7 +149,7 @@ def _stripe_debit(world: World, invoice: Invoice) -> Callable[[], Awaitable[None
 def _new_method(world: World, customer_id: str) -> Callable[[], Awaitable[None]]:
     async def do() -> None:
         magic = world.rng.choice(("card_ok", "card_declines_once", "debit_ok"))
-        with _Shrugging(world):
+        with Shrugging(world):
             await _do_new_method(world, customer_id, magic)
 
     return do
@@ -168,7 +168,7 @@ async def _do_new_method(world: World, customer_id: str, magic: str) -> None:
 def _remove_method(world: World, customer_id: str) -> Callable[[], Awaitable[None]]:
     async def do() -> None:
         means = world.office.means
-        with _Shrugging(world):
+        with Shrugging(world):
             async with means.database.connect() as db:
                 method = await methods.active_default(db, SCOPE, customer_id)
             if method is not None:
@@ -183,7 +183,7 @@ def _remove_method(world: World, customer_id: str) -> Callable[[], Awaitable[Non
 def _revoke(world: World, customer_id: str) -> Callable[[], Awaitable[None]]:
     async def do() -> None:
         means = world.office.means
-        with _Shrugging(world):
+        with Shrugging(world):
             async with means.database.connect() as db:
                 method = await methods.active_default(db, SCOPE, customer_id)
             if method is not None:
@@ -206,7 +206,7 @@ def _unpark(world: World, invoice: Invoice) -> Callable[[], Awaitable[None]]:
     async def do() -> None:
         await asyncio.sleep(world.rng.uniform(0, 2 * _DAY_S))
         means = world.office.means
-        with _Shrugging(world):
+        with Shrugging(world):
             async with means.database.connect() as db:
                 known = await mirror.payment_of_invoice(db, SCOPE, invoice.id)
             if known is not None:
@@ -222,7 +222,7 @@ def _unpark(world: World, invoice: Invoice) -> Callable[[], Awaitable[None]]:
 def _pause(world: World) -> Callable[[], Awaitable[None]]:
     async def do() -> None:
         name = world.rng.choice(sorted(world.banks))
-        with _Shrugging(world):
+        with Shrugging(world):
             async with world.office.means.database.begin() as db:
                 world.trace.say("operator", f"pauses {name}")
                 await brakes.trip(db, SCOPE, name, "to be looked at", "person")
@@ -236,7 +236,7 @@ def _resolve(world: World, invoice: Invoice) -> Callable[[], Awaitable[None]]:
 
     async def do() -> None:
         means, its_id = world.office.means, payment_id(SCOPE, invoice.id)
-        with _Shrugging(world):
+        with Shrugging(world):
             async with means.database.connect() as db:
                 known = await mirror.payment_of_invoice(db, SCOPE, invoice.id)
                 out = known and (await payments.read(db, SCOPE, its_id)).unresolved_attempt
@@ -282,7 +282,7 @@ def _give_back_by_hand(world: World, invoice: Invoice) -> Callable[[], Awaitable
         if not closed or invoice.paid_by_us_minor:
             return
         for bank, charge in world.rules.of(invoice.id):
-            left = charge.amount - charge.refunded
+            left = charge.taken - charge.refunded
             if charge.status == "succeeded" and charge.finality == "final" and left:
                 minor = world.rng.choice((left, max(1, left // 3)))
                 world.trace.say("operator", f"gives {minor} of {charge.id} back by hand")
@@ -319,7 +319,7 @@ def _restart_web(world: World) -> Callable[[], Awaitable[None]]:
     return do
 
 
-class _Shrugging:
+class Shrugging:
     """A person who sees an error page leaves it at that."""
 
     def __init__(self, world: World) -> None:

@@ -69,7 +69,7 @@ class Bank(httpx.AsyncBaseTransport):
     kind: Kind
     network: Network
     may_charge: Callable[[dict[str, Any], float, "Bank"], None]  # the rules that a charge breaks
-    may_give_back: Callable[["Bank", Charge, dict[str, Any]], None]
+    may_give_back: Callable[["Bank", Charge, dict[str, Any], float], None]
     may_drop: Callable[["Bank", Method], None]
     seed: int
     emit: Callable[[str, str], None]
@@ -122,6 +122,15 @@ class Bank(httpx.AsyncBaseTransport):
         self.tell()
         return refund.to_json()
 
+    def dispute(self, step: Callable[[Book, datetime], Any], *, silently: bool) -> Any:
+        """One step of a dispute, which its webhook may not tell of. Raises Refusal."""
+        self.tell()
+        done = step(self.book, self.now())
+        if silently:
+            self._told = len(self.book.events)
+        self.tell()
+        return done
+
     def resolve_action(self, charge: Charge, *, approved: bool) -> None:
         charging.resolve_action(self.book, charge.id, self.now(), approved=approved)
         self.tell()
@@ -159,9 +168,11 @@ class Bank(httpx.AsyncBaseTransport):
                 return 204, {}
             if path.endswith("/refunds") and request.method == "POST":
                 key = request.headers["idempotency-key"]
-                return self._give_back(path.split("/")[3], key, json.loads(body))
+                return self._give_back(path.split("/")[3], key, json.loads(body), sent_s)
             if path == "/v1/refunds":
                 return 200, self._list_refunds(parse_qs(request.url.query.decode())["charge"][0])
+            if path.startswith("/v1/disputes/"):
+                return 200, self.book.dispute(path.rsplit("/", 1)[1]).to_json()
             return 200, self.book.charge(path.rsplit("/", 1)[1]).to_json()
         except Refusal as refusal:
             return refusal.status, refusal.to_json()
@@ -187,12 +198,14 @@ class Bank(httpx.AsyncBaseTransport):
             self.keys[key] = (now_s, status, charge.to_json())
         return status, charge.to_json()
 
-    def _give_back(self, charge_id: str, key: str, order: dict[str, Any]) -> tuple[int, Any]:
+    def _give_back(
+        self, charge_id: str, key: str, order: dict[str, Any], sent_s: float
+    ) -> tuple[int, Any]:
         now_s = asyncio.get_running_loop().time()
         known = self.keys.get(key)
         if known is not None and now_s - known[0] < self.kind.window_s:
             return known[1], known[2]
-        self.may_give_back(self, self.book.charge(charge_id), order)
+        self.may_give_back(self, self.book.charge(charge_id), order, sent_s)
         try:
             status, answer = 201, self.give_back(charge_id, order["amount"], order["reference"])
         except Refusal as refusal:

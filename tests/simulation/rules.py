@@ -1,15 +1,16 @@
-"""What may never happen at a processor, checked when a charge or a refund is made there."""
+"""What may never happen, checked when a charge, a refund or a credit note of ours arrives."""
 
 from datetime import timedelta
 from typing import Any
 
 from tests.simulation.database import SimDatabase
+from tests.simulation.invoice import Invoice
 from tests.simulation.processor import ALIVE, Bank
 from tests.simulation.stripe import SimStripe
 from tests.simulation.trace import Trace
 from twintill.domain.policy import Policy
 from twintill.processors import LookUpBy
-from twintill.sandbox.processor.objects import Charge, Method
+from twintill.sandbox.processor.objects import Charge, Method, Refund
 
 _FRESH_S = 90.0
 _HOUR = timedelta(hours=1)
@@ -23,7 +24,13 @@ _PAUSED = """
         ) AS intent
         WHERE intent.at > b.tripped_at AND intent.at < coalesce(b.released_at, 'infinity')
     )"""
-_INTENTS = "SELECT reference, first_sent_at FROM attempts WHERE kind = 'refund'"
+_INTENTS = """
+    SELECT reference, first_sent_at FROM attempts WHERE kind = 'refund'
+    AND attempt_id NOT IN (SELECT attempt_id FROM refund_asks WHERE attempt_id IS NOT NULL)"""
+_ASKED = """
+    SELECT k.refund_ask_id, k.amount_minor FROM refund_asks k JOIN attempts a USING (attempt_id)
+    WHERE a.reference = $1"""
+_LISTED_S = 180.0  # what was done so long before is in the lists that we read first
 
 
 class Rules:
@@ -38,7 +45,9 @@ class Rules:
         self.databases = [database]  # of all copies that may charge
         self.forgotten_until_s = 0.0  # what nobody can be asked for, and a restore took away
         self.agreed: set[str] = set()  # invoices whose payment a person put back to work
+        self.asks: dict[str, str | None] = {}  # what people asked for, and the request it became
         self._trace = trace
+        stripe.may_credit = self.may_credit
 
     def of(self, invoice_id: str) -> list[tuple[Bank, Charge]]:
         return [
@@ -63,7 +72,9 @@ class Rules:
         same = [c for b, c in former if b is bank and c.token == order["token"]]
         self._dunning(invoice_id, [c for c in same if c.reference != order["reference"]], bank)
 
-    def may_give_back(self, bank: Bank, charge: Charge, order: dict[str, Any]) -> None:
+    def may_give_back(
+        self, bank: Bank, charge: Charge, order: dict[str, Any], sent_s: float
+    ) -> None:
         """Called before a refund is made there; a key that was used within its window never is."""
         invoice_id = charge.metadata["invoice"]
         self._intent(invoice_id, order["reference"])
@@ -76,13 +87,44 @@ class Rules:
             self._trace.blame(f"{invoice_id}: given back twice: {same[0].id} is {same[0].status}")
         if charge.finality == "provisional":
             self._trace.blame(f"{invoice_id}: {charge.id} is given back, and is not final")
+        if charge.status != "succeeded" or charge.disputed:
+            return  # refused in any case
+        left = charge.taken - self._given_back(charge, sent_s)
+        if order["amount"] > left:
+            self._trace.blame(f"{invoice_id}: {order['amount']} is given back, {left} is left")
+        if self._asked_for(invoice_id, order):
+            return
         taken = [c for _, c in self.of(invoice_id) if c.status == "succeeded"]
-        rest = sum(c.amount - c.refunded for c in taken) - order["amount"]
+        rest = sum(c.taken - self._given_back(c, sent_s) for c in taken) - order["amount"]
         told = self._stripe.invoices[invoice_id].told_minor
-        if charge.status == "succeeded" and rest < told:
+        if rest < told:
             self._trace.blame(f"{invoice_id}: {rest} would be left, and Stripe was told {told}")
         if not same and invoice_id not in self.agreed and len(self.databases) == 1:
             self._caps(invoice_id, charge, order)
+
+    def may_credit(
+        self, invoice: Invoice, amount_minor: int, out_of_band_minor: int, sent_s: float
+    ) -> None:
+        """Called before a credit note of ours is made: of money that is gone, or that never came.
+
+        Somebody else may have made one just now, after we listed them.
+        """
+        there = [(b, c) for b, c in self.of(invoice.id) if c.status == "succeeded"]
+        kept = sum(charge.taken - self._gone(bank, charge) for bank, charge in there)
+        taken = sum(charge.taken for _, charge in there)
+        stranded = max(0, taken - invoice.paid_by_us_minor) if invoice.paid_by_us_minor else 0
+        lately = sum(
+            note.out_of_band_minor
+            for note in self._stripe.shelf.notes.get(invoice.id, ())
+            if note.our_id is None
+            and self._stripe.shelf.made_s[note.credit_note_id] > sent_s - _LISTED_S
+        )
+        told = invoice.told_minor + lately - out_of_band_minor
+        if out_of_band_minor and told < kept - stranded:
+            self._trace.blame(f"{invoice.id}: {told} is left in Stripe, {kept} at the processors")
+        due = invoice.remaining_minor - (amount_minor - out_of_band_minor)
+        if not out_of_band_minor and len(there) == 1 and due < kept - invoice.paid_by_us_minor:
+            self._trace.blame(f"{invoice.id}: {due} is left to pay in Stripe, and {kept} is here")
 
     def may_drop(self, bank: Bank, method: Method) -> None:
         """Called before a method is revoked for us: whatever was sent with it has an answer."""
@@ -95,6 +137,42 @@ class Rules:
         )
         if out:
             self._trace.blame(f"a method is dropped, and {out[0]['reference']} is out with it")
+
+    def _asked_for(self, invoice_id: str, order: dict[str, Any]) -> bool:
+        """A person asked for just this, and it becomes one request."""
+        for row in self._database.fetch(_ASKED, order["reference"]):
+            ask, amount = row["refund_ask_id"], row["amount_minor"]
+            if ask not in self.asks or amount != order["amount"]:
+                self._trace.blame(f"{invoice_id}: {order['amount']} is given back for {ask}")
+            former = self.asks.setdefault(ask, order["reference"])
+            if former not in (None, order["reference"]):
+                self._trace.blame(f"{invoice_id}: {ask} was given back before, as {former}")
+            self.asks[ask] = order["reference"]
+            return True
+        return False
+
+    def _given_back(self, charge: Charge, sent_s: float) -> int:
+        """Without what a person gave back just now, or where we cannot see it."""
+        bank = next(b for b, c in self.of(charge.metadata["invoice"]) if c is charge)
+        seen_s = sent_s - bank.kind.lag_s - _LISTED_S
+        return sum(
+            refund.amount
+            for refund in bank.book.refunds.values()
+            if refund.charge == charge.id
+            and refund.status != "failed"
+            and (refund.reference or self._is_seen(bank, refund, seen_s))
+        )
+
+    def _is_seen(self, bank: Bank, refund: Refund, seen_s: float) -> bool:
+        return bank.kind.look_up is not LookUpBy.NONE and refund.created.timestamp() <= seen_s
+
+    def _gone(self, bank: Bank, charge: Charge) -> int:
+        """Given back for good, or lost."""
+        back = [r for r in bank.book.refunds.values() if r.charge == charge.id]
+        lost = [d for d in bank.book.disputes.values() if d.charge == charge.id]
+        return sum(r.amount for r in back if r.status == "succeeded") + sum(
+            d.amount for d in lost if d.status in ("lost", "accepted")
+        )
 
     def _intent(self, invoice_id: str, reference: str) -> None:
         known = "SELECT 1 FROM attempts WHERE reference = $1"
@@ -136,7 +214,7 @@ class Rules:
             self._trace.blame(f"{invoice_id}: given back, which makes it {minor} in an hour")
         today = [r for r in ours if now - 24 * _HOUR < began[str(r.reference)] <= now]
         charges = [c for bank in self.banks.values() for c in bank.book.charges.values()]
-        taken = sum(c.amount for c in charges if c.status == "succeeded")
+        taken = sum(c.taken for c in charges if c.status == "succeeded")
         minor = order["amount"] + sum(r.amount for r in today)
         too_much = minor > self._policy.refund_share_of_day * taken
         if len(today) >= self._policy.refunds_without_share and too_much:

@@ -40,7 +40,7 @@ class SimStripe(Afterwards):
         self.network, self._installation_id, self._emit = network, installation_id, emit
         self.invoices: dict[str, Invoice] = {}
         self.ended_customers: dict[str, float] = {}  # since when
-        self.shelf = Shelf(self.invoices, {}, {}, network.trace)
+        self.shelf = Shelf(self.invoices, {}, {}, {}, network.trace)
         self.events: list[dict[str, Any]] = []
         self.undelivered: set[str] = set()  # ids of events
         self.unanswered: list[float] = []  # when a request was not answered well

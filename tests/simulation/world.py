@@ -270,6 +270,7 @@ class World:
             self.dispatcher.busy += 1
             if bell.kind is Kind.PAYMENT:
                 mischief.around_a_look(self, house, bell.row_id)
+                giving_back.around_a_look(self, bell.row_id)
             try:
                 await house.answer(bell)
             finally:
@@ -287,7 +288,8 @@ class World:
         customer_id = f"cus_{n}"
         moving.in_the_life_of(self, customer_id)
         for _ in range(self.rng.choice((1, 1, 2))):
-            await self.new_method(customer_id, self.rng.choice(_MAGIC))
+            magic = giving_back.magic_of(self) or self.rng.choice(_MAGIC)
+            await self.new_method(customer_id, magic)
         for month in range(self.size.invoices):
             invoice = Invoice(
                 id=f"in_{n}_{month + 1}",

@@ -70,7 +70,7 @@ def _undo(payment: Payment, receipt: Receipt) -> tuple[ledger.LedgerTransaction,
         (receipt.reported_minor, ledger.failed_after_report),
         (receipt.stranded_minor - of_stranded, ledger.failed_after_stranding),
         (receipt.refunded_minor + of_stranded, ledger.failed_after_refund),
-        (receipt.refund_due_minor + receipt.note_due_minor, ledger.failed_bridge),
+        (receipt.refund_due_minor, ledger.failed_bridge),
         (of_reported, ledger.failed_under_way),
     )
     return tuple(make(receipt, amount) for amount, make in legs if amount)

@@ -88,8 +88,11 @@ def failed_after_stranding(receipt: Receipt, amount_minor: int) -> LedgerTransac
 
 
 def failed_bridge(receipt: Receipt, amount_minor: int) -> LedgerTransaction:
-    """A debit failed of which a half of a refund, or of a credit note, was booked."""
-    return _move("failed_bridge", receipt, FAILED, where_from(receipt), amount_minor)
+    """A debit failed of which one half was booked: credited, and nothing is left to be given back.
+
+    Below zero: given back, and not credited yet.
+    """
+    return _move("failed_bridge", receipt, REFUND_DUE, where_from(receipt), amount_minor)
 
 
 def reported_though_failed(receipt: Receipt, amount_minor: int) -> LedgerTransaction:

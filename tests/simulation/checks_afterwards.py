@@ -1,0 +1,113 @@
+"""After a world has come to rest: of money that went back, the three books say the same."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from tests.simulation.invoice import Invoice
+from tests.simulation.processor import Bank
+from twintill.domain.policy import LostDispute
+from twintill.processors import LookUpBy
+from twintill.sandbox.processor.objects import Charge, Dispute
+
+if TYPE_CHECKING:
+    from tests.simulation.world import World
+
+Taken = list[tuple[Bank, Charge]]
+_STRANDED_BACK = """
+    SELECT coalesce(sum(amount_minor), 0)::bigint AS total FROM attempts
+    WHERE kind = 'refund' AND outcome = 'approved' AND refund_of IS DISTINCT FROM 'reported'
+    AND receipt_id = ANY($1::text[])"""
+_STAGES = {"open": "opened"}
+
+
+def check(world: World, invoice: Invoice, row: Any, taken: Taken) -> None:
+    """Of an invoice that no person has before him."""
+    if row["parked_at"] is not None or is_explained(world, invoice):
+        return
+    _check_asks(world, invoice)
+    _check_both_books(world, invoice, taken)
+    for bank, charge in taken:
+        for dispute in bank.book.disputes.values():
+            if dispute.charge == charge.id:
+                _check_dispute(world, invoice, dispute)
+
+
+def is_explained(world: World, invoice: Invoice) -> bool:
+    """Where our books may be behind: what nobody can tell us any more."""
+    by_hand = any(
+        refund.reference is None and bank.kind.look_up is LookUpBy.NONE
+        for bank, charge in world.rules.of(invoice.id)
+        for refund in bank.book.refunds.values()
+        if refund.charge == charge.id
+    )
+    return by_hand or (world.restored and _something_went_back(world, invoice))
+
+
+def ever_stranded_minor(world: World, receipts: list[Any]) -> int:
+    """Also what was given back by now."""
+    ids = [r["receipt_id"] for r in receipts]
+    back = world.database.fetch(_STRANDED_BACK, ids)[0]["total"]
+    return int(sum(r["stranded_minor"] for r in receipts) + back)
+
+
+def unapplied_minor(receipt: Any) -> int:
+    """Collected, and neither reported nor anything else."""
+    parts = ("reported", "stranded", "refunded", "disputed", "refund_due", "note_due")
+    gone = sum(receipt[f"{part}_minor"] for part in parts)
+    return 0 if receipt["failed"] else int(receipt["collected_minor"] - gone)
+
+
+def _something_went_back(world: World, invoice: Invoice) -> bool:
+    """A restored database may not know of it: `recover` does not compare what was reported."""
+    ids = {charge.id for _, charge in world.rules.of(invoice.id)}
+    books = [bank.book for bank in world.banks.values()]
+    there = any(r.charge in ids for book in books for r in book.refunds.values())
+    disputed = any(d.charge in ids for book in books for d in book.disputes.values())
+    return there or disputed or bool(world.stripe.shelf.notes.get(invoice.id))
+
+
+def _check_asks(world: World, invoice: Invoice) -> None:
+    left = world.database.fetch(
+        "SELECT k.* FROM refund_asks k JOIN payments p USING (payment_id) "
+        "WHERE p.invoice_id = $1 AND k.state NOT IN ('done', 'refused')",
+        invoice.id,
+    )
+    for ask in left:
+        _blame(world, invoice, f"{ask['refund_ask_id']} was asked for, and is {ask['state']}")
+
+
+def _check_both_books(world: World, invoice: Invoice, taken: Taken) -> None:
+    """What Stripe counts as paid by us is what the processors kept for it."""
+    told = invoice.told_minor
+    kept = sum(charge.taken - charge.refunded for _, charge in taken)
+    lost = sum(_lost(bank, charge) for bank, charge in taken)
+    least, most = max(0, kept - lost), max(0, kept - lost)
+    if world.policy.lost_dispute is LostDispute.LOSS:
+        most = kept
+    marked = invoice.paid_by_hand_minor  # which looks like our own report
+    if not least <= told <= most and not marked:
+        _blame(
+            world,
+            invoice,
+            f"{kept} was kept there and {lost} lost to disputes, Stripe counts {told}",
+        )
+
+
+def _lost(bank: Bank, charge: Charge) -> int:
+    of = [d for d in bank.book.disputes.values() if d.charge == charge.id]
+    return sum(d.amount for d in of if d.status in ("lost", "accepted"))
+
+
+def _check_dispute(world: World, invoice: Invoice, dispute: Dispute) -> None:
+    rows = world.database.fetch(
+        "SELECT * FROM disputes WHERE processor_dispute_id = $1", dispute.id
+    )
+    ours = [(row["stage"], row["withheld"]) for row in rows]
+    theirs = (_STAGES.get(dispute.status, dispute.status), dispute.withheld)
+    if ours != [theirs]:
+        _blame(world, invoice, f"{dispute.id} is {theirs} there, our books say {ours}")
+
+
+def _blame(world: World, invoice: Invoice, what: str) -> None:
+    world.trace.blame(f"{invoice.id}: {what}")
