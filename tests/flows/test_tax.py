@@ -6,9 +6,10 @@ from typing import Any
 import pytest
 
 from tests.flows.events import deliver, stripe_events
-from tests.flows.signing_up import telling, told, work
+from tests.flows.signing_up import finish, its_checkout, sign_up, telling, told, work
 from tests.flows.switching import latest, subscription
 from tests.flows.world import SCOPE, World
+from twintill.domain.signup import SignupState
 from twintill.domain.tax import TaxProblem
 from twintill.errors import BadRequest, NotFoundError
 from twintill.flows import tax
@@ -162,3 +163,28 @@ async def test_a_customer_of_others_is_none_of_our_business(world: World) -> Non
     }
     await deliver(world, [failed])
     assert await state(world, stranger) is None
+
+
+async def waits_for_an_address(world: World) -> str:
+    """A sign-up whose customer has chosen a method, and whose tax nobody can compute."""
+    signup_id = await sign_up(world, automatic_tax=True)
+    assert (await finish(world, signup_id)).state is SignupState.CHECKOUT_OPEN
+    assert (await its_checkout(world, signup_id)).problem == "address"
+    return signup_id
+
+
+@pytest.mark.parametrize("by", ["api", "dashboard"])
+async def test_a_sign_up_goes_on_when_its_customer_is_located_elsewhere(
+    world: World, by: str
+) -> None:
+    """Not on our page: nobody comes back to it, and no event tells of the failure."""
+    signup_id = await waits_for_an_address(world)
+    its = await its_checkout(world, signup_id)
+    if by == "api":
+        await tax.locate(world.means, SCOPE, its.customer_id, key=new_id("loc"), address=GOOD)
+    else:
+        await change(world, its.customer_id, address=GOOD)
+        await deliver(world, await stripe_events(world, "customer.updated"))
+    await work(world)
+    asked = await its_checkout(world, signup_id)
+    assert (asked.state, asked.final_minor) == ("confirming", 4900 * 119 // 100)

@@ -19,7 +19,7 @@ from twintill.domain.payment import Payment, Reason, State
 from twintill.domain.signup import Step, is_agreed
 from twintill.domain.switching import KIND as SWITCH
 from twintill.errors import ConflictError, ProcessorRefused, StripeRefused
-from twintill.flows import removing, setups
+from twintill.flows import removing, setups, tax
 from twintill.flows.consequences import REVOKED
 from twintill.flows.learn import learn_within
 from twintill.flows.operating import Operating
@@ -212,8 +212,9 @@ async def _take_address(operating: Operating, its: Checkout) -> Operating:
 async def _ask_for_address(operating: Operating, its: Checkout) -> Operating:
     async with operating.means.database.begin() as db:
         await checkouts.lock(db, operating.scope, its.id)
-        changes = {"state": CheckoutState.OPEN, "problem": "address"}
+        changes = {"state": CheckoutState.OPEN, "problem": checkouts.ADDRESS}
         await checkouts.change(db, operating.scope, its.id, **changes)
+        await tax.ask(db, operating.scope, its.customer_id)
         return await operating.moved(db, Step.CHECKOUT, key_n=operating.next_key_n)
 
 

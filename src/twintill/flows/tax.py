@@ -5,7 +5,8 @@
          -> mended
 
 One operation per customer; while it has not ended there is a problem. What it knows it asks Stripe
-for: an address that is mended in the Dashboard heals as one that comes through the API.
+for: an address that is mended in the Dashboard heals as one that comes through the API. A sign-up
+that waits for an address goes on then, whoever gave it.
 """
 
 from collections.abc import Mapping
@@ -29,7 +30,7 @@ from twintill.errors import BadRequest, StripeRefused
 from twintill.flows.means import Means
 from twintill.flows.operating import Operating, Walk
 from twintill.ids import Scope, derived_id
-from twintill.store import mirror, operations, outgoing
+from twintill.store import checkouts, mirror, operations, outgoing
 from twintill.store.operations import Operation
 from twintill.stripe_billing.events import StripeEvent
 from twintill.stripe_billing.shapes import InvoiceShape
@@ -68,6 +69,7 @@ async def saw_customer(db: AsyncConnection, scope: Scope, event: StripeEvent) ->
     moved = {"address", "shipping", "tax", "tax_exempt"} & event.changed
     if moved and event.customer_id is not None:
         await operations.ring(db, scope, operation_id(scope, event.customer_id))
+        await _wake_signups(db, scope, event.customer_id)
 
 
 async def ask(db: AsyncConnection, scope: Scope, customer_id: str) -> None:
@@ -114,6 +116,7 @@ async def locate(
         ) from None
     async with means.database.begin() as db:
         await ask(db, scope, customer_id)
+        await _wake_signups(db, scope, customer_id)
 
 
 def operation_id(scope: Scope, customer_id: str) -> str:
@@ -179,6 +182,12 @@ async def finalize(operating: Operating) -> Operating | None:
         return await operating.moved(db, _FINALIZE)
 
 
+async def _wake_signups(db: AsyncConnection, scope: Scope, customer_id: str) -> None:
+    """Those that wait for an address try again: once for each word that the place is another."""
+    for signup_id in await checkouts.address_has_changed(db, scope, customer_id):
+        await operations.ring(db, scope, signup_id)
+
+
 async def _refused(operating: Operating, refused: StripeRefused) -> None:
     problem = problem_of_refusal(refused.code)
     if problem is None:
@@ -204,6 +213,7 @@ async def _mended(operating: Operating) -> Operating | None:
     """Unless somebody asked anew meanwhile."""
     if operating.data.get("problem") is not None:
         async with operating.means.database.begin() as db:
+            await _wake_signups(db, operating.scope, str(operating.operation.customer_id))
             operating = await operating.moved(db, _FINALIZE, problem=None, since=None)
             await _tell(db, operating, TAX_MENDED, None)
     return await operating.end_or_again(_MENDED, _LOOK)

@@ -24,6 +24,8 @@ _C = checkouts.c
 
 # The present set-up is over: the next one gets a key of its own.
 NEXT_SETUP: Mapping[str, Any] = {"setup_session_id": None, "setups": _C.setups + 1}
+# What is wrong, and the customer can mend: Stripe does not know his place.
+ADDRESS = "address"
 
 
 class Purpose(StrEnum):
@@ -161,6 +163,22 @@ async def expire_now(db: AsyncConnection, scope: Scope, subscription_id: str) ->
         .returning(_C.operation_id)
     )
     return sorted(over.scalars())
+
+
+async def address_has_changed(db: AsyncConnection, scope: Scope, customer_id: str) -> list[str]:
+    """Perhaps: nobody is asked for it before it was tried again. Whose checkouts go on."""
+    mended = await db.execute(
+        update(checkouts)
+        .where(
+            mine(checkouts, scope),
+            _C.customer_id == customer_id,
+            _C.state == CheckoutState.OPEN,
+            _C.problem == ADDRESS,
+        )
+        .values(problem=None)
+        .returning(_C.operation_id)
+    )
+    return list(mended.scalars())
 
 
 async def due(db: AsyncConnection, scope: Scope, its: Checkout) -> list[Due]:
