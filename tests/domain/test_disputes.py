@@ -6,7 +6,16 @@ from itertools import permutations
 
 import pytest
 
-from tests.domain.situations import NOW, POLICY, SITUATIONS, disputed
+from tests.domain.situations import (
+    APPROVED,
+    NOW,
+    PART_GIVEN,
+    POLICY,
+    SITUATIONS,
+    answer,
+    disputed,
+    refund_answer,
+)
 from twintill.domain import facts as f
 from twintill.domain.decide import decide
 from twintill.domain.decision import Decision, Notice
@@ -20,6 +29,7 @@ from twintill.domain.steps import AskDispute, AskRefund, Rest, next_step
 OPENED, REVIEW = disputed(), disputed(DisputeStage.UNDER_REVIEW)
 LOST, WON = disputed(DisputeStage.LOST), disputed(DisputeStage.WON)
 REPORTED = SITUATIONS["reported"]
+NOT_SEEN = DisputeNotSeen("dsp_1", "cannot be asked")
 
 
 def learned(payment: Payment, *told: f.Fact, policy: Policy = POLICY) -> Decision:
@@ -81,6 +91,48 @@ def test_while_a_refund_is_out_its_end_waits() -> None:
     held = learned(out, LOST).payment
     assert isinstance(next_step(held), AskRefund)
     assert (held.receipts[0].withheld_minor, held.receipts[0].disputed_minor) == (5000, 0)
+
+
+def test_a_refund_that_was_out_and_a_lost_dispute_pay_the_customer_twice() -> None:
+    """What was given back is booked although the dispute holds it all; the rest is credited."""
+    given = learned(SITUATIONS["back-under-way"], LOST, refund_answer(PART_GIVEN, f.Via.RECORD))
+    assert given.payment.parked_why is None
+    lost = learned(given.payment, NOT_SEEN)
+    legs = [t.postings[0] for t in lost.postings if t.kind == "dispute_lost"]
+    assert {leg.account: leg.amount_minor for leg in legs} == {NOTE_DUE: 3000, LOSS: 2000}
+
+
+def test_an_end_that_is_told_too_early_is_kept_and_booked_later() -> None:
+    """Also at a processor that cannot be asked, and when nobody tells it again."""
+    early = learned(SITUATIONS["collected"], LOST).payment
+    assert (early.disputes[0].stage, early.receipts[0].withheld_minor) == (OPENED.stage, 5000)
+    after = learned(early, f.InvoiceReported(5000))
+    assert isinstance(next_step(after.payment), AskDispute)
+    lost = learned(after.payment, NOT_SEEN)
+    assert (lost.payment.state, lost.notices) == (State.REPORTED, (Notice.DISPUTE_LOST,))
+    assert lost.payment.receipts[0].note_due_minor == -5000
+    assert learned(lost.payment, NOT_SEEN, LOST).postings == ()
+
+
+def test_what_was_told_before_the_money_was_here_is_kept() -> None:
+    """The amount that was taken and the fee as well."""
+    early = learned(SITUATIONS["charging-in-doubt"], LOST, OPENED).payment
+    assert learned(early, NOT_SEEN).payment.disputes[0].told == early.disputes[0].told
+    here = learned(early, answer(APPROVED), f.InvoiceReported(5000)).payment
+    booked = learned(here, NOT_SEEN)
+    assert [t.kind for t in booked.postings] == ["dispute_fee", "withheld", "dispute_lost"]
+    assert booked.payment.receipts[0].withheld_minor == 0
+
+
+def test_an_old_word_does_not_make_a_kept_end_forgotten() -> None:
+    early = learned(SITUATIONS["back-under-way"], LOST, OPENED).payment
+    ended = learned(early, refund_answer(PART_GIVEN, f.Via.RECORD), OPENED).payment
+    assert ended.disputes[0].stage is DisputeStage.LOST
+
+
+def test_a_kept_end_and_another_one_contradict_each_other() -> None:
+    twice = learned(SITUATIONS["back-under-way"], LOST, WON)
+    assert "second review" in str(twice.payment.parked_why)
 
 
 def test_a_second_review_is_for_a_person() -> None:

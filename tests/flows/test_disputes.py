@@ -95,6 +95,26 @@ async def test_lost_before_it_was_taken(world: World) -> None:
     assert await is_sound(world)
 
 
+async def test_an_end_told_before_the_report_is_acted_on_after_it(world: World) -> None:
+    """Also when the processor cannot be asked then: it was told, and is kept."""
+    customer_id = await world.customer()
+    invoice_id = await world.invoice(customer_id)
+    await world.open_payment(invoice_id, customer_id)
+    await world.break_stripe("/v1/invoices/[^/]+/pay$", "status", code=503, times=9)
+    await world.work()
+    assert (await world.payment(invoice_id)).state is State.COLLECTED
+    await then(world, await dispute(world, invoice_id), "resolve", outcome="lost")
+    await world.break_processor("/v1/disputes/", "status", method="GET", code=503, times=9)
+    await heard(world, "opened", "lost")
+    assert await notes(world, invoice_id) == []
+    await world.stripe.delete("/_sandbox/faults")
+    await world.advance(timedelta(hours=7))
+    await work(world)
+    assert await notes(world, invoice_id) == [4900]
+    assert (await world.payment(invoice_id)).reason is Reason.DISPUTE_LOST
+    assert await is_sound(world)
+
+
 async def test_a_note_made_by_hand_for_it_is_no_refund(world: World) -> None:
     """Somebody credits the invoice while the dispute is open: the dispute pays the customer."""
     invoice_id = await reported(world)

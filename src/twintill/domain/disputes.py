@@ -20,10 +20,11 @@ from twintill.domain import ledger
 from twintill.domain.afterwards import rest_or_go_on
 from twintill.domain.decision import Decision, Notice, look_again, parked
 from twintill.domain.ledger import LedgerTransaction
-from twintill.domain.money_back import DECIDED, LOSSES, Dispute, DisputeStage
+from twintill.domain.money_back import DECIDED, LOSSES, Dispute, DisputeStage, ToldEarly
 from twintill.domain.payment import Attempt, Payment, Reason, Receipt, State
 from twintill.domain.policy import Fate, LostDispute, Policy
 from twintill.domain.return_facts import DisputeNotSeen, DisputeTold
+from twintill.money import Money
 
 _RANK = {DisputeStage.OPENED: 0, DisputeStage.UNDER_REVIEW: 1}
 _DECIDED_RANK = 2
@@ -50,15 +51,18 @@ def _told(payment: Payment, fact: DisputeTold, policy: Policy, now: datetime) ->
     wrong = _wrong(attempt, receipt, before, fact)
     if wrong is not None:
         return Decision(parked(payment, wrong), notices=(Notice.NEEDS_PERSON,))
+    fact = _with_what_was_told(before, fact)
+    told = ToldEarly(fact.stage, fact.withheld, fact.fee_minor)
     if attempt is None or receipt is None:
         # Asked for again as soon as it is known what the charge brought.
-        payment = look_again(_with(payment, replace(before, ask_at=now)), now)
+        payment = look_again(_with(payment, replace(before, told=told, ask_at=now)), now)
         return Decision(payment, note="booked when it is known what the charge brought")
     early = _too_early(payment, receipt, fact)
     if early:
         fact = replace(fact, stage=before.stage)
     booked, receipt, postings = _book(before, receipt, attempt, fact, policy)
-    booked = replace(booked, ask_at=now if early else now + policy.dispute_pause)
+    ask_at = now if early else now + policy.dispute_pause
+    booked = replace(booked, told=told if early else None, ask_at=ask_at)
     receipts = tuple(receipt if r.id == receipt.id else r for r in payment.receipts)
     after = _rest(replace(_with(payment, booked), receipts=receipts), now)
     notices, fate = _consequences(known, booked, policy)
@@ -72,10 +76,44 @@ def _not_seen(payment: Payment, fact: DisputeNotSeen, policy: Policy, now: datet
     dispute = next((d for d in payment.disputes if d.id == fact.dispute_id), None)
     if dispute is None or not dispute.is_open:
         return Decision(payment, note="it has ended")
+    kept = _kept(payment, dispute)
+    if kept is not None:
+        return _told(payment, kept, policy, now)
     payment = _rest(_with(payment, replace(dispute, ask_at=now + policy.dispute_pause)), now)
     if now > dispute.opened_at + policy.dispute_deadline:
         return Decision(parked(payment, _no_end(dispute)), notices=(Notice.NEEDS_PERSON,))
     return Decision(payment, note=fact.detail)
+
+
+def _kept(payment: Payment, dispute: Dispute) -> DisputeTold | None:
+    """What was told too early, when it can be booked by now: nobody may tell it again."""
+    receipt = next((r for r in payment.receipts if r.id == dispute.receipt_id), None)
+    if dispute.told is None or receipt is None or receipt.attempt_id is None:
+        return None
+    fact = DisputeTold(
+        dispute_id=dispute.id,
+        processor_dispute_id=dispute.processor_dispute_id,
+        attempt_id=receipt.attempt_id,
+        stage=dispute.told.stage,
+        amount=Money(dispute.amount_minor, receipt.currency),
+        withheld=dispute.told.withheld,
+        fee_minor=dispute.told.fee_minor,
+        reason=dispute.reason,
+    )
+    return None if _too_early(payment, receipt, fact) else fact
+
+
+def _with_what_was_told(before: Dispute, fact: DisputeTold) -> DisputeTold:
+    """An old word does not take back a newer one that was kept."""
+    told = before.told
+    if told is None:
+        return fact
+    return replace(
+        fact,
+        stage=max(fact.stage, told.stage, key=_rank),
+        withheld=fact.withheld or told.withheld,
+        fee_minor=max(fact.fee_minor, told.fee_minor),
+    )
 
 
 def _new(fact: DisputeTold, policy: Policy, now: datetime) -> Dispute:
@@ -100,16 +138,13 @@ def _wrong(
         return f"dispute {its} is told to be of {fact.amount} now: book it by hand"
     if receipt is not None and receipt.failed:
         return f"dispute {its} is of a debit that failed: compare with the processor"
-    if before.stage in DECIDED and fact.stage in DECIDED and _ends_otherwise(before, fact):
+    was = before.told.stage if before.told is not None else before.stage
+    if was in DECIDED and fact.stage in DECIDED and (was in LOSSES) != (fact.stage in LOSSES):
         return (
-            f"dispute {its} was {before.stage} and is told to be {fact.stage} (a second review?): "
+            f"dispute {its} was {was} and is told to be {fact.stage} (a second review?): "
             "compare with the processor"
         )
     return None
-
-
-def _ends_otherwise(before: Dispute, fact: DisputeTold) -> bool:
-    return (before.stage in LOSSES) != (fact.stage in LOSSES)
 
 
 def _too_early(payment: Payment, receipt: Receipt, fact: DisputeTold) -> bool:

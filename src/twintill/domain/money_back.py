@@ -85,6 +85,15 @@ DECIDED = LOSSES | {DisputeStage.WON}
 
 
 @dataclass(frozen=True, slots=True)
+class ToldEarly:
+    """What was told of a dispute before it could be booked: kept, and booked later."""
+
+    stage: DisputeStage
+    withheld: bool
+    fee_minor: int
+
+
+@dataclass(frozen=True, slots=True)
 class Dispute:
     """A customer's claim to money of a receipt (minor units of its currency)."""
 
@@ -98,6 +107,7 @@ class Dispute:
     withheld: bool = False  # the processor has taken the amount
     fee_minor: int = 0
     reason: str | None = None
+    told: ToldEarly | None = None
 
     @property
     def is_open(self) -> bool:

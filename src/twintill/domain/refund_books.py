@@ -62,12 +62,15 @@ def which(receipt: Receipt, amount: Money) -> RefundOf | None:
 
 
 def is_there(refund: Refund, receipt: Receipt) -> bool:
-    """So much can have been given back: of a debit that failed meanwhile, of what it brought."""
+    """So much can have been given back: of a debit that failed meanwhile, of what it brought.
+
+    A dispute that took the amount while the refund was out does not undo it: the customer has both.
+    """
     if refund.of is RefundOf.STRANDED:
         return refund.amount.minor <= receipt.stranded_minor
     if receipt.failed:
         return refund.amount.minor <= receipt.reported_minor + receipt.refund_due_minor
-    return refund.amount.minor <= available_minor(receipt)
+    return refund.amount.minor <= available_minor(receipt) + max(receipt.withheld_minor, 0)
 
 
 def given(refund: Refund, receipt: Receipt) -> Receipt:

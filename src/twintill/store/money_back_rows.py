@@ -19,6 +19,7 @@ from twintill.domain.money_back import (
     NoteFor,
     NoteState,
     RefundAsk,
+    ToldEarly,
 )
 from twintill.domain.payment import Payment
 from twintill.ids import Scope
@@ -92,9 +93,16 @@ def disputes(found: list[dict[str, Any]]) -> tuple[Dispute, ...]:
             withheld=row["withheld"],
             fee_minor=row["fee_minor"],
             reason=row["reason"],
+            told=_told(row),
         )
         for row in found
     )
+
+
+def _told(row: dict[str, Any]) -> ToldEarly | None:
+    if row["told_stage"] is None:
+        return None
+    return ToldEarly(DisputeStage(row["told_stage"]), row["told_withheld"], row["told_fee_minor"])
 
 
 async def write(db: AsyncConnection, scope: Scope, before: Payment, after: Payment) -> None:
@@ -154,6 +162,7 @@ def _note(scope: Scope, payment: Payment, note: CreditNote) -> dict[str, Any]:
 def _dispute(scope: Scope, payment: Payment, dispute: Dispute) -> dict[str, Any]:
     attempt_id = dispute.receipt_id.replace("rct_", "att_", 1)
     attempt = next(a for a in payment.attempts if a.id == attempt_id)
+    told = dispute.told
     return {
         **key(scope),
         "dispute_id": dispute.id,
@@ -170,4 +179,7 @@ def _dispute(scope: Scope, payment: Payment, dispute: Dispute) -> dict[str, Any]
         "reason": dispute.reason,
         "created_at": dispute.opened_at,
         "ask_at": dispute.ask_at,
+        "told_stage": told.stage if told else None,
+        "told_withheld": told.withheld if told else False,
+        "told_fee_minor": told.fee_minor if told else 0,
     }

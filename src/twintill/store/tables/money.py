@@ -284,11 +284,19 @@ disputes = Table(
     words("reason", null=True),
     time("created_at", null=False),
     time("ask_at", null=False),
+    words("told_stage", null=True),
+    flag("told_withheld", "false"),
+    minor("told_fee_minor", default="0"),
     primary_key("dispute_id"),
     unique("processor_account_id", "processor_dispute_id"),
     belongs_to("payments", "payment_id"),
     CheckConstraint("amount_minor > 0 AND fee_minor >= 0", name="amount"),
     CheckConstraint("stage IN ('opened', 'under_review', 'won', 'lost', 'accepted')", name="stage"),
+    CheckConstraint(
+        "told_stage IN ('opened', 'under_review', 'won', 'lost', 'accepted') "
+        "AND told_fee_minor >= 0",
+        name="told",
+    ),
     Index("ix_disputes_payment", "stripe_account_id", "livemode", "payment_id"),
     Index("ix_disputes_created", "stripe_account_id", "livemode", "created_at", "dispute_id"),
 )
