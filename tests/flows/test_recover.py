@@ -9,6 +9,7 @@ from tests.flows.yesterday import backup
 from tests.postgres import Database
 from twintill.domain.facts import ReportFailed
 from twintill.domain.payment import Outcome, Reason, State
+from twintill.domain.policy import Policy
 from twintill.flows import recover
 from twintill.flows.learn import learn
 from twintill.flows.lost_attempts import Finding
@@ -40,7 +41,9 @@ async def paused(world: World) -> list[str]:
 
 
 async def agree(world: World, invoices: list[str]) -> None:
-    """No charge twice, and the books are the processor's and Stripe's."""
+    """No charge twice, and the books are the processor's and Stripe's, once both were compared."""
+    await world.advance(Policy().pair_pause + timedelta(seconds=1))
+    await world.work()
     taken = await world.charges()
     balances = await world.balances()
     assert balances["processor:acct_sandbox:clearing"] == sum(c["amount"] for c in taken)

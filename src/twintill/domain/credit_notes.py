@@ -68,6 +68,11 @@ def _sides_seen(payment: Payment, fact: SidesSeen, policy: Policy, now: datetime
     if not payment.told_minor:
         # Compared for nothing: what comes next does not wait for it.
         return Decision(_compared_for_nothing(payment, now), note="no money that was reported")
+    unexplained = _unexplained(payment, fact)
+    if unexplained is not None and (payment.compare_at is None or now < payment.compare_at):
+        # What it stands for may show later than it: seen again at the end of the pause.
+        payment = replace(payment, compare_at=payment.compare_at or now + policy.pair_pause)
+        return Decision(payment if payment.unapplied_minor else rest_or_go_on(payment, now))
     postings: list[LedgerTransaction] = []
     notices: list[Notice] = []
     strangers, follow_on = False, None
@@ -85,6 +90,7 @@ def _sides_seen(payment: Payment, fact: SidesSeen, policy: Policy, now: datetime
         postings += decision.postings
         notices += decision.notices
         strangers = strangers or len(payment.refunds) > known
+    payment = _contradicted(payment, unexplained, notices)
     payment = replace(payment, compare_at=_compare_again(payment, policy, now, strangers=strangers))
     if payment.unapplied_minor == 0:
         payment = rest_or_go_on(payment, now)
@@ -93,6 +99,24 @@ def _sides_seen(payment: Payment, fact: SidesSeen, policy: Policy, now: datetime
         postings=tuple(postings),
         notices=tuple(dict.fromkeys(notices)),
         follow_on=follow_on,
+    )
+
+
+def _unexplained(payment: Payment, fact: SidesSeen) -> str | None:
+    """Our own note, of a lost time, of money that nothing shows to have left us.
+
+    It was made after the money had left: taken for somebody else's, it would be given back twice.
+    """
+    lost = [n for n in fact.notes if n.n and not n.void]
+    lost_minor = sum(n.out_of_band_minor for n in lost)
+    gone_minor = to_note_minor(payment) + sum(r.amount.minor for r in fact.refunds)
+    if lost_minor <= gone_minor:
+        return None
+    names = ", ".join(n.credit_note_id for n in lost)
+    return (
+        f"our own credit note of a lost time ({names}) stands for money that had left us, and "
+        f"{lost_minor - gone_minor} of it is not seen: was it a refund, or a dispute? Unparked, it "
+        "is given back"
     )
 
 

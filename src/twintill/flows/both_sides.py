@@ -10,21 +10,17 @@ from twintill import ids
 from twintill.domain.afterwards import to_note_minor
 from twintill.domain.facts import LookFailed
 from twintill.domain.money_back import CreditNote, NoteState, SeenNote
-from twintill.domain.outcomes import Declined, NotSent, NotSentReason
-from twintill.domain.payment import Attempt, Payment, Receipt
+from twintill.domain.outcomes import NotSent, NotSentReason
+from twintill.domain.payment import Payment
 from twintill.domain.return_facts import (
     NoteMade,
     NoteRefused,
     NoteStarted,
-    RefundSeenThere,
     SidesSeen,
 )
 from twintill.errors import StripeRefused
 from twintill.flows import refund_lists
 from twintill.flows.looking import Looking
-from twintill.processors import SeenRefund
-
-_KIND = "refund"
 
 
 async def compare(looking: Looking) -> None:
@@ -40,16 +36,10 @@ async def see(looking: Looking) -> SidesSeen | None:
     listed = await looking.means.stripe.list_credit_notes(looking.payment.invoice_id)
     new = (n for n in listed if n.credit_note_id not in known and not n.void)
     notes = tuple(_with_number(looking, note) for note in new)
-    refunds: tuple[RefundSeenThere, ...] = ()
-    for receipt in looking.payment.receipts:
-        attempt = next((a for a in looking.payment.attempts if a.id == receipt.attempt_id), None)
-        if attempt is None:
-            continue
-        found = await _unknown(looking, receipt, attempt, len(refunds))
-        if isinstance(found, str):
-            await looking.learn(LookFailed(found))
-            return None
-        refunds += found
+    refunds = await refund_lists.unknown(looking, looking.payment.receipts)
+    if isinstance(refunds, str):
+        await looking.learn(LookFailed(refunds))
+        return None
     return SidesSeen(notes, refunds)
 
 
@@ -159,44 +149,10 @@ def _draft_of(
     return NoteStarted(note_id, n, amount_minor, due_minor)
 
 
-async def _unknown(
-    looking: Looking, receipt: Receipt, attempt: Attempt, already: int
-) -> tuple[RefundSeenThere, ...] | str:
-    """The charge's refunds over there that we neither asked for nor know, under our next names."""
-    payment, scope = looking.payment, looking.lease.scope
-    listed = await refund_lists.listed(looking, attempt)
-    if isinstance(listed, str):
-        return listed
-    strangers: list[RefundSeenThere] = []
-    for seen in listed:
-        if isinstance(seen.outcome, Declined) or refund_lists.known(payment, seen):
-            continue
-        lost_n = _lost_n(looking, seen)
-        n = lost_n or payment.next_refund_n + already + len(strangers)
-        row = ids.attempt_id(scope, payment.invoice_id, _KIND, n)
-        name, amount = seen.processor_refund_id, seen.amount
-        fact = RefundSeenThere(receipt.id, name, amount, n, row, ours=lost_n is not None)
-        strangers.append(fact)
-    return tuple(strangers)
-
-
-# So many numbers beyond the ones that are known: more than a lost time can have used.
-_LOST = 20
-
-
-def _lost_n(looking: Looking, seen: SeenRefund) -> int | None:
-    """The number under which we made it, in a time that this database has lost."""
-    scope, payment = looking.lease.scope, looking.payment
-    for n in range(payment.next_refund_n, payment.next_refund_n + _LOST):
-        if seen.reference == ids.reference(scope, payment.invoice_id, _KIND, n):
-            return n
-    return None
-
-
 def _with_number(looking: Looking, seen: SeenNote) -> SeenNote:
-    """The same for a credit note, by its mark."""
+    """A note of ours, of a time that this database has lost, by its mark."""
     scope, payment = looking.lease.scope, looking.payment
-    for n in range(payment.next_note_n, payment.next_note_n + _LOST):
+    for n in range(payment.next_note_n, payment.next_note_n + refund_lists.LOST):
         if seen.our_id == ids.derived_id("note", scope, payment.invoice_id, n):
             return replace(seen, n=n)
     return seen

@@ -3,7 +3,8 @@
 Keys, references and marks are deterministic, so both other books can be asked for it: Stripe's
 marks say which attempts of an invoice were begun, a processor finds each by our own reference. No
 charge begins meanwhile, through any processor; reports and look-ups go on. It may be repeated, and
-interrupted: what agrees by then costs nothing but its place in Stripe's list.
+interrupted: what agrees by then costs nothing but its place in Stripe's list, and a comparison of
+what went back.
 """
 
 from collections.abc import AsyncIterator
@@ -11,6 +12,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 
 from twintill.errors import NotFoundError, SettingsError, StripeError
+from twintill.flows import lost_refunds
 from twintill.flows.lost_attempts import Finding, differs, learn_lost
 from twintill.flows.means import Means
 from twintill.ids import Scope, payment_id
@@ -65,14 +67,17 @@ async def pages(
 
 async def _compare(means: Means, scope: Scope, seen: MarkedInvoice) -> list[Finding]:
     invoice_id = seen.invoice.id
+    its_payment = payment_id(scope, invoice_id)
     async with means.database.connect() as db:
         try:
-            known = await payments.read(db, scope, payment_id(scope, invoice_id))
+            known = await payments.read(db, scope, its_payment)
         except NotFoundError:
             known = None
-    if not differs(known, seen):
-        return []
-    try:
-        return await learn_lost(means, scope, seen)
-    except (StripeError, SettingsError) as error:
-        return [Finding(invoice_id, f"could not be read: {error}", incomplete=True)]
+    findings: list[Finding] = []
+    if differs(known, seen):
+        try:
+            findings = await learn_lost(means, scope, seen)
+        except (StripeError, SettingsError) as error:
+            findings = [Finding(invoice_id, f"could not be read: {error}", incomplete=True)]
+    said = await lost_refunds.compare_later(means, scope, its_payment, BY)
+    return findings if said is None else [*findings, Finding(invoice_id, said)]

@@ -23,27 +23,24 @@ from twintill.domain.facts import (
 from twintill.domain.money_back import RefundAsk
 from twintill.domain.outcomes import Declined, NoAnswer, NotSent, NotSentReason
 from twintill.domain.payment import Attempt, Receipt, Refund
-from twintill.domain.return_facts import RefundSeenThere
 from twintill.flows import both_sides, refund_lists
 from twintill.flows.looking import Looking
+from twintill.flows.refund_lists import KIND
 from twintill.money import Money
-from twintill.processors import PreparedRefund, Processor, RefundRequest, Refunds, SeenRefund
+from twintill.processors import PreparedRefund, Processor, RefundRequest, Refunds
 from twintill.store import brakes, refunds, work
 from twintill.store.work import PAYMENTS
-
-_KIND = "refund"
 
 
 async def give_back(looking: Looking, receipt: Receipt) -> None:
     """One refund of what is stranded on this receipt, if nobody has given it back already."""
     attempt = next(a for a in looking.payment.attempts if a.id == receipt.attempt_id)
-    seen = await refund_lists.listed(looking, attempt)
-    if isinstance(seen, str):
-        await looking.learn(LookFailed(seen))
+    unknown = await refund_lists.unknown(looking, (receipt,))
+    if isinstance(unknown, str):
+        await looking.learn(LookFailed(unknown))
         return
-    stranger = _stranger(looking, receipt, seen)
-    if stranger is not None:
-        await looking.learn(stranger)
+    if unknown:
+        await looking.learn(unknown[0])
         return
     await _give(looking, receipt, attempt, receipt.to_give_back_minor)
 
@@ -136,20 +133,6 @@ async def _send(looking: Looking, refund: Refund, prepared: PreparedRefund, via:
     await looking.learn_refund_answer(refund, outcome, via)
 
 
-def _stranger(
-    looking: Looking, receipt: Receipt, seen: tuple[SeenRefund, ...]
-) -> RefundSeenThere | None:
-    """One that stands over there, and that we neither asked for nor know."""
-    payment = looking.payment
-    for refund in seen:
-        if isinstance(refund.outcome, Declined) or refund_lists.known(payment, refund):
-            continue
-        n = payment.next_refund_n
-        row = ids.attempt_id(looking.lease.scope, payment.invoice_id, _KIND, n)
-        return RefundSeenThere(receipt.id, refund.processor_refund_id, refund.amount, n, row)
-    return None
-
-
 def _draft(
     looking: Looking, receipt: Receipt, attempt: Attempt, amount_minor: int
 ) -> tuple[RefundStarted, PreparedRefund | None]:
@@ -160,9 +143,9 @@ def _draft(
         receipt_id=receipt.id,
         amount_minor=amount_minor,
         n=n,
-        refund_id=ids.attempt_id(scope, invoice_id, _KIND, n),
-        reference=ids.reference(scope, invoice_id, _KIND, n),
-        idempotency_key=ids.idempotency_key(scope, invoice_id, _KIND, n),
+        refund_id=ids.attempt_id(scope, invoice_id, KIND, n),
+        reference=ids.reference(scope, invoice_id, KIND, n),
+        idempotency_key=ids.idempotency_key(scope, invoice_id, KIND, n),
     )
     prepared = _prepared(started, receipt, attempt, _processor(looking, attempt))
     if isinstance(prepared, NotSent):

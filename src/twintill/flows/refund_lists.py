@@ -1,9 +1,64 @@
 """A charge's refunds in the processor's book: which are ours, and which are not."""
 
-from twintill.domain.outcomes import NoAnswer, NotSent
-from twintill.domain.payment import Attempt, Payment, Refund
+from collections.abc import Iterable
+from itertools import count
+
+from twintill import ids
+from twintill.domain.outcomes import Declined, NoAnswer, NotSent
+from twintill.domain.payment import Attempt, Payment, Receipt, Refund
+from twintill.domain.return_facts import RefundSeenThere
 from twintill.flows.looking import Looking
 from twintill.processors import Refunds, SeenRefund
+
+KIND = "refund"
+# So many numbers beyond the ones that are known: more than a lost time can have used.
+LOST = 20
+
+
+async def unknown(
+    looking: Looking, receipts: Iterable[Receipt]
+) -> tuple[RefundSeenThere, ...] | str:
+    """What was given back of these that we neither asked for nor know; or why it cannot be seen.
+
+    One of ours, of a time that this database has lost, has the number that it had then; the others
+    get the next ones.
+    """
+    found: list[tuple[Receipt, SeenRefund]] = []
+    for receipt in receipts:
+        attempt = next((a for a in looking.payment.attempts if a.id == receipt.attempt_id), None)
+        seen = () if attempt is None else await listed(looking, attempt)
+        if isinstance(seen, str):
+            return seen
+        news = (s for s in seen if not isinstance(s.outcome, Declined))
+        found += [(receipt, s) for s in news if not known(looking.payment, s)]
+    return _numbered(looking, found)
+
+
+def _numbered(
+    looking: Looking, found: list[tuple[Receipt, SeenRefund]]
+) -> tuple[RefundSeenThere, ...]:
+    scope, invoice_id = looking.lease.scope, looking.payment.invoice_id
+    lost = {seen.processor_refund_id: _lost_n(looking, seen) for _, seen in found}
+    free = (n for n in count(looking.payment.next_refund_n) if n not in lost.values())
+    facts = []
+    for receipt, seen in found:
+        lost_n = lost[seen.processor_refund_id]
+        n = lost_n or next(free)
+        row = ids.attempt_id(scope, invoice_id, KIND, n)
+        name = seen.processor_refund_id
+        facts.append(
+            RefundSeenThere(receipt.id, name, seen.amount, n, row, ours=lost_n is not None)
+        )
+    return tuple(facts)
+
+
+def _lost_n(looking: Looking, seen: SeenRefund) -> int | None:
+    """The number under which we made it, in a time that this database has lost."""
+    scope, payment = looking.lease.scope, looking.payment
+    for n in range(payment.next_refund_n, payment.next_refund_n + LOST):
+        if seen.reference == ids.reference(scope, payment.invoice_id, KIND, n):
+            return n
+    return None
 
 
 async def listed(looking: Looking, attempt: Attempt) -> tuple[SeenRefund, ...] | str:
