@@ -20,8 +20,9 @@ def recover(days: Days = 90, after: After = None) -> None:
     It pauses charging through every processor, goes through Stripe's invoices of the last days, and
     asks the processors for every attempt that Stripe's marks show and the database does not. What
     is found is learned and booked; refunds and credit notes of what was reported are compared by
-    the workers, ten minutes later, and nothing of it goes back before that. If both sides could be read, charging begins again; else it says
-    what is missing, and `twintill resume PROCESSOR` is yours. Repeating it is harmless.
+    the workers ten minutes later, and nothing of it goes back before that. If both sides could be
+    read, charging begins again; else it says what is missing, and `twintill resume PROCESSOR` is
+    yours. Repeating it is harmless.
 
     Example: `twintill recover --days 90`
     """

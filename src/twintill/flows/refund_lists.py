@@ -43,12 +43,9 @@ def _numbered(
     facts = []
     for receipt, seen in found:
         lost_n = lost[seen.processor_refund_id]
-        n = lost_n or next(free)
-        row = ids.attempt_id(scope, invoice_id, KIND, n)
-        name = seen.processor_refund_id
-        facts.append(
-            RefundSeenThere(receipt.id, name, seen.amount, n, row, ours=lost_n is not None)
-        )
+        n, name = lost_n or next(free), seen.processor_refund_id
+        row, ours = ids.attempt_id(scope, invoice_id, KIND, n), lost_n is not None
+        facts.append(RefundSeenThere(receipt.id, name, seen.amount, n, row, ours))
     return tuple(facts)
 
 
