@@ -5,7 +5,7 @@ from pathlib import Path
 
 from tests.domain.event_page import PAGE, drawn
 from twintill.domain.decision import Notice
-from twintill.domain.event_types import CATALOGUE
+from twintill.domain.event_types import ALL, CATALOGUE
 
 FLOWS = Path(__file__).parents[2] / "src" / "twintill" / "flows"
 KINDS = {name.partition(".")[0] for name in CATALOGUE}
@@ -29,3 +29,7 @@ def test_whatever_flows_tell_is_in_it() -> None:
 
 def test_the_page_shows_the_catalogue() -> None:
     assert PAGE.read_text() == drawn(), "run: python -m tests.domain.event_page"
+
+
+def test_each_is_said_once() -> None:
+    assert [event.name for event in ALL] == list(CATALOGUE)

@@ -108,11 +108,6 @@ _ACCESS = (
     ),
     EventType(
         "signup.failed",
-        "Stripe refused to make what the sign-up asks for: nothing can be bought by it any more.",
-        {**_SIGNUP, "state": "failed"},
-    ),
-    EventType(
-        "signup.failed",
         "A sign-up has ended without access: Stripe refused it, or its first payment failed for "
         "good and nobody gave another method in time.",
         {**_SIGNUP, "state": "failed"},
@@ -121,7 +116,7 @@ _ACCESS = (
         "subscription.first_payment_failed",
         "Nothing was ever paid for a subscription, and its first payment failed for good: invoice "
         "voided, subscription cancelled.",
-        {**_SUBSCRIPTION, "payment": "pay_1f7f6a0c9f0f5c7d8f1b2a3c4d5e6f70"},
+        {**_SUBSCRIPTION, "payment": _PAYMENT["id"]},
     ),
     EventType(
         ACCESS_WITHDRAWN,
@@ -133,11 +128,6 @@ _ACCESS = (
         "Stripe has cancelled a subscription that we collect for. What is still open of its "
         "invoices is told by the payments' own events.",
         _SUBSCRIPTION,
-    ),
-    EventType(
-        "subscription.first_payment_failed",
-        "The first payment of a subscription failed for good, and the subscription was cancelled.",
-        {**_SUBSCRIPTION, "payment": _PAYMENT["id"]},
     ),
 )
 
@@ -380,7 +370,5 @@ _OPERATING = (
     ),
 )
 
-CATALOGUE: Mapping[str, EventType] = {
-    event.name: event
-    for event in (*_ACCESS, *_PAYMENTS, *_METHODS, *_SWITCHES, *_TAXES, *_OPERATING)
-}
+ALL = (*_ACCESS, *_PAYMENTS, *_METHODS, *_SWITCHES, *_TAXES, *_OPERATING)
+CATALOGUE: Mapping[str, EventType] = {event.name: event for event in ALL}
