@@ -72,7 +72,13 @@ async def hear_of_the_method(world: World) -> None:
 
 
 async def hear_of(world: World, *what: str) -> None:
-    """The processor's events whose type begins so, as its webhooks would bring them."""
+    """The processor's events whose type begins so, and what follows from them."""
+    await take_in_of(world, *what)
+    await work(world)
+
+
+async def take_in_of(world: World, *what: str) -> None:
+    """As its webhooks would bring them; nobody has done anything about it yet."""
     headers = {"authorization": f"Bearer {PROCESSOR_KEY}"}
     listed: httpx.Response = await world.processor.get("/v1/events?limit=100", headers=headers)
     told = [e for e in listed.json()["data"] if e["type"].startswith(what)]
@@ -80,4 +86,3 @@ async def hear_of(world: World, *what: str) -> None:
     for event in processor.parse_webhook(json.dumps({"events": told}).encode()):
         async with world.db() as db:
             await processor_events.take_in(db, world.means, SCOPE, processor, event)
-    await work(world)

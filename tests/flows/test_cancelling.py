@@ -1,11 +1,9 @@
 """Cancelling by request: in Stripe at once; what is out is waited for, then given back."""
 
-import asyncio
 from collections.abc import AsyncIterator
 from datetime import timedelta
 
 import pytest
-from sqlalchemy import text
 
 from tests.flows.leaving import hear_of, hear_of_the_end, renew, statuses, subscriber
 from tests.flows.signing_up import PATIENCE_S, subscription_status, work
@@ -113,28 +111,3 @@ async def test_what_cannot_be_is_refused_and_changes_nothing(world: World) -> No
     with pytest.raises(ConflictError) as refused:
         await ask(world, subscription_id, At.PERIOD_END)
     assert refused.value.code == "cancellation_runs"
-
-
-@pytest.mark.parametrize("kind", ["timeout_before", "timeout_after"])
-@pytest.mark.parametrize(("at", "method"), [(At.NOW, "DELETE"), (At.PERIOD_END, "POST")])
-async def test_dead_in_its_call_another_worker_goes_on(
-    world: World, at: At, method: str, kind: str
-) -> None:
-    _, subscription_id = await subscriber(world)
-    operation_id = new_id("can")
-    request = CancelRequest(subscription_id, at, "person:ada")
-    await cancelling.begin(world.means, SCOPE, operation_id, request)
-    await world.break_stripe("/v1/subscriptions/sub_[^/]+$", kind, method=method)
-    looking = asyncio.create_task(flow.look(world.means, SCOPE, operation_id))
-    while not any(f["hits"] for f in (await world.stripe.get("/_sandbox/faults")).json()["data"]):
-        assert not looking.done()
-        await asyncio.sleep(0.02)
-    looking.cancel()
-    await asyncio.gather(looking, return_exceptions=True)
-    async with world.db() as db:
-        await db.execute(text("UPDATE operations SET lease_until = now() - interval '1 second'"))
-    await world.advance(timedelta(minutes=2))
-    await work(world)
-    assert (await read(world, operation_id)).step == Step.DONE
-    ended = await subscription_status(world, subscription_id) == "canceled"
-    assert ended or await cancels_at_end(world, subscription_id)

@@ -1,11 +1,10 @@
 """A method withdrawn on the customer's side: another one, the customer's word, or the end."""
 
-import asyncio
 from collections.abc import AsyncIterator
 from datetime import timedelta
 
 import pytest
-from sqlalchemy import select, text
+from sqlalchemy import select
 
 from tests.flows.leaving import (
     at_the_processor,
@@ -193,34 +192,3 @@ async def test_a_decline_that_says_so_is_looked_into_as_well(world: World) -> No
     invoice_id = await renew(world)  # its webhook was lost: the charge is declined
     assert await world.status(invoice_id) == "open"
     assert await subscription_status(world, subscription_id) == "canceled"
-
-
-@pytest.mark.parametrize("kind", ["timeout_before", "timeout_after"])
-@pytest.mark.parametrize(
-    ("call", "method"),
-    [("/v1/subscriptions/sub_[^/]+$", "DELETE"), ("/v1/subscriptions/sub_[^/]+$", "POST")],
-)
-async def test_dead_while_it_cancels_another_worker_goes_on(
-    world: World, call: str, method: str, kind: str
-) -> None:
-    how = Revoked.CANCEL_NOW if method == "DELETE" else Revoked.CANCEL_AT_PERIOD_END
-    world = with_policy(world, revoked=how)
-    customer_id, subscription_id = await subscriber(world)
-    await world.break_stripe(call, kind, method=method)
-    (stored,) = await methods_of(world, customer_id)
-    await at_the_processor(world, stored, "revoke_by_customer")
-    hearing = asyncio.create_task(hear_of_the_method(world))
-    while not any(f["hits"] for f in (await world.stripe.get("/_sandbox/faults")).json()["data"]):
-        assert not hearing.done()
-        await asyncio.sleep(0.02)
-    hearing.cancel()
-    await asyncio.gather(hearing, return_exceptions=True)
-    async with world.db() as db:
-        await db.execute(text("UPDATE operations SET lease_until = now() - interval '1 second'"))
-    await world.advance(timedelta(minutes=2))
-    await work(world)
-    if how is Revoked.CANCEL_NOW:
-        assert await subscription_status(world, subscription_id) == "canceled"
-    else:
-        assert await cancels_at_end(world, subscription_id)
-    assert {step for _, step in await operations_of(world)} == {"canceled"}

@@ -1,14 +1,17 @@
-"""A switch whose worker is killed in any of its calls: another goes on, and one side charges."""
+"""Switches in bad weather, and what both sides' books say: one side charges, at any moment.
 
-import asyncio
+That one survives workers who die in its calls: test_operation_crashes.
+"""
+
 from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable
 from datetime import timedelta
 from typing import Any
 
 import pytest
-from sqlalchemy import text
 
+from tests.flows.leaving import methods_of
+from tests.flows.one_side import N, OneSide
 from tests.flows.signing_up import PATIENCE_S, work
 from tests.flows.switching import (
     begin,
@@ -19,21 +22,25 @@ from tests.flows.switching import (
     to_processor,
     to_stripe,
 )
-from tests.flows.test_signup_crashes import let_leases_run_out
 from tests.flows.world import SCOPE, World, running_world
 from tests.postgres import Database
+from twintill.domain.outcomes import Approved
 from twintill.flows import operations as flow
 from twintill.flows.switches import SwitchRequest
 from twintill.ids import reference
-from twintill.store import operations
-
-MOST_CALLS = 40
-N = range(1, 5)  # more than any invoice here is tried
+from twintill.money import Money
+from twintill.processors import ChargeRequest, PreparedCharge, StoredMethod
+from twintill.store import methods as stored
 
 
 @pytest.fixture
-async def world(database: Database) -> AsyncIterator[World]:
-    async with running_world(database, PATIENCE_S) as world:
+def sides() -> OneSide:
+    return OneSide()
+
+
+@pytest.fixture
+async def world(database: Database, sides: OneSide) -> AsyncIterator[World]:
+    async with running_world(database, PATIENCE_S, sides.watch) as world:
         yield world
 
 
@@ -72,36 +79,12 @@ SWITCHES: dict[str, Make] = {
 }
 
 
-@pytest.mark.parametrize("kind", ["timeout_before", "timeout_after"])
-@pytest.mark.parametrize("name", ["charged at Stripe", "refused by Stripe", "asked for again"])
-async def test_killed_in_each_of_its_calls_another_goes_on(
-    world: World, name: str, kind: str
-) -> None:
-    """The first worker dies in its first call; each one after it repeats that and dies in the next.
-
-    A step may need two calls: then the next one dies a call later. The payments' own worker looks
-    in between: it does not wait for the switch.
-    """
-    switch_id = await begin(world, await SWITCHES[name](world))
-    killed, call, before = 0, 1, ""
-    for _ in range(MOST_CALLS):
-        killed += await die_in_call(world, switch_id, call, kind)
-        stands = await read(world, switch_id)
-        if stands.ended_at is not None:
-            break
-        call = call + 1 if stands.step == before else 2
-        before = stands.step
-        await world.work()
-    assert killed > 5
-    await finish(world)
-    ended = await read(world, switch_id)
-    assert (ended.step, ended.parked_why) == ("done", None)
-    await one_side_charged(world)
-
-
 @pytest.mark.parametrize("name", SWITCHES)
-async def test_answers_that_are_lost_or_are_errors_change_nothing(world: World, name: str) -> None:
+async def test_answers_that_are_lost_or_are_errors_change_nothing(
+    world: World, sides: OneSide, name: str
+) -> None:
     request = await SWITCHES[name](world)
+    sides.world = world
     switch_id = await begin(world, request)
     for n in (1, 3, 5, 7):
         await world.break_stripe("/v1/", "reset_after", method=None, nth=n)
@@ -115,25 +98,25 @@ async def test_answers_that_are_lost_or_are_errors_change_nothing(world: World, 
     ended = await read(world, switch_id)
     assert (ended.step, ended.parked_why) == ("done", None)
     await one_side_charged(world)
+    assert (sides.both, sides.moments > 5) == ([], True)
 
 
-async def die_in_call(world: World, switch_id: str, n: int, kind: str) -> bool:
-    """The worker is killed while it waits for the answer of call n; False: it makes fewer."""
-    await world.stripe.delete("/_sandbox/faults")
-    await world.break_stripe("/v1/", kind, method=None, nth=n)
-    async with world.db() as db:
-        await operations.ring(db, SCOPE, switch_id)
-    look = asyncio.create_task(flow.look(world.means, SCOPE, switch_id))
-    while not look.done() and not await _hit(world):
-        await asyncio.wait([look], timeout=0.02)
-    died = not look.done()
-    look.cancel()
-    await asyncio.gather(look, return_exceptions=True)
-    await world.stripe.delete("/_sandbox/faults")
-    async with world.db() as db:
-        await db.execute(text("UPDATE payments SET lease_until = now() - interval '1 second'"))
-    await let_leases_run_out(world)
-    return died
+async def test_who_watches_sees_when_both_sides_charge(world: World, sides: OneSide) -> None:
+    """Else that nobody saw it would mean nothing."""
+    customer_id = await world.customer()
+    invoice_id = await world.invoice(customer_id)
+    card_there, sides.world = await card(world, customer_id), world
+    (method,) = await methods_of(world, customer_id)
+    token = stored.open_token(world.means.vault, SCOPE, method)
+    its = StoredMethod(method.processor_customer_id, token, method.kind)
+    first, amount = reference(SCOPE, invoice_id, "charge", 1), Money(4900, "EUR")
+    processor = world.means.processor("sandbox")
+    prepared = processor.prepare_charge(ChargeRequest(first, amount, its, "by hand", {}), "k1")
+    assert isinstance(prepared, PreparedCharge)
+    assert isinstance(await processor.charge(prepared), Approved)
+    assert (sides.moments, sides.both) == (1, [])
+    await world.means.stripe.pay_with_method(invoice_id, card_there, "k2")
+    assert len(sides.both) == 1
 
 
 async def finish(world: World) -> None:
@@ -154,11 +137,6 @@ async def one_side_charged(world: World) -> None:
     assert max([*ours.values(), *theirs.values()], default=0) <= 1
     method = {i["id"]: i["collection_method"] for i in objects["invoice"]}
     assert all(method[invoice] == "send_invoice" for invoice in ours)
-
-
-async def _hit(world: World) -> bool:
-    faults: list[dict[str, Any]] = (await world.stripe.get("/_sandbox/faults")).json()["data"]
-    return any(fault["hits"] for fault in faults)
 
 
 async def _now(world: World) -> int:

@@ -45,7 +45,8 @@ from twintill.store.operations import LeaseLost
 
 _log = structlog.get_logger(__name__)
 
-_KINDS: Mapping[str, Mapping[str, Walk]] = {
+# Each with its steps; tests/flows/operation_stories.py has a story of each.
+KINDS: Mapping[str, Mapping[str, Walk]] = {
     signup.KIND: signup.STEPS,
     methods.REPLACE: methods.REPLACE_STEPS,
     methods.REMOVE: methods.REMOVE_STEPS,
@@ -106,7 +107,7 @@ async def drive(means: Means, scope: Scope, operation_id: str, *, patience_s: fl
 async def _step(operating: Operating) -> Operating | None:
     """One step; whatever goes wrong is written on the row and ends this look."""
     operation = operating.operation
-    step = _KINDS.get(operation.kind, {}).get(operation.step)
+    step = KINDS.get(operation.kind, {}).get(operation.step)
     if step is None:
         await _again(operating, f"a newer version knows the step {operation.step}")
         return None
