@@ -4,14 +4,23 @@ import asyncio
 import random
 from collections.abc import Callable
 from contextvars import Context
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from enum import StrEnum
 from typing import Generic, TypeVar
 
 from tests.simulation.loop import must_be_alive
 from tests.simulation.trace import Trace
-from twintill.domain.policy import AtEnd, Exhausted, FailedAfterReport, Policy
+from twintill.domain.policy import (
+    AtEnd,
+    Exhausted,
+    FailedAfterReport,
+    Fate,
+    LostDispute,
+    Partial,
+    Policy,
+    ReportWhen,
+)
 
 T = TypeVar("T")
 GIVES_UP_S = 72 * 3600.0  # after that nobody sends a webhook again
@@ -117,6 +126,22 @@ def policy(rng: random.Random) -> Policy:
         refund_minor_per_hour=rng.choice((1_000_000, 5000)),
         refunds_without_share=rng.choice((3, 0)),
     )
+
+
+def policy_afterwards(policy: Policy, weather: Weather, rng: random.Random) -> Policy:
+    """The same for what comes after the first payment, in worlds that have it."""
+    if weather.disputes:
+        policy = replace(
+            policy,
+            lost_dispute=rng.choice(tuple(LostDispute)),
+            dispute_opened=rng.choice((Fate.NOTHING, *Fate)),
+            dispute_lost=rng.choice((Fate.NOTHING, *Fate)),
+        )
+    if weather.partial:
+        policy = replace(policy, partial=rng.choice((Partial.SPLIT, *Partial)))
+    if weather.money_back or weather.disputes:
+        policy = replace(policy, report_when=rng.choice((ReportWhen.CONFIRMED, *ReportWhen)))
+    return policy
 
 
 @dataclass(frozen=True)

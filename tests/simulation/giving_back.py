@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
 _DAY_S = 86_400.0
 _TRIES = 12
+_PAIR_PAUSE_S = 600.0  # by then whoever does both sides by hand has done the second
 Deed = Callable[[], Awaitable[None]]
 
 
@@ -88,11 +89,23 @@ def _give(world: World, invoice: Invoice) -> Deed:
     pause_s = world.rng.choice((1.0, 60.0, 500.0, 3600.0))
 
     async def do_both() -> None:
+        alone = not _is_under_way(world, invoice)
         await both[0]()
+        if alone and pause_s < _PAIR_PAUSE_S:
+            world.rules.at_work[invoice.id] = world.loop.time() + pause_s
         await asyncio.sleep(pause_s)
         await both[1]()
 
     return world.rng.choice((ask, ask, note, note, refund, do_both))
+
+
+def _is_under_way(world: World, invoice: Invoice) -> bool:
+    """Something else goes back already: what comes next may be its other half."""
+    refunds = [r for bank in world.banks.values() for r in bank.book.refunds.values()]
+    ids = {charge.id for _, charge in world.rules.of(invoice.id)}
+    there = any(refund.charge in ids for refund in refunds)
+    asked = any(invoice.id in ask for ask in world.rules.asks)
+    return there or asked or bool(world.stripe.shelf.notes.get(invoice.id))
 
 
 def _ask(world: World, invoice: Invoice, minor: int | None) -> Deed:

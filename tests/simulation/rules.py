@@ -30,6 +30,10 @@ _INTENTS = """
 _ASKED = """
     SELECT k.refund_ask_id, k.amount_minor FROM refund_asks k JOIN attempts a USING (attempt_id)
     WHERE a.reference = $1"""
+_HELD = """
+    SELECT d.processor_dispute_id FROM disputes d JOIN payments p USING (payment_id)
+    WHERE p.invoice_id = $1 AND d.created_at < to_timestamp($2)
+    AND d.stage IN ('opened', 'under_review')"""
 _LISTED_S = 180.0  # what was done so long before is in the lists that we read first
 
 
@@ -46,6 +50,7 @@ class Rules:
         self.forgotten_until_s = 0.0  # what nobody can be asked for, and a restore took away
         self.agreed: set[str] = set()  # invoices whose payment a person put back to work
         self.asks: dict[str, str | None] = {}  # what people asked for, and the request it became
+        self.at_work: dict[str, float] = {}  # invoices of which somebody does both sides by hand
         self._trace = trace
         stripe.may_credit = self.may_credit
 
@@ -87,6 +92,8 @@ class Rules:
             self._trace.blame(f"{invoice_id}: given back twice: {same[0].id} is {same[0].status}")
         if charge.finality == "provisional":
             self._trace.blame(f"{invoice_id}: {charge.id} is given back, and is not final")
+        if charge.disputed:
+            self._dispute(invoice_id, sent_s)
         if charge.status != "succeeded" or charge.disputed:
             return  # refused in any case
         left = charge.taken - self._given_back(charge, sent_s)
@@ -99,6 +106,7 @@ class Rules:
         told = self._stripe.invoices[invoice_id].told_minor
         if rest < told:
             self._trace.blame(f"{invoice_id}: {rest} would be left, and Stripe was told {told}")
+        self._not_at_work(invoice_id, sent_s)
         if not same and invoice_id not in self.agreed and len(self.databases) == 1:
             self._caps(invoice_id, charge, order)
 
@@ -109,6 +117,8 @@ class Rules:
 
         Somebody else may have made one just now, after we listed them.
         """
+        if out_of_band_minor:
+            self._not_at_work(invoice.id, sent_s)
         there = [(b, c) for b, c in self.of(invoice.id) if c.status == "succeeded"]
         kept = sum(charge.taken - self._gone(bank, charge) for bank, charge in there)
         taken = sum(charge.taken for _, charge in there)
@@ -150,6 +160,16 @@ class Rules:
             self.asks[ask] = order["reference"]
             return True
         return False
+
+    def _dispute(self, invoice_id: str, sent_s: float) -> None:
+        for row in self._database.fetch(_HELD, invoice_id, sent_s - _FRESH_S):
+            its_id = row["processor_dispute_id"]
+            self._trace.blame(f"{invoice_id}: given back, and {its_id} has no end")
+
+    def _not_at_work(self, invoice_id: str, sent_s: float) -> None:
+        """The other side is left to whoever has begun with one by hand, for a while."""
+        if sent_s < self.at_work.get(invoice_id, 0.0):
+            self._trace.blame(f"{invoice_id}: done, while somebody does both sides by hand")
 
     def _given_back(self, charge: Charge, sent_s: float) -> int:
         """Without what a person gave back just now, or where we cannot see it."""

@@ -14,7 +14,7 @@ from tests.simulation import checks, doubt, giving_back, mischief, moving, proce
 from tests.simulation.aim import of_the_world, weather_of
 from tests.simulation.database import SimDatabase
 from tests.simulation.dispatcher import Dispatcher
-from tests.simulation.faults import GIVES_UP_S, Network, Weather, policy
+from tests.simulation.faults import GIVES_UP_S, Network, Weather, policy, policy_afterwards
 from tests.simulation.houses import (
     LOST,
     SCOPE,
@@ -118,7 +118,8 @@ class World:
         self.weather: Weather = weather_of(self.rng, seed, size)
         self.network = Network(self.rng, self.weather, self.trace, EPOCH_S)
         self.stripe = SimStripe(self.network, "abcdefg2", lambda body: self.post("stripe", body))
-        self.policy = policy(self.rng)
+        chosen = random.Random(f"{seed}/{size}/policy of later")
+        self.policy = policy_afterwards(policy(self.rng), self.weather, chosen)
         self.rules = Rules(self.stripe, self.policy, database, self.trace)
         self.banks = {kind.name: self._bank(kind, seed) for kind in KINDS}
         self.rules.banks = self.banks

@@ -212,7 +212,7 @@ def _amount_agreed(payment: Payment, fact: facts.AmountAgreed, now: datetime) ->
 
 def _method_added(payment: Payment, now: datetime) -> Decision:
     """A new method from the customer triggers a charge at once, also after dunning gave up."""
-    held = payment.reason in (Reason.CHECKOUT, Reason.CONSENT)
+    held = payment.reason in (Reason.CHECKOUT, Reason.CONSENT, Reason.DRAFT)
     uncollectible = payment.reason is Reason.UNCOLLECTIBLE
     if payment.state not in (State.WAITING, State.EXHAUSTED) or held or uncollectible:
         return Decision(payment, note="no charge waits for a method")
