@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from tests.simulation.houses import SCOPE
 from tests.simulation.invoice import Invoice
 from tests.simulation.processor import Bank
 from twintill.domain.policy import LostDispute
+from twintill.ids import payment_id
 from twintill.processors import LookUpBy
 from twintill.sandbox.processor.objects import Charge, Dispute
 
@@ -42,6 +44,18 @@ def is_explained(world: World, invoice: Invoice) -> bool:
         if refund.charge == charge.id
     )
     return by_hand or (world.restored and _something_went_back(world, invoice))
+
+
+def left_to_people(world: World) -> set[str]:
+    """Payments of debits that failed and are disputed as well: nothing of the failure is booked."""
+    failed = {
+        payment_id(SCOPE, charge.metadata["invoice"])
+        for bank in world.banks.values()
+        for dispute in bank.book.disputes.values()
+        if (charge := bank.book.charges[dispute.charge]).status == "failed"
+    }
+    parked = world.database.fetch("SELECT payment_id FROM payments WHERE parked_at IS NOT NULL")
+    return failed | {row["payment_id"] for row in parked}
 
 
 def ever_stranded_minor(world: World, receipts: list[Any]) -> int:

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
+from tests.simulation.checks_afterwards import left_to_people
 from tests.simulation.houses import LOST, SCOPE
 from twintill.errors import StripeError
 from twintill.flows import catch_up, compare, duties, recover, sweep_invoices
@@ -52,8 +53,7 @@ async def compare_with_both_sides(world: World) -> None:
     walk = await compare.begin(means, _WITHIN)
     while walk.part is not compare.Part.DONE:
         walk = await compare.step(means, SCOPE, walk)
-    parked = "SELECT payment_id FROM payments WHERE parked_at IS NOT NULL"
-    theirs = {row["payment_id"] for row in world.database.fetch(parked)}
+    theirs = left_to_people(world)
     for found in walk.differences:
         if found["payment_id"] not in theirs:
             world.trace.blame(f"verify --remote: {found['invoice_id']}: {found['says']}")

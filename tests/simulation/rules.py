@@ -129,7 +129,7 @@ class Rules:
             if note.our_id is None
             and self._stripe.shelf.made_s[note.credit_note_id] > sent_s - _LISTED_S
         )
-        told = invoice.told_minor + lately - out_of_band_minor
+        told = invoice.told_minor + invoice.paid_by_hand_minor + lately - out_of_band_minor
         if out_of_band_minor and told < kept - stranded:
             self._trace.blame(f"{invoice.id}: {told} is left in Stripe, {kept} at the processors")
         due = invoice.remaining_minor - (amount_minor - out_of_band_minor)
