@@ -40,6 +40,7 @@ class Afterwards(ABC):
     shelf: Shelf
     # What our own credit notes may never do: invoice, amount, out of band, when it was sent.
     may_credit: Callable[[Invoice, int, int, float], None]
+    may_pay: Callable[[Invoice], None]
 
     @abstractmethod
     async def _call(self, what: str, object_id: str, act: Callable[[Any], T]) -> T: ...
@@ -105,6 +106,11 @@ class Afterwards(ABC):
     ) -> str:
         def made(_: Any) -> str:
             now_s = float(int(asyncio.get_running_loop().time()))
+            same = [
+                i.id for i in self.shelf.invoices.values() if i.metadata.get(OPERATION) == op_id
+            ]
+            if same:
+                self.shelf.trace.blame(f"{same[0]}: made once more for {op_id}")
             number = 1 + sum(i.one_off for i in self.shelf.invoices.values())
             invoice = Invoice(
                 id=f"in_off_{number}",

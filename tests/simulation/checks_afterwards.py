@@ -32,7 +32,7 @@ def check(world: World, invoice: Invoice, row: Any, taken: Taken) -> None:
     for bank, charge in taken:
         for dispute in bank.book.disputes.values():
             if dispute.charge == charge.id:
-                _check_dispute(world, invoice, dispute)
+                _check_dispute(world, invoice, bank, dispute)
 
 
 def is_explained(world: World, invoice: Invoice) -> bool:
@@ -43,19 +43,15 @@ def is_explained(world: World, invoice: Invoice) -> bool:
         for refund in bank.book.refunds.values()
         if refund.charge == charge.id
     )
-    return by_hand or (world.restored and _something_went_back(world, invoice))
+    if payment_id(SCOPE, invoice.id) in failed_and_disputed(world):
+        return True
+    return by_hand or (world.restored and _is_disputed(world, invoice))
 
 
 def left_to_people(world: World) -> set[str]:
-    """Payments of debits that failed and are disputed as well: nothing of the failure is booked."""
-    failed = {
-        payment_id(SCOPE, charge.metadata["invoice"])
-        for bank in world.banks.values()
-        for dispute in bank.book.disputes.values()
-        if (charge := bank.book.charges[dispute.charge]).status == "failed"
-    }
+    """Payments of which a person was told that the books cannot agree by themselves."""
     parked = world.database.fetch("SELECT payment_id FROM payments WHERE parked_at IS NOT NULL")
-    return failed | {row["payment_id"] for row in parked}
+    return failed_and_disputed(world) | {row["payment_id"] for row in parked}
 
 
 def ever_stranded_minor(world: World, receipts: list[Any]) -> int:
@@ -72,13 +68,21 @@ def unapplied_minor(receipt: Any) -> int:
     return 0 if receipt["failed"] else int(receipt["collected_minor"] - gone)
 
 
-def _something_went_back(world: World, invoice: Invoice) -> bool:
-    """A restored database may not know of it: `recover` does not compare what was reported."""
+def failed_and_disputed(world: World) -> set[str]:
+    """Payments of such debits: nothing of the failure is booked."""
+    return {
+        payment_id(SCOPE, charge.metadata["invoice"])
+        for bank in world.banks.values()
+        for dispute in bank.book.disputes.values()
+        if (charge := bank.book.charges[dispute.charge]).status == "failed"
+    }
+
+
+def _is_disputed(world: World, invoice: Invoice) -> bool:
+    """Only its webhook tells of the beginning of a dispute: a restored database may not know."""
     ids = {charge.id for _, charge in world.rules.of(invoice.id)}
     books = [bank.book for bank in world.banks.values()]
-    there = any(r.charge in ids for book in books for r in book.refunds.values())
-    disputed = any(d.charge in ids for book in books for d in book.disputes.values())
-    return there or disputed or bool(world.stripe.shelf.notes.get(invoice.id))
+    return any(dispute.charge in ids for book in books for dispute in book.disputes.values())
 
 
 def _check_asks(world: World, invoice: Invoice) -> None:
@@ -113,7 +117,7 @@ def _lost(bank: Bank, charge: Charge) -> int:
     return sum(d.amount for d in of if d.status in ("lost", "accepted"))
 
 
-def _check_dispute(world: World, invoice: Invoice, dispute: Dispute) -> None:
+def _check_dispute(world: World, invoice: Invoice, bank: Bank, dispute: Dispute) -> None:
     rows = world.database.fetch(
         "SELECT * FROM disputes WHERE processor_dispute_id = $1", dispute.id
     )

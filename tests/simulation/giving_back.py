@@ -182,6 +182,8 @@ def _dispute(world: World, invoice: Invoice) -> Deed:
         if not taken:
             return
         bank, charge = world.rng.choice(taken)
+        if charge.finality != "final" and world.rng.random() < 0.7:
+            return  # what its bank takes back otherwise
         amount = world.rng.choice((None, charge.taken, max(1, charge.taken // 2)))
         at_once = world.rng.random() < 0.6
         try:

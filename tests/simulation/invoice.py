@@ -25,6 +25,7 @@ class Invoice:
     stripe_debit: bool = False  # begun on Stripe's hosted page, and not finished
     looks: list[tuple[float, InvoiceLook]] = field(default_factory=list)  # ours, when answered
     taken_back_minor: int = 0  # by credit notes, of what we had told of
+    shown_minor: int = 0  # what remained when we wrote to it last
     one_off: bool = False
     pay_calls: int = 0  # begun by us, whether or not they arrived
 

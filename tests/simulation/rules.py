@@ -52,7 +52,7 @@ class Rules:
         self.asks: dict[str, str | None] = {}  # what people asked for, and the request it became
         self.at_work: dict[str, float] = {}  # invoices of which somebody does both sides by hand
         self._trace = trace
-        stripe.may_credit = self.may_credit
+        stripe.may_credit, stripe.may_pay = self.may_credit, self.may_pay
 
     def of(self, invoice_id: str) -> list[tuple[Bank, Charge]]:
         return [
@@ -109,6 +109,13 @@ class Rules:
         self._not_at_work(invoice_id, sent_s)
         if not same and invoice_id not in self.agreed and len(self.databases) == 1:
             self._caps(invoice_id, charge, order)
+
+    def may_pay(self, invoice: Invoice) -> None:
+        """Called before Stripe is told that it is paid: of all that Stripe showed as due."""
+        charges = [c for _, c in self.of(invoice.id) if c.status in ("succeeded", "failed")]
+        here = sum(charge.taken for charge in charges) - invoice.paid_by_us_minor
+        if here < invoice.shown_minor:
+            self._trace.blame(f"{invoice.id}: {invoice.shown_minor} is paid, and {here} was taken")
 
     def may_credit(
         self, invoice: Invoice, amount_minor: int, out_of_band_minor: int, sent_s: float

@@ -264,6 +264,7 @@ class SimStripe(Afterwards):
             raise StripeRefused(f"the invoice is {invoice.status}", code="invoice_not_open")
         if marks.REFERENCE not in invoice.metadata:
             self.network.trace.blame(f"{invoice.id}: paid before the reference was written")
+        self.may_pay(invoice)
         invoice.paid_by_us_minor += invoice.remaining_minor
         self._paid_if_nothing_remains(invoice)
         return self._look(invoice)
@@ -277,6 +278,7 @@ class SimStripe(Afterwards):
 
     def _write(self, invoice: Invoice, metadata: dict[str, str]) -> InvoiceLook:
         invoice.metadata |= metadata
+        invoice.shown_minor = invoice.remaining_minor
         return self._look(invoice)
 
     def _look(self, invoice: Invoice) -> InvoiceLook:
