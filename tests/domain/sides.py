@@ -166,6 +166,10 @@ class Sides:
                 given.state = "done" if kindly else "failed"
                 self.learn(f.RefundAnswered(given.refund.id, self._now(name, given), Via.RECORD))
 
+    def fail_late(self) -> None:
+        """The bank takes the debit back, whatever was given back or credited of it."""
+        self.learn(f.FailedLate("att_1", "nsf", "no money was there after all"))
+
     # The worker
 
     def look(self, line: Line, does: str, *, readable: bool = True) -> None:
@@ -302,11 +306,18 @@ class Sides:
         under_way = [r for r in payment.refunds if r.outcome is Outcome.ACCEPTED]
         out_minor = sum(r.amount.minor for r in under_way)
         assert stands[ledger.REPORTED] == ALL_MINOR - receipt.reported_minor
-        assert stands[ledger.REFUND_DUE] == out_minor - receipt.refund_due_minor
+        due_minor = 0 if receipt.failed else out_minor - receipt.refund_due_minor
+        assert stands[ledger.REFUND_DUE] == due_minor
+        assert stands[ledger.IN_FLIGHT] == -out_minor
         fees_minor = sum(d.fee_minor for d in payment.disputes)
         gone_minor = receipt.refunded_minor + receipt.disputed_minor + receipt.loss_minor
         held_minor = receipt.withheld_minor + fees_minor
-        assert stands[ledger.clearing("acct_p")] == -gone_minor - held_minor
+        back_minor = ALL_MINOR if receipt.failed else 0
+        assert stands[ledger.clearing("acct_p")] == -gone_minor - held_minor - back_minor
+        # What Stripe does not know yet, and what the customer has twice.
+        twice_minor = receipt.refunded_minor + out_minor
+        owes_minor = receipt.reported_minor + twice_minor if receipt.failed else 0
+        assert stands[ledger.FAILED] == owes_minor
         assert stands[ledger.fee("sandbox")] == fees_minor
         assert stands[ledger.WITHHELD] == receipt.withheld_minor
         assert stands[ledger.NOTE_DUE] == -receipt.note_due_minor
@@ -322,6 +333,9 @@ class Sides:
         if self.payment.parked_why is None:
             assert self.payment.ended
             (receipt,) = self.payment.receipts
+            if receipt.failed:
+                assert (receipt.reported_minor, self._noted_minor) == (0, ALL_MINOR)
+                return
             assert receipt.refund_due_minor == receipt.note_due_minor == 0
             assert receipt.withheld_minor == 0
             told = receipt.refunded_minor == self._given_minor

@@ -79,6 +79,11 @@ class BothSides(RuleBasedStateMachine):
         if names:
             self.sides.tell_of(names[number % len(names)], age)
 
+    @precondition(lambda self: self.sides.payment.refunds or self.sides.payment.notes)
+    @rule()
+    def the_debit_comes_back(self) -> None:
+        self.sides.fail_late()
+
     @rule(kindly=st.booleans())
     def refunds_come_to_an_end(self, kindly: bool) -> None:
         self.sides.settle(kindly=kindly)
