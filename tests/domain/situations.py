@@ -38,6 +38,7 @@ from twintill.domain.return_facts import (
     NoteRefused,
     NoteStarted,
     RefundAsked,
+    RefundBraked,
     RefundSeenThere,
     SidesSeen,
 )
@@ -470,6 +471,7 @@ FACTS: dict[str, Make] = {
     "RefundStarted, of another amount": lambda p: give_back(p, 4999),
     "RefundStarted, refused by the adapter": lambda p: give_back(p, refused=INEXACT),
     "RefundStarted, over a cap": lambda p: give_back(p, over_cap="20 refunds in an hour"),
+    "RefundBraked": lambda _: RefundBraked(BRAKED),
     "RefundReplayStarted": lambda p: f.RefundReplayStarted(_its_refund(p)),
     "Refund approved": _tells(REFUNDED),
     "Refund approved, by a record": _tells(REFUNDED, Via.RECORD),

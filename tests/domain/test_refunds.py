@@ -5,6 +5,7 @@ from datetime import timedelta
 
 from tests.domain.situations import (
     AMOUNT,
+    NOT_SENT,
     NOW,
     POLICY,
     PROVISIONAL,
@@ -23,8 +24,8 @@ from twintill.domain.decide import decide
 from twintill.domain.decision import Decision
 from twintill.domain.facts import Fact, Via
 from twintill.domain.outcomes import Accepted, Approved, NeedsCustomer, NotSent, NotSentReason
-from twintill.domain.payment import Payment, Reason, State
-from twintill.domain.return_facts import RefundSeenThere
+from twintill.domain.payment import Outcome, Payment, Reason, State
+from twintill.domain.return_facts import RefundBraked, RefundSeenThere
 from twintill.domain.steps import Ask, AskRefund, GiveBack, next_step
 from twintill.money import Money
 
@@ -172,3 +173,36 @@ def test_two_stranded_receipts_go_back_one_after_the_other() -> None:
     one = learned(sent, refund_answer(REFUNDED)).payment
     assert (one.state, one.ended) == (State.STRANDED, False)
     assert give_back(one).receipt_id != give_back(both).receipt_id
+
+
+def test_what_is_not_set_up_there_is_for_a_person_when_no_waiting_mends_it() -> None:
+    payment, now = STRANDED, NOW
+    told = NotSent(NotSentReason.CONFIG, "refunds are not enabled")
+    for _ in range(len(POLICY.not_sent_pauses)):
+        payment = decide(payment, give_back(payment), POLICY, now).payment
+        answered = f.RefundAnswered(payment.refunds[-1].id, told, Via.FIRST)
+        payment = decide(payment, answered, POLICY, now).payment
+        assert payment.parked_why is None
+    payment = decide(payment, give_back(payment), POLICY, now).payment
+    answered = f.RefundAnswered(payment.refunds[-1].id, told, Via.FIRST)
+    assert "is not set up there" in str(decide(payment, answered, POLICY, now).payment.parked_why)
+
+
+def test_a_refund_that_waited_for_its_processor_is_begun_when_it_is_resumed() -> None:
+    waits = learned(STRANDED, RefundBraked("the key is refused")).payment
+    assert waits.reason is Reason.BRAKED
+    begun = learned(waits, give_back(waits))
+    assert begun.give_back is not None
+    assert begun.payment.reason is Reason.REFUND_WANTED
+
+
+def test_only_tries_in_a_row_lengthen_the_pause() -> None:
+    """The second refund of a payment begins with the shortest one again."""
+    unsent = SITUATIONS["refund-not-sent"]
+    given = replace(unsent.refunds[0], id="ref_0", outcome=Outcome.APPROVED)
+    before = replace(unsent, refunds=(*unsent.refunds, replace(given, n=2)))
+    started = decide(before, give_back(before), POLICY, NOW).payment
+    told = f.RefundAnswered(started.refunds[-1].id, NOT_SENT, Via.FIRST)
+    assert decide(started, told, POLICY, NOW).payment.next_look_at == (
+        NOW + POLICY.not_sent_pauses[0]
+    )

@@ -7,6 +7,7 @@ import pytest
 from tests.domain.situations import (
     AMOUNT,
     APPROVED,
+    NOT_SENT,
     NOW,
     POLICY,
     SITUATIONS,
@@ -20,6 +21,7 @@ from twintill.domain.decide import decide
 from twintill.domain.facts import (
     Answered,
     Fact,
+    RefundAnswered,
     Via,
 )
 from twintill.domain.outcomes import Approved, NotSent, NotSentReason
@@ -53,6 +55,15 @@ def test_refused_credentials_trip_whichever_sending_they_answer(via: Via) -> Non
     assert trip == Trip(
         "sandbox", Tripwire.CREDENTIALS, "sandbox refuses our credentials: HTTP 401"
     )
+
+
+def test_a_refund_that_our_key_is_refused_for_trips_as_well() -> None:
+    out = SITUATIONS["refund-started"]
+    refused = RefundAnswered("ref_1", NotSent(NotSentReason.CREDENTIALS, "HTTP 401"), Via.FIRST)
+    trip = told(out, refused)
+    assert trip is not None
+    assert trip.by is Tripwire.CREDENTIALS
+    assert told(out, RefundAnswered("ref_1", NOT_SENT, Via.FIRST)) is None
 
 
 def test_what_a_person_says_trips_nothing() -> None:

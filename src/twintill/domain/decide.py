@@ -10,7 +10,7 @@ from typing import assert_never
 
 from twintill.domain import closing, facts, refunds, reporting
 from twintill.domain.answers import answered, not_found_there, still_in_doubt, withdrawn
-from twintill.domain.braked import charge_braked
+from twintill.domain.braked import charge_braked, refund_braked
 from twintill.domain.charging import charge_started, method_lost, no_method_found
 from twintill.domain.conclusion import conclusion_told
 from twintill.domain.credit_notes import NoteFact, note_told
@@ -42,7 +42,7 @@ from twintill.domain.policy import Policy, pause_after
 from twintill.domain.refund_asks import refund_asked
 from twintill.domain.refunds import RefundFact
 from twintill.domain.retrying import in_dunning
-from twintill.domain.return_facts import RefundAsked
+from twintill.domain.return_facts import RefundAsked, RefundBraked
 from twintill.domain.steps import Conclude, Rest, next_step
 
 
@@ -66,6 +66,8 @@ def _decide(  # noqa: C901, PLR0912 -- one flat table, a case per fact
             return charge_started(payment, fact, policy, now)
         case facts.ChargeBraked():
             return charge_braked(payment, fact.why, policy, now)
+        case RefundBraked():
+            return refund_braked(payment, fact.why, policy, now)
         case facts.NoMethodFound():
             return no_method_found(payment, policy, now)
         case facts.LookFailed():

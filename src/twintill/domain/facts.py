@@ -18,6 +18,7 @@ from twintill.domain.return_facts import (
     NoteRefused,
     NoteStarted,
     RefundAsked,
+    RefundBraked,
     RefundSeenThere,
     SidesSeen,
 )
@@ -358,6 +359,7 @@ Fact = (
     | FailedLate
     | RefundAsked
     | RefundStarted
+    | RefundBraked
     | RefundReplayStarted
     | RefundAnswered
     | RefundNotFoundThere

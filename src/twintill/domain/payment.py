@@ -56,7 +56,7 @@ class Reason(StrEnum):
     OTHER_METHOD = "other_method"  # not the one before: another stored one is tried at once
     NETWORK_LIMIT = "network_limit"  # this card was declined as often as its network allows
     NOT_SENT = "not_sent"
-    BRAKED = "braked"  # charging through this processor is paused
+    BRAKED = "braked"  # its processor is paused: a charge, or a refund, waits
     STRIPE_UNREADABLE = "stripe_unreadable"
     STRIPE_PAYMENT_PROCESSING = "stripe_payment_processing"
     HANDED_TO_STRIPE = "handed_to_stripe"

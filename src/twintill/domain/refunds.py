@@ -8,7 +8,7 @@ none while an attempt of the payment is out, and within the caps that a person c
 """
 
 from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import assert_never
 
 from twintill.domain import ledger, refund_books
@@ -33,8 +33,9 @@ from twintill.domain.outcomes import (
     NotSentReason,
 )
 from twintill.domain.payment import Outcome, Payment, Reason, Receipt, Refund, RefundOf, State
-from twintill.domain.policy import Policy, pause_after
+from twintill.domain.policy import Policy
 from twintill.domain.return_facts import RefundSeenThere
+from twintill.domain.unsent_refunds import NOT_GIVEN, not_sent
 from twintill.errors import BrokenInvariant
 from twintill.money import Money
 
@@ -42,9 +43,8 @@ _DEFINITE = frozenset((Via.FIRST, Via.EXACT_REPLAY, Via.RECORD, Via.PERSON))
 
 
 # How a parking for a refund's own sake begins: its answer lifts that one, and no other.
-_NOT_GIVEN = "the processor does not give it back"
 _NO_END = "a refund"
-_FOR_A_REFUND = (_NOT_GIVEN, _NO_END)
+_FOR_A_REFUND = (NOT_GIVEN, _NO_END)
 
 RefundFact = (
     RefundStarted | RefundReplayStarted | RefundAnswered | RefundNotFoundThere | RefundSeenThere
@@ -116,7 +116,8 @@ def _started(payment: Payment, fact: RefundStarted, now: datetime) -> Decision:
         sealed_body=fact.sealed_body,
     )
     payment = refund_books.ask_begun(with_refund(payment, refund), refund, fact.ask_id)
-    payment = replace(payment, unreadable=0, next_look_at=now)
+    reason = Reason.REFUND_WANTED if payment.reason is Reason.BRAKED else payment.reason
+    payment = replace(payment, reason=reason, unreadable=0, next_look_at=now)
     return Decision(payment, give_back=refund, attempt_id=refund.id)
 
 
@@ -157,7 +158,7 @@ def _answered(payment: Payment, fact: RefundAnswered, policy: Policy, now: datet
         case Declined() as told:
             return _declined(payment, refund, told, fact.via, policy, now)
         case NotSent() as told if fact.via is Via.FIRST and refund.outcome is Outcome.STARTED:
-            return _did_nothing(payment, refund, told, policy, now)
+            return not_sent(payment, refund, told, policy, now)
         case NotSent() | NoAnswer() as told:
             return _in_doubt(payment, refund, told.detail, policy, now)
         case NeedsCustomer():
@@ -176,7 +177,7 @@ def _not_found_there(
     failed = refund_books.ask_failed(payment, refund)
     notices = (Notice.REFUND_FAILED,) if failed.asks != payment.asks else ()
     proved = NotSent(NotSentReason.NETWORK, "never reached the processor: looked up, not found")
-    return replace(_did_nothing(failed, refund, proved, policy, now), notices=notices)
+    return replace(not_sent(failed, refund, proved, policy, now), notices=notices)
 
 
 def seen_there(payment: Payment, fact: RefundSeenThere, now: datetime) -> Decision:
@@ -321,26 +322,8 @@ def _not_given(payment: Payment, refund: Refund, told: Declined, now: datetime) 
         return Decision(payment, None, (), (Notice.REFUND_FAILED,), refund.id)
     state = State.STRANDED if stranded else State.REPORTED
     payment = replace(payment, state=state, reason=Reason.REFUND_REFUSED)
-    why = f"{_NOT_GIVEN} ({told.code}): pay the customer another way"
+    why = f"{NOT_GIVEN} ({told.code}): pay the customer another way"
     return _for_a_person(payment, payment.parked_why or why, refund)
-
-
-def _did_nothing(
-    payment: Payment, refund: Refund, told: NotSent, policy: Policy, now: datetime
-) -> Decision:
-    """Certain that nothing happened: later, under a new key."""
-    unsent = replace(
-        refund,
-        outcome=Outcome.NOT_SENT,
-        code=told.reason.value,
-        detail=told.detail,
-        answered_at=now,
-    )
-    payment = refund_books.ask_again(with_refund(payment, unsent), unsent)
-    in_a_row = sum(1 for r in payment.refunds if r.outcome is Outcome.NOT_SENT)
-    wait = pause_after(policy.not_sent_pauses, in_a_row - 1)
-    wait = max(wait, timedelta(seconds=told.wait_s or 0))
-    return Decision(rest_or_go_on(payment, now + wait), attempt_id=refund.id)
 
 
 def _in_doubt(

@@ -18,6 +18,13 @@ class RefundAsked:
 
 
 @dataclass(frozen=True, slots=True)
+class RefundBraked:
+    """A refund waits: its processor refuses our key, or something is not set up there."""
+
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
 class RefundSeenThere:
     """The processor's list shows a refund of the charge that we did not ask for.
 

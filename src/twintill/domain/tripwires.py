@@ -13,6 +13,7 @@ from enum import StrEnum
 from twintill.domain.facts import (
     Answered,
     Fact,
+    RefundAnswered,
     Via,
 )
 from twintill.domain.outcomes import Approved, NotSent, NotSentReason
@@ -70,16 +71,22 @@ HISTORY = timedelta(days=7)
 
 def at_once(before: Payment, fact: Fact, after: Payment) -> Trip | None:
     """What one answer of a processor proves by itself."""
+    if isinstance(fact, RefundAnswered):
+        return _refused_refund(fact, after)
     if not isinstance(fact, Answered) or fact.via is Via.PERSON:
         return None
     attempt = next(a for a in after.attempts if a.id == fact.attempt_id)
     match fact.outcome:
         case NotSent(reason=NotSentReason.CREDENTIALS, detail=detail):
-            why = f"{attempt.processor} refuses our credentials: {detail}"
-            return Trip(attempt.processor, Tripwire.CREDENTIALS, why)
+            return refused_key(attempt.processor, detail)
         case Approved() as approved:
             return _duplicate(before, after, attempt, approved)
     return None
+
+
+def refused_key(processor: str, detail: str) -> Trip:
+    """Whatever was asked: nothing else will be taken with that key."""
+    return Trip(processor, Tripwire.CREDENTIALS, f"{processor} refuses our credentials: {detail}")
 
 
 def judge(figures: Sequence[Figures], charged: Sequence[Charged], policy: Policy) -> list[Trip]:
@@ -96,6 +103,14 @@ def asks_for_history(seen: Figures, policy: Policy) -> bool:
     answers = seen.approved + seen.declined
     enough = answers >= policy.brake_declines_min
     return enough and 100 * seen.declined >= answers * policy.brake_declines_rise
+
+
+def _refused_refund(fact: RefundAnswered, after: Payment) -> Trip | None:
+    told = fact.outcome
+    if not isinstance(told, NotSent) or told.reason is not NotSentReason.CREDENTIALS:
+        return None
+    refund = next(r for r in after.refunds if r.id == fact.refund_id)
+    return refused_key(refund.processor, told.detail)
 
 
 def _duplicate(

@@ -23,6 +23,7 @@ from twintill.domain.facts import (
 from twintill.domain.money_back import RefundAsk
 from twintill.domain.outcomes import Declined, NoAnswer, NotSent, NotSentReason
 from twintill.domain.payment import Attempt, Receipt, Refund
+from twintill.domain.return_facts import RefundBraked
 from twintill.flows import both_sides, refund_lists
 from twintill.flows.looking import Looking
 from twintill.flows.refund_lists import KIND
@@ -35,6 +36,8 @@ from twintill.store.work import PAYMENTS
 async def give_back(looking: Looking, receipt: Receipt) -> None:
     """One refund of what is stranded on this receipt, if nobody has given it back already."""
     attempt = next(a for a in looking.payment.attempts if a.id == receipt.attempt_id)
+    if await _waits(looking, attempt):
+        return
     unknown = await refund_lists.unknown(looking, (receipt,))
     if isinstance(unknown, str):
         await looking.learn(LookFailed(unknown))
@@ -47,6 +50,9 @@ async def give_back(looking: Looking, receipt: Receipt) -> None:
 
 async def give_reported_back(looking: Looking, receipt: Receipt) -> None:
     """One refund of reported money: what was asked for, or what a credit note says."""
+    attempt = next(a for a in looking.payment.attempts if a.id == receipt.attempt_id)
+    if await _waits(looking, attempt):
+        return
     seen = await both_sides.see(looking)
     if seen is None:
         return
@@ -55,8 +61,16 @@ async def give_reported_back(looking: Looking, receipt: Receipt) -> None:
         return
     ask = wanted(looking.payment)
     amount_minor = receipt.refund_due_minor if ask is None else ask.amount_minor
-    attempt = next(a for a in looking.payment.attempts if a.id == receipt.attempt_id)
     await _give(looking, receipt, attempt, amount_minor, reported=True, ask=ask)
+
+
+async def _waits(looking: Looking, attempt: Attempt) -> bool:
+    """The processor takes nothing with our key: not asked again before somebody has resumed it."""
+    async with looking.means.database.connect() as db:
+        why = await brakes.refuses_us(db, looking.lease.scope, attempt.processor)
+    if why is not None:
+        await looking.learn(RefundBraked(why))
+    return why is not None
 
 
 async def _give(

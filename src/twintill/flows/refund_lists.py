@@ -4,9 +4,11 @@ from collections.abc import Iterable
 from itertools import count
 
 from twintill import ids
-from twintill.domain.outcomes import Declined, NoAnswer, NotSent
+from twintill.domain import tripwires
+from twintill.domain.outcomes import Declined, NoAnswer, NotSent, NotSentReason
 from twintill.domain.payment import Attempt, Payment, Receipt, Refund
 from twintill.domain.return_facts import RefundSeenThere
+from twintill.flows import brakes
 from twintill.flows.looking import Looking
 from twintill.processors import Refunds, SeenRefund
 
@@ -70,6 +72,10 @@ async def listed(looking: Looking, attempt: Attempt) -> tuple[SeenRefund, ...] |
         case NoAnswer(detail):
             return f"could not list the refunds: {detail}"
         case NotSent(reason, detail):
+            if reason is NotSentReason.CREDENTIALS:
+                tripped = tripwires.refused_key(attempt.processor, detail)
+                async with looking.means.database.begin() as db:
+                    await brakes.trip(db, looking.lease.scope, tripped)
             return f"could not list the refunds ({reason}): {detail}"
         case _:
             return seen

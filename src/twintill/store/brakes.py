@@ -47,6 +47,13 @@ async def why_on(db: AsyncConnection, scope: Scope, processor: str) -> str | Non
     return why
 
 
+async def refuses_us(db: AsyncConnection, scope: Scope, processor: str) -> str | None:
+    """Why it is paused, if it is because nothing that we ask for would be taken there."""
+    found = await db.execute(_REFUSES_US, {**of(scope), "processor": processor})
+    why: str | None = found.scalar_one_or_none()
+    return why
+
+
 async def trip(db: AsyncConnection, scope: Scope, processor: str, why: str, by: str) -> bool:
     """Pause charging; False when it is paused already: the first reason stands.
 
@@ -159,4 +166,5 @@ async def _list(db: AsyncConnection, query: Any) -> list[Brake]:
 _WHY = select(_B.why).where(
     whose(brakes), _B.processor == bindparam("processor"), _B.released_at.is_(None)
 )
+_REFUSES_US = _WHY.where(_B.tripped_by.in_(("tripwire:credentials", "tripwire:config")))
 _ALL = select(brakes).order_by(_B.processor)
