@@ -224,6 +224,22 @@ async def test_one_that_is_taken_back_costs_no_token(world: World) -> None:
     assert await statuses(world, customer_id) == ["active"]
 
 
+async def test_a_switch_in_the_dashboard_is_followed_though_one_of_ours_runs(world: World) -> None:
+    """Found by a world: it was overlooked, and the tokens stayed for ever."""
+    customer_id = await world.customer()
+    subscription_id = await subscription(world, customer_id)
+    page = {"processor": "other", "return_url": "https://app.example/account"}
+    waits = await switch(with_other_processor(world), to_processor(subscription_id, None, **page))
+    assert waits.step == "method"
+    await change_in_the_dashboard(world, subscription_id, collection_method="charge_automatically")
+    await world.advance(timedelta(days=3))
+    await work(world)
+    await world.advance(timedelta(hours=2))
+    await work(world)
+    assert sorted(await seen(world, customer_id)) == ["done", "failed"]
+    assert await statuses(world, customer_id) == ["removed"]
+
+
 async def test_our_own_switch_is_not_taken_for_one_of_the_dashboard(world: World) -> None:
     customer_id, subscription_id = await card_payer(world)
     method_id = await world.add_method(customer_id, "card_ok")

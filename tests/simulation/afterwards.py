@@ -49,7 +49,14 @@ class Afterwards(ABC):
     def _tell(self, invoice: Invoice, event_type: str) -> None: ...
 
     @abstractmethod
-    def _event(self, event_type: str, thing: dict[str, Any], key: str | None = None) -> None: ...
+    def _event(
+        self,
+        event_type: str,
+        thing: dict[str, Any],
+        key: str | None = None,
+        *,
+        previous: dict[str, Any] | None = None,
+    ) -> None: ...
 
     @abstractmethod
     def _paid_if_nothing_remains(self, invoice: Invoice) -> None: ...
@@ -122,6 +129,7 @@ class Afterwards(ABC):
                 metadata={OPERATION: op_id, CONTINUES: continues},
                 created_s=now_s,
                 one_off=True,
+                auto_advance=False,
             )
             self.shelf.invoices[invoice.id] = invoice
             self._tell(invoice, "invoice.created")

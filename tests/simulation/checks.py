@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy import text
 from sqlalchemy.dialects.postgresql.asyncpg import dialect
 
-from tests.simulation import checks_afterwards, twin
+from tests.simulation import checks_afterwards, moved, twin
 from tests.simulation.invoice import Invoice
 from tests.simulation.processor import Bank
+from tests.simulation.subscriptions import BY_US
 from twintill.domain.invoice import InvoiceStatus, rank
 from twintill.sandbox.processor.objects import Charge
 from twintill.store.verifying import CHECKS
@@ -43,6 +44,7 @@ def check(world: World) -> None:
             _check_mirror(world, invoice)
     _check_ledger(world, rows)
     _check_inbox(world)
+    moved.check(world)
     _check_guards(world)
     _check_by_verify(world)
 
@@ -67,7 +69,8 @@ def _check_invoice(world: World, invoice: Invoice, row: Any) -> None:
         # Who has no method with us any more pays by wire: never touched.
         gone_s = world.stripe.ended_customers.get(invoice.customer_id, math.inf)
         wire = invoice.customer_id in world.left or invoice.created_s >= gone_s
-        owed = invoice.status is InvoiceStatus.OPEN and not wire
+        ours = invoice.collection_method == BY_US
+        owed = invoice.status is InvoiceStatus.OPEN and ours and not wire
         _wrong_if(world, invoice, owed, "never taken in: its webhook was swallowed")
         return
     parked, ended = row["parked_at"] is not None, row["ended_at"] is not None

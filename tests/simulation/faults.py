@@ -44,6 +44,9 @@ class Hit(StrEnum):
     FORBIDDEN = "401"
 
 
+NEVER_ARRIVES = (Hit.REFUSED, Hit.ERROR_BEFORE, Hit.THROTTLED, Hit.FORBIDDEN, Hit.LOST_REQUEST)
+
+
 @dataclass(frozen=True)
 class Weather:
     """Shares of 1, drawn anew for each world, so that some worlds have much of one thing."""
@@ -166,12 +169,22 @@ class Network:
         return now < self.calm_from_s and self.rng.random() < share
 
     async def carry(
-        self, what: str, share: float, act: Callable[[float], T], *, clean: bool = False
+        self,
+        what: str,
+        share: float,
+        act: Callable[[float], T],
+        *,
+        clean: bool = False,
+        chosen: Callable[[Hit], None] = lambda _: None,
     ) -> Answer[T]:
-        """`act` is what the other side does; it is told when the request was sent."""
+        """`act` is what the other side does; it is told when the request was sent.
+
+        `chosen` is told what happens to it on its way, before anything does.
+        """
         must_be_alive()
         loop = asyncio.get_running_loop()
         hit = Hit.NONE if clean or not self.stormy(share) else self._choose()
+        chosen(hit)
         if hit is not Hit.NONE:
             self.trace.say("network", f"{what}: {hit}")
         journey = loop.create_task(self._travel(hit, act, loop.time()), context=Context())
@@ -190,7 +203,7 @@ class Network:
 
     async def _travel(self, hit: Hit, act: Callable[[float], T], sent_s: float) -> Answer[T]:
         await asyncio.sleep(self.rng.choice((0.01, 0.1, 0.5, 2.0)))
-        if hit in (Hit.REFUSED, Hit.ERROR_BEFORE, Hit.THROTTLED, Hit.FORBIDDEN, Hit.LOST_REQUEST):
+        if hit in NEVER_ARRIVES:
             return Answer(hit)
         if hit is Hit.LATE_REQUEST:
             self._later(self.rng.choice((45.0, 70.0, 200.0, 600.0)), act, sent_s)
@@ -199,6 +212,10 @@ class Network:
         wait_s = self.rng.choice((0.01, 0.1, 1.0, 5.0))
         await asyncio.sleep(self.rng.choice((12.0, 30.0, 70.0)) if hit is Hit.SLOW else wait_s)
         return Answer(Hit.NONE if hit is Hit.SLOW else hit, value)
+
+    def later(self, after_s: float, act: Callable[[float], T]) -> None:
+        """The other side does it by itself, some time from now."""
+        self._later(after_s, act, asyncio.get_running_loop().time())
 
     def _later(self, after_s: float, act: Callable[[float], T], sent_s: float) -> None:
         async def arrive() -> None:

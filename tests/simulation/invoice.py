@@ -27,6 +27,12 @@ class Invoice:
     taken_back_minor: int = 0  # by credit notes, of what we had told of
     shown_minor: int = 0  # what remained when we wrote to it last
     one_off: bool = False
+    collection_method: str = "send_invoice"
+    default_payment_method: str | None = None  # Stripe's own
+    auto_advance: bool = True
+    finalization_error: str | None = None
+    stripe_tries: int = 0
+    taken_by_stripe: bool = False  # charged there, not by a customer on its page
     pay_calls: int = 0  # begun by us, whether or not they arrived
 
     @property
@@ -65,7 +71,9 @@ def shape_of(invoice: Invoice) -> dict[str, Any]:
         "amount_due": invoice.total_minor - invoice.credited_minor,
         "amount_paid": invoice.paid_minor,
         "amount_remaining": invoice.remaining_minor,
-        "collection_method": "send_invoice",
+        "collection_method": invoice.collection_method,
+        "auto_advance": invoice.auto_advance,
+        "last_finalization_error": {"code": invoice.finalization_error},
         "due_date": int(invoice.due_s),
         "metadata": dict(invoice.metadata),
     }

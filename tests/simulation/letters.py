@@ -107,6 +107,21 @@ class Post:
         await self._world.web.take(sender, body, _signed(sender, body, SECRET, self._now()))
         self._world.dispatcher.stirred()
 
+    async def tell_of_a_method(self, bank: Bank, token: str) -> None:
+        """Correctly signed, and long over, or never so: that it was revoked."""
+        told = bank.book.methods[token].to_json() | {"status": "revoked"}
+        event = {
+            "id": f"evt_{FORGED}_{self._world.rng.randrange(10**6)}",
+            "type": "method.revoked",
+            "created": self._now().isoformat(),
+            "data": {"object": told},
+        }
+        body = json.dumps({"events": [event]}).encode()
+        sender = bank.kind.name
+        self._world.trace.say("forger", f"{sender} tells that a method was revoked")
+        await self._world.web.take(sender, body, _signed(sender, body, SECRET, self._now()))
+        self._world.dispatcher.stirred()
+
     async def _must_be_refused(
         self, source: str, body: bytes, headers: dict[str, str], what: str
     ) -> None:

@@ -8,6 +8,7 @@ blind    cannot look up by reference at all; a key keeps approvals only
 
 import asyncio
 import json
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
@@ -16,7 +17,7 @@ from urllib.parse import parse_qs
 
 import httpx
 
-from tests.simulation.faults import Answer, Hit, Network
+from tests.simulation.faults import NEVER_ARRIVES, Answer, Hit, Network
 from tests.simulation.houses import SECRET
 from tests.simulation.loop import must_be_alive
 from twintill.domain.outcomes import ChargeOutcome
@@ -76,6 +77,7 @@ class Bank(httpx.AsyncBaseTransport):
     keys: dict[str, tuple[float, int, Any]] = field(default_factory=dict)
     late: set[str] = field(default_factory=set)  # declines that became approvals
     unanswered: list[float] = field(default_factory=list)  # when a request was not answered well
+    on_its_way: Counter[str] = field(default_factory=Counter)  # charges, by invoice
     _told: int = 0
 
     def __post_init__(self) -> None:
@@ -85,8 +87,14 @@ class Bank(httpx.AsyncBaseTransport):
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
         body = await request.aread()
         what = f"{self.kind.name} {request.method} {request.url.path}"
+        is_a_charge = request.method == "POST" and request.url.path == "/v1/charges"
+        invoice_id = json.loads(body)["metadata"]["invoice"] if is_a_charge else ""
+
+        def chosen(hit: Hit) -> None:
+            self.on_its_way[invoice_id] += hit not in NEVER_ARRIVES
 
         def arrive(sent_s: float) -> tuple[int, Any]:
+            self.on_its_way[invoice_id] -= 1
             status, answer = self._serve(request, body, sent_s)
             shown = answer.get("status", "") if isinstance(answer, dict) else ""
             self.network.trace.say("processor", f"{what} -> {status} {shown}".rstrip())
@@ -94,7 +102,7 @@ class Bank(httpx.AsyncBaseTransport):
 
         share = self.network.weather.processor_faults
         try:
-            answer = await self.network.carry(what, share, arrive)
+            answer = await self.network.carry(what, share, arrive, chosen=chosen)
         except BaseException:
             self.unanswered.append(asyncio.get_running_loop().time())
             raise
@@ -108,6 +116,12 @@ class Bank(httpx.AsyncBaseTransport):
     def revoke(self, token: str) -> None:
         if self.book.methods[token].status == "active":
             setups.revoke_method(self.book, token, by="customer", now=self.now())
+            self.tell()
+
+    def withdraw(self, token: str, status: str) -> None:
+        """By its bank: expired or blocked; "active" takes that back."""
+        if self.book.methods[token].status != "revoked":
+            setups.withdraw_method(self.book, token, status, self.now())
             self.tell()
 
     def approve_late(self, charge: Charge) -> None:

@@ -7,10 +7,13 @@ from tests.simulation.database import SimDatabase
 from tests.simulation.invoice import Invoice
 from tests.simulation.processor import ALIVE, Bank
 from tests.simulation.stripe import SimStripe
+from tests.simulation.subscriptions import BY_US
 from tests.simulation.trace import Trace
+from twintill.domain.invoice import InvoiceStatus
 from twintill.domain.policy import Policy
 from twintill.processors import LookUpBy
 from twintill.sandbox.processor.objects import Charge, Method, Refund
+from twintill.stripe_billing.switching import REPLACES
 
 _FRESH_S = 90.0
 _HOUR = timedelta(hours=1)
@@ -24,6 +27,10 @@ _PAUSED = """
         ) AS intent
         WHERE intent.at > b.tripped_at AND intent.at < coalesce(b.released_at, 'infinity')
     )"""
+_HANDED = (
+    "SELECT 1 FROM payments "
+    "WHERE invoice_id = $1 AND reason = 'handed_to_stripe' AND state = 'canceled'"
+)
 _INTENTS = """
     SELECT reference, first_sent_at FROM attempts WHERE kind = 'refund'
     AND attempt_id NOT IN (SELECT attempt_id FROM refund_asks WHERE attempt_id IS NOT NULL)"""
@@ -74,6 +81,7 @@ class Rules:
         self._intent(invoice_id, order["reference"])
         self._last_look(invoice_id, order["amount"], sent_s)
         self._brake(invoice_id, bank, sent_s)
+        self._side(invoice_id)
         same = [c for b, c in former if b is bank and c.token == order["token"]]
         self._dunning(invoice_id, [c for c in same if c.reference != order["reference"]], bank)
 
@@ -200,6 +208,30 @@ class Rules:
         return sum(r.amount for r in back if r.status == "succeeded") + sum(
             d.amount for d in lost if d.status in ("lost", "accepted")
         )
+
+    def may_be_collected_by_stripe(self, invoice: Invoice) -> None:
+        """Called before Stripe charges a method of its own, asked to or by itself."""
+        for bank, charge in self.of(invoice.id):
+            left = charge.amount - charge.refunded
+            if charge.status in ALIVE and left and charge.id not in bank.late:
+                self._trace.blame(f"{invoice.id}: Stripe charges, and {charge.id} is alive")
+        if any(bank.on_its_way[invoice.id] for bank in self.banks.values()):
+            self._trace.blame(f"{invoice.id}: Stripe charges, and a charge is on its way")
+        again = [
+            i for i in self._stripe.invoices.values() if i.metadata.get(REPLACES) == invoice.id
+        ]
+        if any(i.status in (InvoiceStatus.OPEN, InvoiceStatus.PAID) for i in again):
+            self._trace.blame(f"{invoice.id}: Stripe charges, and {again[0].id} asks for it again")
+
+    def _side(self, invoice_id: str) -> None:
+        """An invoice is collected by one side."""
+        invoice = self._stripe.invoices[invoice_id]
+        if invoice.collection_method != BY_US:
+            self._trace.blame(f"{invoice_id}: charged, and Stripe collects it")
+        if invoice.taken_by_stripe:
+            self._trace.blame(f"{invoice_id}: charged, and Stripe has charged it")
+        if len(self.databases) == 1 and self._database.fetch(_HANDED, invoice_id):
+            self._trace.blame(f"{invoice_id}: charged, and it is handed over to Stripe")
 
     def _intent(self, invoice_id: str, reference: str) -> None:
         known = "SELECT 1 FROM attempts WHERE reference = $1"

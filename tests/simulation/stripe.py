@@ -7,9 +7,11 @@ from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from typing import Any, TypeVar
 
-from tests.simulation.afterwards import Afterwards, Shelf
+from tests.simulation.afterwards import Shelf
+from tests.simulation.collecting import Collecting
 from tests.simulation.faults import Hit, Network
-from tests.simulation.invoice import Invoice, shape_of, subscription_of
+from tests.simulation.invoice import Invoice, shape_of
+from tests.simulation.subscriptions import BY_US, Register
 from twintill.domain.comparing import Listed
 from twintill.domain.invoice import InvoiceLook, StripePayment
 from twintill.domain.invoice import InvoiceStatus as Status
@@ -23,23 +25,24 @@ from twintill.errors import (
 )
 from twintill.stripe_billing import marks
 from twintill.stripe_billing.connection import PAGE
-from twintill.stripe_billing.customers import CustomerLook
 from twintill.stripe_billing.invoices import MarkedInvoice
 from twintill.stripe_billing.shapes import InvoiceShape
-from twintill.stripe_billing.subscriptions import SubscriptionLook
 
 T = TypeVar("T")
 PATIENCE_S = 15.0
 LIVE = (Status.OPEN, Status.UNCOLLECTIBLE)
 
 
-class SimStripe(Afterwards):
+class SimStripe(Collecting):
     """What flows call, and what the rest of the world may do there (verbs without `async`)."""
 
     def __init__(self, network: Network, installation_id: str, emit: Callable[[str], None]) -> None:
         self.network, self._installation_id, self._emit = network, installation_id, emit
         self.invoices: dict[str, Invoice] = {}
         self.ended_customers: dict[str, float] = {}  # since when
+        self.register = Register()
+        self.wallet: dict[str, str] = {}
+        self.may_collect: Callable[[Invoice], None] = lambda _: None
         self.shelf = Shelf(self.invoices, {}, {}, {}, network.trace)
         self.events: list[dict[str, Any]] = []
         self.undelivered: set[str] = set()  # ids of events
@@ -73,60 +76,12 @@ class SimStripe(Afterwards):
     async def read_invoice(self, invoice_id: str, urgency: Urgency = Urgency.OTHER) -> InvoiceLook:
         return await self._call("read", invoice_id, self._look)
 
-    async def read_customer(self, customer_id: str) -> CustomerLook:
-        return await self._call(
-            "customer", customer_id, lambda _: CustomerLook(customer_id, False, None, None, None)
-        )
-
-    async def clear_method_ids(self, customer_id: str) -> None:
-        await self._call("clear", customer_id, lambda _: None)
-
     async def void(self, invoice_id: str, key: str) -> InvoiceLook:
         return await self._call("void", invoice_id, lambda i: self._end(i, key, Status.VOID))
 
     async def mark_uncollectible(self, invoice_id: str, key: str) -> InvoiceLook:
         status = Status.UNCOLLECTIBLE
         return await self._call("write off", invoice_id, lambda i: self._end(i, key, status))
-
-    async def finalize(self, invoice_id: str, key: str) -> InvoiceLook:
-        def done(invoice: Invoice) -> InvoiceLook:
-            if invoice.status is not Status.DRAFT:
-                raise StripeRefused(f"the invoice is {invoice.status}", code="not_a_draft")
-            invoice.status = Status.OPEN
-            self._tell(invoice, "invoice.finalized")
-            return self._look(invoice)
-
-        return await self._call("finalize", invoice_id, lambda i: self._once(key, lambda: done(i)))
-
-    async def was_ever_paid(self, subscription_id: str) -> bool:
-        def paid(_: Any) -> bool:
-            its = [i for i in self.invoices.values() if i.subscription_id == subscription_id]
-            return any(i.paid_minor for i in its if i.status is Status.PAID)
-
-        return await self._call("ever paid", subscription_id, paid)
-
-    async def read_subscription(self, subscription_id: str) -> SubscriptionLook:
-        return await self._call("read", subscription_id, self._subscription(subscription_id))
-
-    async def cancel_at_period_end(self, subscription_id: str, key: str) -> SubscriptionLook:
-        """The period ends when it is over; no world waits for that."""
-        return await self._call(
-            "cancel later", subscription_id, self._subscription(subscription_id)
-        )
-
-    async def write_method_ids(self, customer_id: str, there: str, token: str) -> None:
-        await self._call("method ids", customer_id, lambda _: None)
-
-    async def cancel_subscription(self, subscription_id: str) -> None:
-        customer_id = subscription_id.removeprefix(subscription_of(""))
-        await self._call("cancel", subscription_id, lambda _: self.end_subscription(customer_id))
-
-    async def list_live_subscriptions(self, customer_id: str) -> list[SubscriptionLook]:
-        def listed(_: Any) -> list[SubscriptionLook]:
-            its = self._subscription(subscription_of(customer_id))(None)
-            return [] if its.ended else [its]
-
-        return await self._call("subscriptions", customer_id, listed)
 
     async def list_invoices(
         self, created_gte: datetime, *, starting_after: str | None = None, limit: int = PAGE
@@ -147,7 +102,8 @@ class SimStripe(Afterwards):
     ) -> list[MarkedInvoice]:
         def listed(_: Any) -> list[MarkedInvoice]:
             since_s = created_gte.timestamp()
-            found = [i for i in self.invoices.values() if i.created_s >= since_s]
+            sent = [i for i in self.invoices.values() if i.collection_method == BY_US]
+            found = [i for i in sent if i.created_s >= since_s]
             return [self._marked(i) for i in _behind(found, starting_after)]
 
         return await self._call("list", "invoices", listed)
@@ -156,7 +112,8 @@ class SimStripe(Afterwards):
         self, created_lte: datetime, *, starting_after: str | None = None, limit: int = PAGE
     ) -> list[dict[str, Any]]:
         def listed(_: Any) -> list[dict[str, Any]]:
-            is_open = [i for i in self.invoices.values() if i.status is Status.OPEN]
+            sent = [i for i in self.invoices.values() if i.collection_method == BY_US]
+            is_open = [i for i in sent if i.status is Status.OPEN]
             found = [i for i in is_open if i.created_s <= created_lte.timestamp()]
             return [shape_of(i) for i in _behind(found, starting_after)[:limit]]
 
@@ -165,8 +122,9 @@ class SimStripe(Afterwards):
     async def list_unsettled_invoices(self, customer_id: str) -> list[InvoiceShape]:
         def listed(_: Any) -> list[InvoiceShape]:
             his = [i for i in self.invoices.values() if i.customer_id == customer_id]
-            is_open = [i for i in his if i.status is Status.OPEN]
-            return [InvoiceShape.model_validate(shape_of(i)) for i in is_open]
+            sent = [i for i in his if i.collection_method == BY_US]
+            found = [i for i in sent if i.status in (Status.DRAFT, Status.OPEN)]
+            return [InvoiceShape.model_validate(shape_of(i)) for i in found]
 
         return await self._call("list", f"open invoices of {customer_id}", listed)
 
@@ -196,13 +154,10 @@ class SimStripe(Afterwards):
 
     # What the merchant and the customer do there.
 
-    def issue(self, invoice: Invoice) -> None:
-        invoice.created_s = float(int(asyncio.get_running_loop().time()))
-        self.invoices[invoice.id] = invoice
-        self._tell(invoice, "invoice.finalized")
-
     def close(self, invoice: Invoice, status: Status) -> None:
-        """As void, or written off."""
+        """As void, or written off; not while a debit of Stripe's is under way."""
+        if invoice.stripe_debit:
+            return
         from_any = status is Status.VOID and invoice.status in LIVE
         if from_any or invoice.status is Status.OPEN:
             invoice.status = status
@@ -240,18 +195,6 @@ class SimStripe(Afterwards):
         if invoice.status in LIVE and not invoice.stripe_debit:
             invoice.paid_by_hand_minor += invoice.remaining_minor
             self._paid_if_nothing_remains(invoice)
-
-    def end_subscription(self, customer_id: str) -> None:
-        self.ended_customers[customer_id] = asyncio.get_running_loop().time()
-        thing = {
-            "object": "subscription",
-            "id": subscription_of(customer_id),
-            "livemode": False,
-            "status": "canceled",
-            "customer": customer_id,
-            "collection_method": "send_invoice",
-        }
-        self._event("customer.subscription.deleted", thing)
 
     def _pay(self, invoice: Invoice, key: str) -> InvoiceLook:
         return self._once(key, lambda: self._pay_now(invoice))
@@ -291,7 +234,7 @@ class SimStripe(Afterwards):
             amount_due_minor=invoice.total_minor - invoice.credited_minor,
             amount_paid_minor=invoice.paid_minor,
             amount_remaining_minor=invoice.remaining_minor,
-            collection_method="send_invoice",
+            collection_method=invoice.collection_method,
             livemode=False,
             due_at=datetime.fromtimestamp(invoice.due_s, UTC),
             stripe_payment=StripePayment.PAID if invoice.paid_by_stripe_minor else processing,
@@ -299,6 +242,7 @@ class SimStripe(Afterwards):
             highest_n=ours.highest_n,
             foreign_installation=ours.foreign_installation,
             our_reference=ours.our_reference,
+            handed_by=ours.handed_by,
             credited_minor=invoice.credited_minor,
         )
 
@@ -352,7 +296,14 @@ class SimStripe(Afterwards):
         self.network.trace.say("stripe", f"{event_type} {invoice.id} {invoice.remaining_minor}")
         self._event(event_type, shape_of(invoice))
 
-    def _event(self, event_type: str, thing: dict[str, Any], key: str | None = None) -> None:
+    def _event(
+        self,
+        event_type: str,
+        thing: dict[str, Any],
+        key: str | None = None,
+        *,
+        previous: dict[str, Any] | None = None,
+    ) -> None:
         event = {
             "object": "event",
             "id": f"evt_{len(self.events) + 1:05}",
@@ -360,20 +311,11 @@ class SimStripe(Afterwards):
             "created": int(asyncio.get_running_loop().time()),
             "livemode": False,
             "request": {"id": None, "idempotency_key": key},
-            "data": {"object": thing},
+            "data": {"object": thing} | ({"previous_attributes": previous} if previous else {}),
         }
         self.events.append(event)
         self.undelivered.add(str(event["id"]))
         self._emit(json.dumps(event))
-
-    def _subscription(self, its_id: str) -> Callable[[Any], SubscriptionLook]:
-        def shown(_: Any) -> SubscriptionLook:
-            customer_id = its_id.removeprefix(subscription_of(""))
-            status = "canceled" if customer_id in self.ended_customers else "active"
-            how = "send_invoice"
-            return SubscriptionLook(its_id, customer_id, status, how, 30, None, None, None)
-
-        return shown
 
     def _listed(self, invoice: Invoice) -> Listed:
         created_at = datetime.fromtimestamp(invoice.created_s, UTC)

@@ -10,7 +10,7 @@ from typing import Any
 
 import httpx
 
-from tests.simulation import checks, doubt, giving_back, mischief, moving, processor, restore
+from tests.simulation import checks, doubt, giving_back, mischief, moved, moving, processor, restore
 from tests.simulation.aim import of_the_world, weather_of
 from tests.simulation.database import SimDatabase
 from tests.simulation.dispatcher import Dispatcher
@@ -120,7 +120,9 @@ class World:
         self.stripe = SimStripe(self.network, "abcdefg2", lambda body: self.post("stripe", body))
         chosen = random.Random(f"{seed}/{size}/policy of later")
         self.policy = policy_afterwards(policy(self.rng), self.weather, chosen)
+        self.policy = moving.policy(self.policy, self.weather, seed, size)
         self.rules = Rules(self.stripe, self.policy, database, self.trace)
+        self.stripe.may_collect = self.rules.may_be_collected_by_stripe
         self.banks = {kind.name: self._bank(kind, seed) for kind in KINDS}
         self.rules.banks = self.banks
         self.outside = Outside(
@@ -134,6 +136,8 @@ class World:
         self.letters = Post(self)
         self.deeds: set[asyncio.Task[Any]] = set()  # what people are about to do
         self.left: set[str] = set()  # customers who took a method back
+        self.by_hand: set[str] = set()  # customers who were switched in the Dashboard
+        self.withdrawn: set[str] = set()  # tokens, by the customer or his bank
         self.houses: list[House] = []
         self.workers: list[WorkerHouse] = []
         self.in_operation = asyncio.Event()  # not while a backup is restored
@@ -287,10 +291,10 @@ class World:
 
     async def _found_customer(self, n: int) -> None:
         customer_id = f"cus_{n}"
-        moving.in_the_life_of(self, customer_id)
         for _ in range(self.rng.choice((1, 1, 2))):
             magic = giving_back.magic_of(self) or self.rng.choice(_MAGIC)
             await self.new_method(customer_id, magic)
+        moving.in_the_life_of(self, customer_id)
         for month in range(self.size.invoices):
             invoice = Invoice(
                 id=f"in_{n}_{month + 1}",
@@ -343,5 +347,6 @@ class World:
         if patience_s > EPOCH_S + (30 * self.size.invoices + 40) * DAY_S:
             self.trace.blame("the world never comes to rest")
             raise NeverRests
-        for invoice in self.stripe.invoices.values():
+        moved.check_before_it_closes(self)
+        for invoice in list(self.stripe.invoices.values()):
             self.stripe.close(invoice, InvoiceStatus.VOID)

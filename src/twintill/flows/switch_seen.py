@@ -6,6 +6,7 @@ collected with the stored method, where there is one.
 """
 
 from collections.abc import Mapping
+from datetime import timedelta
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -19,6 +20,8 @@ from twintill.stripe_billing.events import StripeEvent
 from twintill.stripe_billing.shapes import SubscriptionShape
 from twintill.stripe_billing.switching import is_gone
 
+_LOOK_AGAIN = timedelta(hours=1)
+
 
 async def saw(
     db: AsyncConnection, scope: Scope, event: StripeEvent, seen: SubscriptionShape, customer_id: str
@@ -30,8 +33,6 @@ async def saw(
     to = To.STRIPE if seen.collection_method == BY_STRIPE else To.PROCESSOR
     former = await switches.collection_method(db, scope, seen.id)
     if former == seen.collection_method:
-        return
-    if await switches.running(db, scope, customer_id, seen.id) is not None:
         return
     choice = OpenInvoices.FINISH if to is To.STRIPE else OpenInvoices.LEAVE
     asked = {"to": to.value, "open_invoices": choice.value, "seen": True}
@@ -53,13 +54,21 @@ async def saw(
 
 async def confirm(operating: Operating) -> Operating | None:
     """Tokens cannot be had back: not on one event, which may be old, or a slip of the hand."""
-    to = direction(operating)
+    to, subscription_id = direction(operating), operating.data["subscription_id"]
     ripe = operating.operation.created_at + operating.means.policy.switch_seen_pause
     if to is To.STRIPE and operating.now < ripe:
         await operating.pause(ripe - operating.now)
         return None
+    async with operating.means.database.connect() as db:
+        customer_id = str(operating.operation.customer_id)
+        asked_for = await switches.running(
+            db, operating.scope, customer_id, subscription_id, asked_here=True
+        )
+    if asked_for is not None:  # its method may be the one that the customer is choosing right now
+        await operating.pause(_LOOK_AGAIN)
+        return None
     try:
-        look = await operating.means.stripe.read_subscription(operating.data["subscription_id"])
+        look = await operating.means.stripe.read_subscription(subscription_id)
     except StripeRefused as refused:
         if not is_gone(refused):
             raise

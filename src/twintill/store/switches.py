@@ -24,10 +24,17 @@ async def lock_customer(db: AsyncConnection, scope: Scope, customer_id: str) -> 
 
 
 async def running(
-    db: AsyncConnection, scope: Scope, customer_id: str, subscription_id: str
+    db: AsyncConnection,
+    scope: Scope,
+    customer_id: str,
+    subscription_id: str,
+    *,
+    asked_here: bool = False,
 ) -> str | None:
-    """The switch of this subscription that has not ended."""
+    """The switch of this subscription that has not ended; or only one that was asked for here."""
     its = _C.data["subscription_id"].as_string() == subscription_id
+    if asked_here:
+        its = its & _C.data["asked"]["seen"].is_(None)
     return await _first(db, scope, customer_id, KIND, its)
 
 

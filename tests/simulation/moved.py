@@ -1,0 +1,146 @@
+"""After a world has come to rest: whoever moved is wholly on one side, and no token is left that
+nobody needs; nobody was cancelled for what a processor itself never said."""
+
+from __future__ import annotations
+
+import json
+import math
+from typing import TYPE_CHECKING, Any
+
+from tests.simulation.subscriptions import BY_US, Subscription
+from twintill.domain.invoice import InvoiceStatus
+from twintill.domain.policy import FirstPaymentFailed
+from twintill.domain.switching import To
+
+if TYPE_CHECKING:
+    from tests.simulation.world import World
+
+# What a person is called for, and must decide.
+_FOR_A_PERSON = ("The subscription is cancelled, but: ", "The processor refuses our credentials")
+_BUSY = (
+    "SELECT 1 FROM payments WHERE customer_id = $1 AND (ended_at IS NULL OR parked_at IS NOT NULL) "
+    "UNION ALL SELECT 1 FROM operations WHERE customer_id = $1 AND ended_at IS NULL"
+)
+_METHODS = "SELECT *, extract(epoch FROM created_at)::float8 AS given_s FROM payment_methods"
+_HELD_BACK = """
+    SELECT p.invoice_id, p.state FROM payments p
+    WHERE p.reason = 'handed_to_stripe' AND p.parked_at IS NULL AND NOT EXISTS (
+        SELECT 1 FROM operations o
+        WHERE o.customer_id = p.customer_id AND o.kind = 'switch' AND o.ended_at IS NULL)
+    AND NOT EXISTS (SELECT 1 FROM operations o WHERE o.kind = 'switch'
+        AND o.data->'invoices'->p.invoice_id->>'did' = 'not_ours')"""
+_NEVER_PAID = """
+    SELECT p.payment_id FROM payments p JOIN invoices i USING (invoice_id)
+    WHERE i.subscription_id = $1 AND p.state = 'exhausted' AND p.parked_at IS NULL
+    AND NOT EXISTS (SELECT 1 FROM payments o JOIN invoices oi USING (invoice_id)
+        JOIN receipts r ON r.payment_id = o.payment_id
+        WHERE oi.subscription_id = $1)"""
+
+
+def check(world: World) -> None:
+    """Adds to the trace every rule that broke."""
+    for row in world.database.fetch("SELECT * FROM operations WHERE parked_at IS NOT NULL"):
+        if not row["parked_why"].startswith(_FOR_A_PERSON):
+            world.trace.blame(f"operation {row['kind']} is parked: {row['parked_why']}")
+    _check_hearsay(world)
+    _check_taxes(world)
+    for its in list(world.stripe.register.subscriptions.values()):
+        _check_cancelled(world, its)
+        _check_first_payment(world, its)
+        _check_switched(world, its)
+        if not world.database.fetch(_BUSY, its.customer_id):
+            _check_tokens(world, its)
+
+
+def check_before_it_closes(world: World) -> None:
+    """What was handed over came back, or was collected: no switch ends, and leaves it lying."""
+    for row in world.database.fetch(_HELD_BACK):
+        invoice = world.stripe.invoices[row["invoice_id"]]
+        if invoice.status is InvoiceStatus.OPEN and invoice.collection_method == BY_US:
+            world.trace.blame(f"{invoice.id}: {row['state']} for Stripe, and no switch is running")
+
+
+def _check_switched(world: World, its: Subscription) -> None:
+    """The last switch that was made here is so in Stripe."""
+    sql = "SELECT * FROM operations WHERE customer_id = $1 AND kind = 'switch' ORDER BY ended_at"
+    made = [row for row in world.database.fetch(sql, its.customer_id) if row["step"] == "done"]
+    if not made or its.ended or its.customer_id in world.by_hand:
+        return
+    to = To(json.loads(made[-1]["data"])["asked"]["to"])
+    if its.collection_method != to.collection_method:
+        world.trace.blame(f"{its.id}: switched to {to}, and it is {its.collection_method}")
+
+
+def _check_taxes(world: World) -> None:
+    """Where the customer is known, nothing waits for that any more."""
+    for invoice in world.stripe.invoices.values():
+        customer = world.stripe.register.customer(invoice.customer_id)
+        stuck = invoice.status is InvoiceStatus.DRAFT and invoice.finalization_error
+        if stuck and customer.can_be_taxed and not customer.deleted:
+            world.trace.blame(f"{invoice.id}: a draft, and Stripe knows where the customer is")
+
+
+def _check_hearsay(world: World) -> None:
+    """Only the processor's own answer says that a method is gone."""
+    active = {
+        method.customer
+        for bank in world.banks.values()
+        for method in bank.book.methods.values()
+        if method.status == "active" and method.token not in world.withdrawn
+    }
+    found = world.database.fetch(f"{_METHODS} WHERE status = 'revoked'")
+    gone = "SELECT data FROM operations WHERE kind = 'method_revoked' AND step = 'canceled'"
+    canceled = {json.loads(row["data"])["payment_method_id"] for row in world.database.fetch(gone)}
+    for row in world.database.fetch(_METHODS):
+        lives = row["processor_customer_id"] in active
+        if lives and row["payment_method_id"] in canceled:
+            world.trace.blame(f"{row['customer_id']} was cancelled, and his method lives")
+    for row in found:
+        if row["processor_customer_id"] in active:
+            world.trace.blame(f"{row['payment_method_id']} is revoked here, and lives there")
+
+
+def _check_cancelled(world: World, its: Subscription) -> None:
+    """What was done here is so in Stripe; what is to end later may be taken back."""
+    sql = "SELECT * FROM operations WHERE customer_id = $1 AND kind = $2"
+    for row in world.database.fetch(sql, its.customer_id, "cancel_subscription"):
+        asked = json.loads(row["data"])["asked"]
+        if asked["at"] == "now" and row["step"] == "done" and not its.ended:
+            world.trace.blame(f"{its.id}: cancelled here, and it goes on in Stripe")
+    for kind in ("method_revoked", "first_payment"):
+        for row in world.database.fetch(sql, its.customer_id, kind):
+            later = kind == "method_revoked" and its.cancels_at_period_end
+            if row["step"] == "canceled" and not (its.ended or later or its.taken_back):
+                world.trace.blame(f"{its.id}: {kind} ended it, and it goes on in Stripe")
+
+
+def _check_first_payment(world: World, its: Subscription) -> None:
+    """By setting, nobody goes on who never paid."""
+    paid = [i for i in world.stripe.invoices.values() if i.subscription_id == its.id]
+    if any(i.paid_minor for i in paid) or its.ended or world.twin is not None:
+        return
+    if world.policy.first_payment_failed is FirstPaymentFailed.CANCEL:
+        for row in world.database.fetch(_NEVER_PAID, its.id):
+            world.trace.blame(f"{its.id}: {row['payment_id']} was given up, and it goes on")
+
+
+def _check_tokens(world: World, its: Subscription) -> None:
+    """No subscription needs them, and nothing is owed: they are gone, here and there."""
+    if its.needs_us_not_s == math.inf:
+        return
+    his = world.database.fetch(f"{_METHODS} WHERE customer_id = $1", its.customer_id)
+    later = [row for row in his if row["given_s"] >= its.needs_us_not_s]
+    for row in his:
+        if row["status"] == "removed":
+            _check_revoked_there(world, row)
+        elif row not in later:
+            world.trace.blame(f"{row['payment_method_id']} is {row['status']}, and nobody needs it")
+    if world.stripe.register.customer(its.customer_id).method_ids and not later:
+        world.trace.blame(f"{its.customer_id}: a token is left in the metadata")
+
+
+def _check_revoked_there(world: World, row: Any) -> None:
+    book = world.banks[row["processor"]].book
+    its = [m for m in book.methods.values() if m.customer == row["processor_customer_id"]]
+    if any(method.status == "active" for method in its):
+        world.trace.blame(f"{row['payment_method_id']} is removed here, and lives there")
