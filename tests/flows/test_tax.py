@@ -111,6 +111,34 @@ async def test_automatic_tax_that_stripe_switched_off_is_switched_on_again(world
     assert await world.status(await latest(world, subscription_id)) == "open"
 
 
+async def test_what_a_subscription_left_as_a_draft_when_it_ended_is_not_asked_for(
+    world: World,
+) -> None:
+    """Found by a world: it was finalized later, when there was no token any more to collect it."""
+    customer_id, subscription_id = await taxed(world, address={**GOOD, "postal_code": "00001"})
+    await world.advance(timedelta(hours=2))
+    await arrive(world)
+    draft = await latest(world, subscription_id)
+    await world.means.stripe.cancel_subscription(subscription_id)
+    await change(world, customer_id, address=GOOD)
+    await arrive(world)
+    assert await world.status(draft) == "draft"
+    assert await problem(world, customer_id) is None
+
+
+async def test_a_customer_who_was_deleted_has_no_problem_any_more(world: World) -> None:
+    customer_id, _ = await taxed(world, address={**GOOD, "postal_code": "00001"})
+    await world.advance(timedelta(hours=2))
+    await arrive(world)
+    assert await problem(world, customer_id) is TaxProblem.LOCATION_UNKNOWN
+    await world.means.stripe.client.v1.customers.delete_async(customer_id)
+    await world.advance(timedelta(days=2))
+    await arrive(world)
+    found = await state(world, customer_id)
+    assert found is not None
+    assert (found.problem, found.needs_person) == (None, None)
+
+
 async def test_a_computation_that_fails_is_tried_again_by_itself(world: World) -> None:
     customer_id, subscription_id = await taxed(world, address={**GOOD, "postal_code": "00003"})
     await world.advance(timedelta(hours=2))

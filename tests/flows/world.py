@@ -221,7 +221,7 @@ async def running_world(
             await means.stripe.aclose()
             await means.database.dispose()
     await time.aclose()
-    assert not stripe.violations
+    assert not stripe.violations, stripe.violations
 
 
 def _new_payment(customer_id: str, look: InvoiceLook, now: datetime) -> Payment:

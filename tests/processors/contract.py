@@ -21,7 +21,7 @@ from twintill.domain.outcomes import (
     NotSent,
     NotSentReason,
 )
-from twintill.errors import ProcessorError
+from twintill.errors import ProcessorError, ProcessorUnreachable
 from twintill.money import Money
 from twintill.processors import MethodStatus, SetupRequest, SetupStatus
 
@@ -379,6 +379,12 @@ class MethodContract:
             await stage.unreachable().get_setup("ses_1")
         with pytest.raises(ProcessorError):
             await stage.with_wrong_credentials().revoke_method(method)
+
+    async def test_a_stray_page_is_no_refusal(self, stage: Stage) -> None:
+        method = await stage.method("approved")
+        await stage.break_line("status", code=201, body="<html>")
+        with pytest.raises(ProcessorUnreachable):
+            await stage.processor.revoke_method(method)
 
     async def test_the_token_stays_out_of_every_repr(self, stage: Stage) -> None:
         method = await stage.method("approved")

@@ -66,11 +66,8 @@ def _check_invoice(world: World, invoice: Invoice, row: Any) -> None:
     taken = [(bank, charge) for bank, charge in charges if charge.status == "succeeded"]
     if row is None:
         _wrong_if(world, invoice, bool(taken), "money was taken, and there is no payment")
-        # Who has no method with us any more pays by wire: never touched.
-        gone_s = world.stripe.ended_customers.get(invoice.customer_id, math.inf)
-        wire = invoice.customer_id in world.left or invoice.created_s >= gone_s
-        ours = invoice.collection_method == BY_US
-        owed = invoice.status is InvoiceStatus.OPEN and ours and not wire
+        open_for_us = invoice.status is InvoiceStatus.OPEN and invoice.collection_method == BY_US
+        owed = open_for_us and not _pays_by_wire(world, invoice)
         _wrong_if(world, invoice, owed, "never taken in: its webhook was swallowed")
         return
     parked, ended = row["parked_at"] is not None, row["ended_at"] is not None
@@ -82,6 +79,16 @@ def _check_invoice(world: World, invoice: Invoice, row: Any) -> None:
     _check_report(world, invoice, row, receipts)
     _check_parking(world, invoice, row, attempts)
     checks_afterwards.check(world, invoice, row, taken)
+
+
+def _pays_by_wire(world: World, invoice: Invoice) -> bool:
+    """Who has no method with us any more, or came back from Stripe without one."""
+    gone_s = world.stripe.ended_customers.get(invoice.customer_id, math.inf)
+    if invoice.customer_id in world.left or invoice.created_s >= gone_s:
+        return True
+    his = "SELECT 1 FROM payment_methods WHERE customer_id = $1 AND status != 'removed'"
+    away = world.stripe.register.of(invoice.customer_id).was_away
+    return away and not world.database.fetch(his, invoice.customer_id)
 
 
 def _money_of(world: World, payment: str) -> tuple[dict[str, Any], list[Any]]:

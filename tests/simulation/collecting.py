@@ -56,10 +56,11 @@ class Collecting(Subscriptions, ABC):
 
         return await self._call("finalize", invoice_id, lambda i: self._once(key, lambda: done(i)))
 
-    async def list_stuck_drafts(self, customer_id: str) -> list[str]:
-        def listed(_: Any) -> list[str]:
+    async def list_stuck_drafts(self, customer_id: str) -> list[InvoiceShape]:
+        def listed(_: Any) -> list[InvoiceShape]:
             his = [i for i in self.shelf.invoices.values() if i.customer_id == customer_id]
-            return [i.id for i in his if i.status is Status.DRAFT and i.finalization_error]
+            stuck = [i for i in his if i.status is Status.DRAFT and i.finalization_error]
+            return [InvoiceShape.model_validate(shape_of(i)) for i in stuck]
 
         return await self._call("stuck drafts", customer_id, listed)
 

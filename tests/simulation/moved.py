@@ -75,15 +75,17 @@ def _check_taxes(world: World) -> None:
     """Where the customer is known, nothing waits for that any more."""
     for invoice in world.stripe.invoices.values():
         customer = world.stripe.register.customer(invoice.customer_id)
+        if world.stripe.register.of(invoice.customer_id).ended:
+            continue
         stuck = invoice.status is InvoiceStatus.DRAFT and invoice.finalization_error
-        if stuck and customer.can_be_taxed and not customer.deleted:
+        if stuck and customer.can_be_taxed:
             world.trace.blame(f"{invoice.id}: a draft, and Stripe knows where the customer is")
 
 
 def _check_hearsay(world: World) -> None:
     """Only the processor's own answer says that a method is gone."""
     active = {
-        method.customer
+        (bank.kind.name, method.customer)
         for bank in world.banks.values()
         for method in bank.book.methods.values()
         if method.status == "active" and method.token not in world.withdrawn
@@ -92,11 +94,11 @@ def _check_hearsay(world: World) -> None:
     gone = "SELECT data FROM operations WHERE kind = 'method_revoked' AND step = 'canceled'"
     canceled = {json.loads(row["data"])["payment_method_id"] for row in world.database.fetch(gone)}
     for row in world.database.fetch(_METHODS):
-        lives = row["processor_customer_id"] in active
+        lives = (row["processor"], row["processor_customer_id"]) in active
         if lives and row["payment_method_id"] in canceled:
             world.trace.blame(f"{row['customer_id']} was cancelled, and his method lives")
     for row in found:
-        if row["processor_customer_id"] in active:
+        if (row["processor"], row["processor_customer_id"]) in active:
             world.trace.blame(f"{row['payment_method_id']} is revoked here, and lives there")
 
 

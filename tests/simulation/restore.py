@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from tests.simulation.checks_afterwards import left_to_people
 from tests.simulation.houses import LOST, SCOPE
+from tests.simulation.letters import FORGED
 from twintill.errors import StripeError
 from twintill.flows import catch_up, compare, duties, recover, sweep_invoices
 from twintill.flows.duty import Duty
@@ -21,6 +22,11 @@ _DAY_S = 86_400.0
 _ROUNDS = 8  # of a day: the worker asks more often, and learns the same
 _TRIES = 1000  # a storm lasts four days at most
 _WITHIN = timedelta(days=400)
+
+
+_FORGED_BEFORE_THE_ANSWER = f"""
+    SELECT payment_id, invoice_id FROM payments JOIN attempts USING (payment_id)
+    WHERE processor_payment_id LIKE '%{FORGED}%'"""
 
 
 async def lose_a_day(world: World, since_s: float, until_s: float) -> None:
@@ -54,6 +60,9 @@ async def compare_with_both_sides(world: World) -> None:
     while walk.part is not compare.Part.DONE:
         walk = await compare.step(means, SCOPE, walk)
     theirs = left_to_people(world)
+    for row in world.database.fetch(_FORGED_BEFORE_THE_ANSWER):
+        if row["invoice_id"] in world.rules.agreed:  # he was told of it, and let it go on
+            theirs.add(row["payment_id"])
     for found in walk.differences:
         if found["payment_id"] not in theirs:
             world.trace.blame(f"verify --remote: {found['invoice_id']}: {found['says']}")

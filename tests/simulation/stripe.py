@@ -267,7 +267,8 @@ class SimStripe(Collecting):
             return done, None
 
         share = self.network.weather.stripe_faults
-        if object_id in self._being_called:
+        again = what == "finalize"  # of one that is open already, by whoever heard no answer
+        if object_id in self._being_called and not again:
             self.network.trace.blame(f"{object_id}: {what} beside {self._being_called[object_id]}")
         if target is not None:
             self._being_called[object_id] = what

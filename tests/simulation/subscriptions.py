@@ -55,6 +55,7 @@ class Subscription:
     tax_disabled_because: str | None = None
     ended_s: float = math.inf
     taken_back: bool = False  # somebody lets it go on after all
+    was_away: bool = False  # Stripe collected it for a while
     left_us_s: float = math.inf  # since when Stripe collects it itself
 
     @property
@@ -288,6 +289,7 @@ class Subscriptions(Afterwards, ABC):
         if "collection_method" in changed:
             now_s = asyncio.get_running_loop().time()
             its.left_us_s = now_s if its.collection_method == BY_STRIPE else math.inf
+            its.was_away = True
         self._event("customer.subscription.updated", its.shape(), key, previous=changed)
         its.taken_back = its.taken_back or changed.get("cancels_at_period_end") is True
         if changed.get("cancels_at_period_end") is False:

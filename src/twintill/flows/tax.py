@@ -34,7 +34,9 @@ from twintill.store import checkouts, mirror, operations, outgoing
 from twintill.store.operations import Operation
 from twintill.stripe_billing.events import StripeEvent
 from twintill.stripe_billing.shapes import InvoiceShape
+from twintill.stripe_billing.subscriptions import SubscriptionLook
 
+_GONE = "resource_missing"
 _A_DAY = timedelta(days=1)
 _SOON = timedelta(minutes=30)  # "failed" passes by itself
 _LOOK, _ENABLE, _FINALIZE, _MENDED = "look", "enable", "finalize", "mended"
@@ -146,9 +148,10 @@ async def look(operating: Operating) -> Operating | None:
 
 async def enable(operating: Operating) -> Operating | None:
     """One subscription after the other: those that Stripe switched it off for by itself."""
-    stripe, customer_id = operating.means.stripe, str(operating.operation.customer_id)
-    live = await stripe.list_live_subscriptions(customer_id)
-    off = next((one for one in live if one.tax_disabled_because is not None), None)
+    stripe = operating.means.stripe
+    off = next(
+        (one for one in await _live(operating) if one.tax_disabled_because is not None), None
+    )
     if off is None:
         async with operating.means.database.begin() as db:
             return await operating.moved(db, _FINALIZE)
@@ -165,21 +168,41 @@ async def enable(operating: Operating) -> Operating | None:
 
 async def finalize(operating: Operating) -> Operating | None:
     """Stripe tries a finalization that failed once never again by itself."""
-    stripe, customer_id = operating.means.stripe, str(operating.operation.customer_id)
-    stuck = await stripe.list_stuck_drafts(customer_id)
-    if not stuck:
+    stripe, stuck = operating.means.stripe, await _stuck(operating)
+    if stuck is None:
         return await _mended(operating)
-    key = f"{operating.key}:{stuck[0]}:{int(operating.now.timestamp())}"
+    key = f"{operating.key}:{stuck}:{int(operating.now.timestamp())}"
     try:
-        look = await stripe.finalize(stuck[0], key)
+        look = await stripe.finalize(stuck, key)
     except StripeRefused as refused:
-        look = await stripe.read_invoice(stuck[0])
+        look = await stripe.read_invoice(stuck)
         if look.status is InvoiceStatus.DRAFT:
             await _refused(operating, refused)
             return None
     async with operating.means.database.begin() as db:
         await mirror.saw_look(db, operating.scope, look)
         return await operating.moved(db, _FINALIZE)
+
+
+async def _stuck(operating: Operating) -> str | None:
+    """The next draft; what a subscription left when it ended, Stripe would not ask for either."""
+    live = {one.id for one in await _live(operating)}
+    customer_id = str(operating.operation.customer_id)
+    for draft in await operating.means.stripe.list_stuck_drafts(customer_id):
+        if draft.subscription_id is None or draft.subscription_id in live:
+            return draft.id
+    return None
+
+
+async def _live(operating: Operating) -> list[SubscriptionLook]:
+    """None of a customer who was deleted."""
+    try:
+        customer_id = str(operating.operation.customer_id)
+        return await operating.means.stripe.list_live_subscriptions(customer_id)
+    except StripeRefused as refused:
+        if refused.code != _GONE:
+            raise
+        return []
 
 
 async def _wake_signups(db: AsyncConnection, scope: Scope, customer_id: str) -> None:

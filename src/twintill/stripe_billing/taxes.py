@@ -52,10 +52,10 @@ class Taxes(Connection):
             )
         )
 
-    async def list_stuck_drafts(self, customer_id: str) -> list[str]:
+    async def list_stuck_drafts(self, customer_id: str) -> list[InvoiceShape]:
         """Drafts whose finalization failed because of their tax: nothing tries them again."""
         return [
-            seen.id
+            seen
             async for raw in self.every(
                 self.client.v1.invoices.list_async, {"customer": customer_id, "status": "draft"}
             )

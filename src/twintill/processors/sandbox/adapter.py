@@ -17,7 +17,12 @@ from twintill.domain.outcomes import (
     NotSent,
     NotSentReason,
 )
-from twintill.errors import ProcessorRefused, SettingsError
+from twintill.errors import (
+    ProcessorError,
+    ProcessorRefused,
+    ProcessorUnreachable,
+    SettingsError,
+)
 from twintill.processors import (
     Acknowledgement,
     Capabilities,
@@ -315,7 +320,10 @@ def _is_not_found(answer: httpx.Response) -> bool:
     return answer.status_code == 404 and code == "not_found"
 
 
-def _refused(answer: httpx.Response) -> ProcessorRefused:
+def _refused(answer: httpx.Response) -> ProcessorError:
+    """Only what says that it is a refusal is one; a stray page with a good status says nothing."""
+    if answer.status_code < 400:
+        return ProcessorUnreachable(f"The sandbox processor answered HTTP {answer.status_code}.")
     code = answers.read_error_code(answer.content)
     return ProcessorRefused(
         f"The sandbox processor refused: HTTP {answer.status_code} {code}".rstrip() + ".",

@@ -23,7 +23,7 @@ _REFERENCES = frozenset(
 
 def expanded(world: World, obj: Json, paths: list[str]) -> Json:
     """A copy of the object with the named fields expanded; the stored one stays as it is."""
-    if not paths:
+    if not paths or obj.get("deleted"):
         return obj
     for path in paths:
         if path.count(".") >= MAX_LEVELS:
