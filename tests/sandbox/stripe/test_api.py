@@ -31,6 +31,20 @@ async def count(world: StripeWorld) -> int:
 # Keys and calls
 
 
+async def test_half_a_request_was_never_made(world: StripeWorld) -> None:
+    url = httpx.URL(world.url)
+    head = "POST /v1/customers HTTP/1.1", "host: x", "authorization: Bearer sk_test_1"
+    rest = "idempotency-key: half", "content-length: 20"
+    _, writer = await asyncio.open_connection(url.host, url.port)
+    writer.write("\r\n".join((*head, *rest, "", "name=A")).encode())
+    await writer.drain()
+    writer.close()
+    await writer.wait_closed()
+    whole = await post(world, "/v1/customers", {"name": "Ada"}, key="half")
+    assert whole.status_code == 200
+    assert await count(world) == 1
+
+
 @pytest.mark.parametrize("key", ["pk_test_1", "nonsense", "sk_live_1"])
 async def test_only_secret_test_keys_open_the_door(world: StripeWorld, key: str) -> None:
     answer = await world.admin.get("/v1/customers", headers={"authorization": f"Bearer {key}"})

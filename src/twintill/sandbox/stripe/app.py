@@ -11,7 +11,7 @@ from twintill.sandbox.clock import Clock
 from twintill.sandbox.serve import serve_app
 from twintill.sandbox.stripe import admin, state_file
 from twintill.sandbox.stripe.api import Api, LoggedCall
-from twintill.sandbox.stripe.asgi import Receive, Scope, Send
+from twintill.sandbox.stripe.asgi import ClientLeft, Receive, Scope, Send
 from twintill.sandbox.stripe.engine import Engine
 from twintill.sandbox.stripe.faults import Faults
 from twintill.sandbox.stripe.idempotency import Keys
@@ -51,12 +51,14 @@ class StripeSandbox:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "lifespan":
             await self._live(receive, send)
-        elif scope["type"] != "http":
             return
-        elif scope["path"].startswith("/_sandbox"):
-            await admin.answer(self, scope, receive, send)
-        else:
-            await self.api.answer(scope, receive, send)
+        if scope["type"] != "http":
+            return
+        with contextlib.suppress(ClientLeft):
+            if scope["path"].startswith("/_sandbox"):
+                await admin.answer(self, scope, receive, send)
+            else:
+                await self.api.answer(scope, receive, send)
 
     def reset(self, *, keep_webhook_endpoints: bool) -> None:
         """An empty account again; clock and settings stay."""

@@ -13,11 +13,17 @@ Receive = Callable[[], Awaitable[Message]]
 Send = Callable[[Message], Awaitable[None]]
 
 
+class ClientLeft(Exception):
+    """In the middle of its request, which therefore was never made."""
+
+
 async def read_body(receive: Receive) -> bytes:
-    """The whole request body."""
+    """The whole request body; raises ClientLeft when the rest of it will not come."""
     parts: list[bytes] = []
     while True:
         message = await receive()
+        if message["type"] == "http.disconnect":
+            raise ClientLeft
         parts.append(message.get("body", b""))
         if not message.get("more_body"):
             return b"".join(parts)
