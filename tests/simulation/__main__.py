@@ -33,6 +33,7 @@ def _run_worlds(options: argparse.Namespace) -> int:
     failed: list[Result] = []
     count = payments = charges = 0
     doubts: list[Doubt] = []
+    slow: list[int] = []  # seeds
     with own_database() as database:
         for seed in _seeds(options):
             count += 1
@@ -40,6 +41,8 @@ def _run_worlds(options: argparse.Namespace) -> int:
             payments += result.payments
             charges += result.charges
             doubts += result.doubts
+            if _soon(result.doubts) < len(result.doubts):
+                slow.append(seed)
             if options.trace:
                 print("\n".join(result.lines))
             if result.wrongs:
@@ -58,6 +61,8 @@ def _run_worlds(options: argparse.Namespace) -> int:
         f"{_soon(doubts)} closed within {SOON_S:.0f} s; {len(calm)} of them "
         f"while no process of ours was disturbed, {_soon(calm)} within {SOON_S:.0f} s"
     )
+    if slow:
+        print(f"longer in: {', '.join(map(str, slow))}")
     return 1 if failed else 0
 
 

@@ -54,7 +54,8 @@ def seeds(first: int, size: str, conditions: Sequence[Condition]) -> Iterator[in
 
 def weather_of(rng: random.Random, seed: int, size: str) -> Weather:
     """`rng`: of the world, at its first draws."""
-    return weather(rng, random.Random(f"{seed}/{size}/later"))
+    later, hasty = (random.Random(f"{seed}/{size}/{name}") for name in ("later", "hasty"))
+    return weather(rng, later, hasty)
 
 
 def of_the_world(seed: int, size: str) -> random.Random:

@@ -70,9 +70,11 @@ class Weather:
     partial: float = 0.0  # per customer: his card may approve a part
     moves: float = 0.0  # per customer: switched, cancelled or revoked by somebody's decision
     taxes: float = 0.0  # per customer: without an address that taxes could be reckoned by
+    haste: float = 0.0  # per closing, and per look: people act before we could
+    rush: bool = False  # all is billed at once, and voided when two have paid
 
 
-def weather(rng: random.Random, later: random.Random) -> Weather:
+def weather(rng: random.Random, later: random.Random, hasty: random.Random) -> Weather:
     """`later` is for what comes after the first payment: a good third of the worlds have none."""
 
     def often(*choices: float) -> float:
@@ -95,6 +97,8 @@ def weather(rng: random.Random, later: random.Random) -> Weather:
         two_copies=rng.random() < 0.08,
         storm_s=often(0.2, 1.0, 4.0) * 86_400,
         **_afterwards(later),
+        haste=hasty.choice((0.0, 0.0, 0.0, 0.3, 0.9)),
+        rush=hasty.random() < 0.15,
     )
 
 

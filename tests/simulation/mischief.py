@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from tests.simulation.houses import LOST, SCOPE, House
 from tests.simulation.invoice import Invoice
@@ -56,6 +56,26 @@ def around_a_look(world: World, house: House, looked_at: str) -> None:
         for invoice in world.stripe.invoices.values():
             if payment_id(SCOPE, invoice.id) == looked_at:
                 world.deed(in_a_moment(world, _change(world, invoice)))
+
+
+def while_it_is_looked_at(world: World, invoice: Invoice) -> None:
+    """Perhaps it closes, and an event tells of that before the look is answered: as it was."""
+    if world.weather.haste and world.network.stormy(world.weather.haste / 3):
+        world.deed(_closing(world, invoice)())
+
+
+def void_what_two_have_paid(world: World) -> None:
+    """The merchant billed all of them by mistake: it is voided before Stripe hears of the money."""
+    paid = [
+        invoice
+        for invoice in world.stripe.invoices.values()
+        if invoice.status is InvoiceStatus.OPEN
+        and not invoice.paid_minor
+        and any(c.status == "succeeded" and not c.refunded for _, c in world.rules.of(invoice.id))
+    ]
+    for invoice in paid if len(paid) > 1 else ():
+        world.trace.say("merchant", f"void {invoice.id}, billed by mistake")
+        world.stripe.close(invoice, InvoiceStatus.VOID)
 
 
 async def see_to_what_is_paused(world: World) -> None:
@@ -122,8 +142,22 @@ def _in_stripe(
     async def do() -> None:
         world.trace.say("merchant", f"{what} {invoice.id}")
         deed()
+        if world.weather.haste and world.rng.random() < world.weather.haste:
+            after_s = world.rng.uniform(0, 2 * world.policy.refund_pause.total_seconds())
+            world.deed(_after(after_s, _give_back_by_hand(world, invoice)))
 
     return do
+
+
+def _closing(world: World, invoice: Invoice) -> Callable[[], Awaitable[None]]:
+    stripe = world.stripe
+    ways = (
+        ("void", lambda: stripe.close(invoice, InvoiceStatus.VOID)),
+        ("pay on page", lambda: stripe.pay_by_stripe(invoice)),
+        ("pay by hand", lambda: stripe.pay_by_hand(invoice)),
+    )
+    what, deed = world.rng.choice(ways)
+    return _in_stripe(world, what, invoice, deed)
 
 
 def _credit_and_take_it_back(world: World, invoice: Invoice) -> Callable[[], Awaitable[None]]:
@@ -276,20 +310,35 @@ def _bank_reconsiders(world: World, invoice: Invoice) -> Callable[[], Awaitable[
 
 
 def _give_back_by_hand(world: World, invoice: Invoice) -> Callable[[], Awaitable[None]]:
-    """A person at the processor sees money for an invoice that is closed, and does not wait."""
+    """A person at the processor sees money for an invoice that is closed, and does not wait.
+
+    Where Stripe was told of some of it, he gives back what Twintill shows as stranded.
+    """
 
     async def do() -> None:
         closed = invoice.status in (InvoiceStatus.VOID, InvoiceStatus.PAID)
-        if not closed or invoice.paid_by_us_minor:
+        if not closed:
             return
+        stranded = {row["reference"]: row["minor"] for row in _stranded(world, invoice)}
         for bank, charge in world.rules.of(invoice.id):
             left = charge.taken - charge.refunded
+            if invoice.paid_by_us_minor:
+                left = min(left, stranded.get(charge.reference, 0))
             if charge.status == "succeeded" and charge.finality == "final" and left:
                 minor = world.rng.choice((left, max(1, left // 3)))
                 world.trace.say("operator", f"gives {minor} of {charge.id} back by hand")
                 bank.give_back(charge.id, minor, None)
 
     return do
+
+
+def _stranded(world: World, invoice: Invoice) -> list[Any]:
+    return world.database.fetch(
+        "SELECT a.reference, r.stranded_minor AS minor FROM receipts r "
+        "JOIN attempts a ON a.attempt_id = r.attempt_id JOIN payments p "
+        "ON p.payment_id = r.payment_id WHERE p.invoice_id = $1",
+        invoice.id,
+    )
 
 
 def _forge(world: World, invoice: Invoice) -> Callable[[], Awaitable[None]]:

@@ -47,6 +47,7 @@ class SimStripe(Collecting):
         self.events: list[dict[str, Any]] = []
         self.undelivered: set[str] = set()  # ids of events
         self.unanswered: list[float] = []  # when a request was not answered well
+        self.looked_at: Callable[[Invoice], None] = lambda _: None  # its answer is on its way
         self._being_called: dict[str, str] = {}  # by whom is alive: a call of the dead may arrive
 
     def seen_by(self, installation_id: str) -> "SimStripe":
@@ -58,8 +59,11 @@ class SimStripe(Collecting):
     # What flows call.
 
     async def last_look(self, invoice_id: str, n: int) -> InvoiceLook:
-        mark = marks.intent(self._installation_id, n)
-        look = await self._call("last look", invoice_id, lambda i: self._write(i, mark))
+        def written(invoice: Invoice) -> InvoiceLook:
+            self.looked_at(invoice)
+            return self._write(invoice, marks.intent(self._installation_id, n))
+
+        look = await self._call("last look", invoice_id, written)
         self.invoices[invoice_id].looks.append((asyncio.get_running_loop().time(), look))
         return look
 

@@ -133,6 +133,7 @@ class World:
             self.policy,
             self.trace,
         )
+        self.stripe.looked_at = lambda invoice: mischief.while_it_is_looked_at(self, invoice)
         self.letters = Post(self)
         self.deeds: set[asyncio.Task[Any]] = set()  # what people are about to do
         self.left: set[str] = set()  # customers who took a method back
@@ -194,6 +195,8 @@ class World:
 
     def post(self, source: str, body: str) -> None:
         self.letters.send(source, body)
+        if self.weather.rush:
+            mischief.void_what_two_have_paid(self)
 
     @property
     def is_deaf(self) -> bool:
@@ -303,7 +306,8 @@ class World:
                 total_minor=self.rng.choice((100, 4900, 12_345)),
                 due_s=EPOCH_S + (30 * month + 31) * DAY_S,
             )
-            self.deed(self._bill(invoice, 30 * month * DAY_S + self.rng.uniform(0, 3600)))
+            within_s = 60 if self.weather.rush else 3600
+            self.deed(self._bill(invoice, 30 * month * DAY_S + self.rng.uniform(0, within_s)))
 
     async def _bill(self, invoice: Invoice, after_s: float) -> None:
         await asyncio.sleep(after_s)
