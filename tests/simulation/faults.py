@@ -71,7 +71,7 @@ class Weather:
     moves: float = 0.0  # per customer: switched, cancelled or revoked by somebody's decision
     taxes: float = 0.0  # per customer: without an address that taxes could be reckoned by
     haste: float = 0.0  # per closing, and per look: people act before we could
-    rush: bool = False  # all is billed at once, and voided when two have paid
+    rush: bool = False  # all is billed at once, by mistake, and voided when it is paid
 
 
 def weather(rng: random.Random, later: random.Random, hasty: random.Random) -> Weather:

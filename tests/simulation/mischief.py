@@ -64,18 +64,14 @@ def while_it_is_looked_at(world: World, invoice: Invoice) -> None:
         world.deed(_closing(world, invoice)())
 
 
-def void_what_two_have_paid(world: World) -> None:
-    """The merchant billed all of them by mistake: it is voided before Stripe hears of the money."""
-    paid = [
-        invoice
-        for invoice in world.stripe.invoices.values()
-        if invoice.status is InvoiceStatus.OPEN
-        and not invoice.paid_minor
-        and any(c.status == "succeeded" and not c.refunded for _, c in world.rules.of(invoice.id))
-    ]
-    for invoice in paid if len(paid) > 1 else ():
-        world.trace.say("merchant", f"void {invoice.id}, billed by mistake")
-        world.stripe.close(invoice, InvoiceStatus.VOID)
+def void_what_was_paid(world: World) -> None:
+    """The merchant billed all of them by mistake: he is faster than our report."""
+    for invoice in world.stripe.invoices.values():
+        taken = any(c.status == "succeeded" for _, c in world.rules.of(invoice.id))
+        unpaid = invoice.status is InvoiceStatus.OPEN and not invoice.paid_minor
+        if taken and unpaid and world.rng.random() < 0.7:
+            world.trace.say("merchant", f"void {invoice.id}, billed by mistake")
+            world.stripe.close(invoice, InvoiceStatus.VOID)
 
 
 async def see_to_what_is_paused(world: World) -> None:

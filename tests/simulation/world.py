@@ -49,6 +49,7 @@ _MAGIC = (
     "card_expired",
     "card_needs_customer",
 )
+_IN_A_RUSH = ("card_ok", "card_ok", "card_refund_fails", "debit_ok")
 
 
 @dataclass(frozen=True)
@@ -196,7 +197,7 @@ class World:
     def post(self, source: str, body: str) -> None:
         self.letters.send(source, body)
         if self.weather.rush:
-            mischief.void_what_two_have_paid(self)
+            mischief.void_what_was_paid(self)
 
     @property
     def is_deaf(self) -> bool:
@@ -295,7 +296,8 @@ class World:
     async def _found_customer(self, n: int) -> None:
         customer_id = f"cus_{n}"
         for _ in range(self.rng.choice((1, 1, 2))):
-            magic = giving_back.magic_of(self) or self.rng.choice(_MAGIC)
+            usual = _IN_A_RUSH if self.weather.rush else _MAGIC
+            magic = giving_back.magic_of(self) or self.rng.choice(usual)
             await self.new_method(customer_id, magic)
         moving.in_the_life_of(self, customer_id)
         for month in range(self.size.invoices):
