@@ -61,7 +61,7 @@ def around_a_look(world: World, house: House, looked_at: str) -> None:
 def while_it_is_looked_at(world: World, invoice: Invoice) -> None:
     """Perhaps it closes, and an event tells of that before the look is answered: as it was."""
     if world.weather.haste and world.network.stormy(world.weather.haste / 3):
-        world.deed(_after(0, _closing(world, invoice)))
+        world.deed(after(0, _closing(world, invoice)))
 
 
 def void_what_was_paid(world: World) -> None:
@@ -140,7 +140,7 @@ def _in_stripe(
         deed()
         if world.weather.haste and world.rng.random() < world.weather.haste:
             after_s = world.rng.uniform(0, 2 * world.policy.refund_pause.total_seconds())
-            world.deed(_after(after_s, _give_back_by_hand(world, invoice)))
+            world.deed(after(after_s, _give_back_by_hand(world, invoice)))
 
     return do
 
