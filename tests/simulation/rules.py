@@ -152,7 +152,12 @@ class Rules:
             self._trace.blame(f"{invoice.id}: {due} is left to pay in Stripe, and {kept} is here")
 
     def may_drop(self, bank: Bank, method: Method) -> None:
-        """Called before a method is revoked for us: whatever was sent with it has an answer."""
+        """Called before a method is revoked for us: whatever was sent with it has an answer.
+
+        Of what another copy has sent, a copy knows nothing.
+        """
+        if len(self.databases) > 1:
+            return
         out = self._database.fetch(
             "SELECT a.reference FROM attempts a JOIN payment_methods m USING (payment_method_id) "
             "WHERE a.kind = 'charge' AND m.processor_customer_id = $1 AND m.processor = $2 "
