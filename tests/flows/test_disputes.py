@@ -6,7 +6,9 @@ from typing import Any
 
 import pytest
 
+from tests.flows.leaving import cancel, statuses, subscriber
 from tests.flows.signing_up import finish, sign_up, subscription_status, telling, told, work
+from tests.flows.switching import latest
 from tests.flows.test_money_back import ask, notes, reported
 from tests.flows.test_refunds import given_back, hear, is_sound, strand, told_by_the_processor
 from tests.flows.world import World
@@ -210,6 +212,21 @@ async def test_a_processor_that_does_not_answer_is_asked_the_next_day(world: Wor
     await world.advance(DAY)
     await world.work()
     assert (await world.payment(invoice_id)).ended
+
+
+async def test_an_open_dispute_keeps_no_token(world: World) -> None:
+    """It needs none: it is decided at the processor, and what it takes back was charged before."""
+    customer_id, subscription_id = await subscriber(world)
+    invoice_id = await latest(world, subscription_id)
+    dispute_id = await dispute(world, invoice_id)
+    await heard(world, "opened")
+    await cancel(world, subscription_id)
+    assert not (await world.payment(invoice_id)).ended
+    assert await statuses(world, customer_id) == {"removed"}
+    await then(world, dispute_id, "resolve", outcome="lost")
+    await heard(world, "lost")
+    assert await notes(world, invoice_id) == [4900]
+    assert await is_sound(world)
 
 
 @pytest.mark.parametrize("fate", [Fate.CANCEL_NOW, Fate.CANCEL_AT_PERIOD_END])

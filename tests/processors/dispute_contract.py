@@ -1,15 +1,16 @@
 """What every adapter that tells of disputes must do: each step, by its record and by webhook."""
 
+from datetime import timedelta
 from typing import Any
 
 import pytest
 
 from tests.processors.refund_contract import a_charge
-from tests.processors.stage import Stage, events
+from tests.processors.stage import NOW, Stage, events
 from twintill.domain.money_back import DisputeStage
 from twintill.domain.outcomes import NoAnswer, NotFound, NotSent
 from twintill.money import Money
-from twintill.processors import Disputes, EventKind, Processor, SeenDispute
+from twintill.processors import DisputePage, Disputes, EventKind, Processor, SeenDispute
 
 
 def tells(processor: Processor) -> Disputes:
@@ -31,7 +32,8 @@ class DisputeContract:
         found = await seen(stage, dispute_id)
         assert (found.stage, found.withheld) == (DisputeStage.OPENED, taken)
         assert (found.amount, found.processor_payment_id) == (Money(4900, "EUR"), charge_id)
-        assert await tells(stage.processor).list_disputes(charge_id) == (found,)
+        since = NOW - timedelta(days=1)
+        assert await tells(stage.processor).list_disputes(since) == DisputePage((found,))
 
     @pytest.mark.parametrize(
         ("end", "taken"),
@@ -54,9 +56,14 @@ class DisputeContract:
 
     async def test_one_that_is_not_there(self, stage: Stage) -> None:
         assert isinstance(await tells(stage.processor).get_dispute("dsp_none"), NotFound)
-        assert await tells(stage.processor).list_disputes("ch_none") == ()
+        assert await tells(stage.processor).list_disputes(NOW) == DisputePage(())
+
+    async def test_the_list_begins_at_a_time(self, stage: Stage) -> None:
+        await stage.dispute(await a_charge(stage), taken=True)
+        tomorrow = NOW + timedelta(days=1)
+        assert await tells(stage.processor).list_disputes(tomorrow) == DisputePage(())
 
     async def test_nobody_there_is_no_dispute(self, stage: Stage) -> None:
         nobody: Any = stage.unreachable()
         assert isinstance(await nobody.get_dispute("dsp_1"), NoAnswer | NotSent)
-        assert isinstance(await nobody.list_disputes("ch_1"), NoAnswer | NotSent)
+        assert isinstance(await nobody.list_disputes(NOW), NoAnswer | NotSent)

@@ -12,7 +12,7 @@ from twintill.errors import SettingsError, SignatureRefused, UnreadableEvent
 from twintill.money import Money, is_expressible
 from twintill.processors import ChargeRequest, PreparedCharge, Processor, StoredMethod
 from twintill.processors.sandbox import SandboxProcessor, webhooks
-from twintill.processors.sandbox.answers import read_charge
+from twintill.processors.sandbox.answers import read_charge, read_disputes
 from twintill.processors.sandbox.currencies import EXPONENTS, MAX_AMOUNT, from_sandbox
 from twintill.processors.sandbox.fields import Unreadable
 from twintill.processors.sandbox.requests import prepare
@@ -141,6 +141,17 @@ def test_the_words_of_a_decline_are_for_people_and_may_be_anything() -> None:
     told = read_charge(charge(decline={"code": "x", "text": "no\nfunds\x00", "category": "y"}))
     assert isinstance(told, Declined)
     assert told.text == "no funds "
+
+
+def dispute_list(more: bool) -> bytes:
+    its = {"id": "dp_1", "charge": "chg_1", "amount": 100, "currency": "EUR", "status": "open"}
+    listed = {"data": [its | {"withheld": True}], "has_more": more, "next": "dp_1"}
+    return json.dumps(listed).encode()
+
+
+def test_a_page_of_disputes_says_where_the_next_begins() -> None:
+    assert read_disputes(dispute_list(more=True)).following == "dp_1"
+    assert read_disputes(dispute_list(more=False)).following is None
 
 
 def test_finality_is_read_not_assumed() -> None:

@@ -1,15 +1,21 @@
-"""Disputes: asking the processor for one, and putting what it says into a fact."""
+"""Disputes: asking the processor for one, and putting what it says, or told, into a fact."""
 
+from dataclasses import dataclass
 from typing import assert_never
+
+from sqlalchemy.ext.asyncio import AsyncConnection
 
 from twintill import ids
 from twintill.domain.money_back import Dispute
 from twintill.domain.outcomes import NoAnswer, NotFound, NotSent
 from twintill.domain.payment import Attempt
 from twintill.domain.return_facts import DisputeNotSeen, DisputeTold
+from twintill.flows.learn import learn_within
 from twintill.flows.looking import Looking
+from twintill.flows.means import Means
 from twintill.ids import Scope
 from twintill.processors import Disputes, Processor, SeenDispute
+from twintill.store import attempts, payments
 
 
 async def ask(looking: Looking, dispute: Dispute) -> None:
@@ -31,6 +37,35 @@ async def ask(looking: Looking, dispute: Dispute) -> None:
             await looking.learn(DisputeNotSeen(dispute.id, f"could not ask for it: {detail}"))
         case _:
             assert_never(seen)
+
+
+@dataclass(frozen=True, slots=True)
+class Heard:
+    """A dispute that somebody told of, or that was listed; `reference`: our charge's, if said."""
+
+    seen: SeenDispute
+    reference: str | None
+    actor: str
+
+
+async def take_in(
+    db: AsyncConnection, means: Means, scope: Scope, processor: Processor, heard: Heard
+) -> bool:
+    """In the caller's transaction; False: it is of a charge that is not ours."""
+    found = await attempts.find(
+        db,
+        scope,
+        processor.account_id,
+        reference=heard.reference,
+        processor_payment_id=heard.seen.processor_payment_id,
+    )
+    if found is None:
+        return False
+    payment = await payments.read(db, scope, found.payment_id)
+    attempt = next(a for a in payment.attempts if a.id == found.attempt_id)
+    fact = told(scope, processor, attempt, heard.seen)
+    await learn_within(db, means, scope, found.payment_id, fact, actor=heard.actor)
+    return True
 
 
 def told(scope: Scope, processor: Processor, attempt: Attempt, seen: SeenDispute) -> DisputeTold:

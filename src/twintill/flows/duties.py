@@ -12,7 +12,16 @@ from typing import Any
 
 import structlog
 
-from twintill.flows import catch_up, expiring, purge, sweep_invoices, verify, verify_remote, watch
+from twintill.flows import (
+    catch_up,
+    expiring,
+    find_disputes,
+    purge,
+    sweep_invoices,
+    verify,
+    verify_remote,
+    watch,
+)
 from twintill.flows.duty import Duty, Ran
 from twintill.flows.means import Means
 from twintill.ids import Scope
@@ -22,6 +31,7 @@ DUTIES: Mapping[str, Duty] = {
     "catch_up": catch_up.catch_up,
     "compare_events": catch_up.compare_events,
     "sweep_invoices": sweep_invoices.sweep_invoices,
+    "find_disputes": find_disputes.find_disputes,
     "purge_answers": purge.purge_answers,
     "verify": verify.verify_duty,
     "verify_remote": verify_remote.verify_remote,

@@ -142,22 +142,10 @@ async def _of_a_dispute(
     event: ProcessorEvent,
     seen: SeenDispute,
 ) -> Verdict:
-    """By our reference, or by the charge that it is of."""
-    found = await attempts.find(
-        db,
-        scope,
-        processor.account_id,
-        reference=event.reference,
-        processor_payment_id=seen.processor_payment_id,
-    )
-    if found is None:
-        return ignored("a dispute of a charge that is not ours")
-    payment = await payments.read(db, scope, found.payment_id)
-    attempt = next(a for a in payment.attempts if a.id == found.attempt_id)
-    fact = dispute.told(scope, processor, attempt, seen)
     actor = event.dedupe_key or processor.name
-    await learn_within(db, means, scope, found.payment_id, fact, actor=actor)
-    return DONE
+    heard = dispute.Heard(seen, event.reference, actor)
+    ours = await dispute.take_in(db, means, scope, processor, heard)
+    return DONE if ours else ignored("a dispute of a charge that is not ours")
 
 
 def _for_a_person(event: ProcessorEvent) -> Verdict:

@@ -220,6 +220,14 @@ class SeenDispute:
     reason: str | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class DisputePage:
+    """Some of a processor's disputes; `following`: where the next page begins, None at the end."""
+
+    disputes: tuple[SeenDispute, ...]
+    following: str | None = None
+
+
 @runtime_checkable
 class Disputes(Protocol):
     """Asking for disputes. A processor without it tells of them by webhook alone."""
@@ -228,9 +236,12 @@ class Disputes(Protocol):
         """How far it has come. NoAnswer or NotSent: could not look."""
 
     async def list_disputes(
-        self, processor_payment_id: str
-    ) -> tuple[SeenDispute, ...] | NoAnswer | NotSent:
-        """All disputes of a charge. NoAnswer or NotSent: could not look."""
+        self, opened_since: datetime, after: str | None = None
+    ) -> DisputePage | NoAnswer | NotSent:
+        """A page of those opened since then, of whichever charge of the account; one request.
+
+        `after`: `following` of the page before. NoAnswer or NotSent: could not look.
+        """
 
 
 class Vault(Protocol):

@@ -43,6 +43,20 @@ async def read_dispute(db: AsyncConnection, scope: Scope, dispute_id: str) -> An
     return row
 
 
+async def known(
+    db: AsyncConnection, scope: Scope, processor_account_id: str, processor_dispute_ids: list[str]
+) -> set[str]:
+    """Which of the processor's disputes are here."""
+    found = await db.execute(
+        select(_c.processor_dispute_id).where(
+            mine(disputes, scope),
+            _c.processor_account_id == processor_account_id,
+            _c.processor_dispute_id.in_(processor_dispute_ids),
+        )
+    )
+    return set(found.scalars())
+
+
 async def of_payment(db: AsyncConnection, scope: Scope, payment_id: str) -> list[Any]:
     """Oldest first."""
     query = select(disputes).where(mine(disputes, scope), _c.payment_id == payment_id)

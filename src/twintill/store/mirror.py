@@ -13,6 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from twintill.domain.follow_on import KIND as FOLLOW_ON
 from twintill.domain.invoice import InvoiceLook, InvoiceStatus, rank
+from twintill.domain.payment import Reason
 from twintill.ids import Scope
 from twintill.store.clock import NOW
 from twintill.store.scoped import key, mine, of, whose
@@ -202,7 +203,10 @@ async def payment_of_invoice(db: AsyncConnection, scope: Scope, invoice_id: str)
 
 
 async def open_payments_of(db: AsyncConnection, scope: Scope, customer_id: str) -> list[str]:
-    """Payments of this customer that have not ended, oldest first, or are about to be opened."""
+    """Payments of this customer that may need a method, oldest first, or are about to be opened.
+
+    One that only waits for the end of a dispute needs none (a charge that is out keeps its own).
+    """
     c, o = payments.c, operations.c
     begun = await db.execute(
         select(o.operation_id).where(
@@ -214,7 +218,12 @@ async def open_payments_of(db: AsyncConnection, scope: Scope, customer_id: str) 
     )
     found = await db.execute(
         select(c.payment_id)
-        .where(mine(payments, scope), c.customer_id == customer_id, c.ended_at.is_(None))
+        .where(
+            mine(payments, scope),
+            c.customer_id == customer_id,
+            c.ended_at.is_(None),
+            or_(c.reason.is_distinct_from(Reason.DISPUTED), c.parked_at.is_not(None)),
+        )
         .order_by(c.created_at, c.payment_id)
     )
     return [*found.scalars(), *begun.scalars()]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import datetime
 from urllib.parse import quote
 
 import httpx
@@ -27,6 +28,7 @@ from twintill.processors import (
     Acknowledgement,
     Capabilities,
     ChargeRequest,
+    DisputePage,
     LookUpBy,
     MethodState,
     MethodStatus,
@@ -199,16 +201,18 @@ class SandboxProcessor:
             return NoAnswer(f"a dispute that cannot be believed: {error}")
 
     async def list_disputes(
-        self, processor_payment_id: str
-    ) -> tuple[SeenDispute, ...] | NoAnswer | NotSent:
-        query = f"/v1/disputes?limit=100&charge={_quoted(processor_payment_id)}"
+        self, opened_since: datetime, after: str | None = None
+    ) -> DisputePage | NoAnswer | NotSent:
+        query = f"/v1/disputes?limit=100&opened_since={_quoted(opened_since.isoformat())}"
+        if after is not None:
+            query += f"&after={_quoted(after)}"
         answer = await self._send("GET", query)
         if not isinstance(answer, httpx.Response):
             return answer
         if answer.status_code != 200:
             return NoAnswer(f"could not list disputes: HTTP {answer.status_code}")
         try:
-            return answers.read_disputes(answer.content, processor_payment_id)
+            return answers.read_disputes(answer.content)
         except Unreadable as error:
             return NoAnswer(f"a list that cannot be believed: {error}")
 

@@ -15,6 +15,7 @@ from twintill.domain.outcomes import (
 )
 from twintill.money import Money
 from twintill.processors import (
+    DisputePage,
     MethodState,
     MethodStatus,
     SeenDispute,
@@ -160,15 +161,13 @@ def read_dispute(dispute: Json) -> SeenDispute:
     )
 
 
-def read_disputes(body: bytes, charge_id: str) -> tuple[SeenDispute, ...]:
+def read_disputes(body: bytes) -> DisputePage:
     page = read_json(body)
     disputes = list_of(page, "data")
-    if page.get("has_more") is not False or not all(isinstance(one, dict) for one in disputes):
-        raise Unreadable("not a whole list of disputes")
+    if not isinstance(page.get("has_more"), bool) or not all(isinstance(d, dict) for d in disputes):
+        raise Unreadable("not a list of disputes")
     seen = tuple(read_dispute(one) for one in disputes)
-    if any(one.processor_payment_id != charge_id for one in seen):
-        raise Unreadable("a dispute of another charge")
-    return seen
+    return DisputePage(seen, text_of(page, "next") if page["has_more"] else None)
 
 
 _STAGES = {

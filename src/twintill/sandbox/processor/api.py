@@ -8,6 +8,7 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Query, Request
 from fastapi.responses import Response
+from pydantic import AwareDatetime
 
 from twintill.sandbox.processor import charging, giving_back, setups
 from twintill.sandbox.processor.engine import Sandbox
@@ -167,10 +168,20 @@ async def get_refund(refund_id: str, sandbox: Here) -> dict[str, Any]:
 
 @router.get("/disputes")
 async def list_disputes(
-    sandbox: Here, charge: str | None = None, after: str | None = None, limit: Limit = 20
+    sandbox: Here,
+    charge: str | None = None,
+    opened_since: AwareDatetime | None = None,
+    after: str | None = None,
+    limit: Limit = 20,
 ) -> dict[str, Any]:
+    """Oldest first."""
     await sandbox.catch_up()
-    rows = [d for d in sandbox.world.disputes.values() if charge in (None, d.charge)]
+    rows = [
+        dispute
+        for dispute in sandbox.world.disputes.values()
+        if charge in (None, dispute.charge)
+        and (opened_since is None or dispute.created >= opened_since)
+    ]
     return page_of(rows, after, limit)
 
 
