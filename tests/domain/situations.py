@@ -34,6 +34,7 @@ from twintill.domain.return_facts import (
     DisputeNotSeen,
     DisputeTold,
     MoneyBackTold,
+    NoteFailed,
     NoteMade,
     NoteRefused,
     NoteStarted,
@@ -530,6 +531,7 @@ FACTS: dict[str, Make] = {
     ),
     "NoteRefused, not wanted any more": lambda _: NoteRefused("note_1", "void by now", moot=True),
     "NoteMade, of the rest": lambda _: NoteMade("note_1", "cn_1", 0),
+    "NoteFailed": lambda _: NoteFailed("note_1", "HTTP 500"),
     "NoteMade": lambda _: NoteMade("note_1", "cn_1", 2000),
     "DisputeTold: opened": lambda p: disputed(attempt_id=_first(p)),
     "DisputeTold: opened, not withheld": lambda p: disputed(

@@ -15,6 +15,7 @@ from twintill.domain.decide import decide
 from twintill.domain.facts import Via
 from twintill.domain.return_facts import (
     MoneyBackTold,
+    NoteFailed,
     NoteStarted,
     SidesSeen,
 )
@@ -37,3 +38,11 @@ def test_nor_when_the_refund_came_back_meanwhile() -> None:
     back = decide(begun, came_back, POLICY, NOW).payment
     assert back.receipts[0].refund_due_minor == 0
     assert decide(back, NoteStarted("note_1", 1, 2000), POLICY, NOW).make_note is None
+
+
+def test_a_note_that_stripe_failed_to_make_is_asked_for_under_its_next_key() -> None:
+    begun = SITUATIONS["back-note-begun"]
+    failed = decide(begun, NoteFailed("note_1", "HTTP 500"), POLICY, NOW).payment
+    again = decide(failed, NoteStarted("note_1", 1, 2000), POLICY, NOW).make_note
+    assert again is not None
+    assert (again.id, again.key_n) == ("note_1", 1)

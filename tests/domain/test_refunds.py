@@ -206,3 +206,25 @@ def test_only_tries_in_a_row_lengthen_the_pause() -> None:
     assert decide(started, told, POLICY, NOW).payment.next_look_at == (
         NOW + POLICY.not_sent_pauses[0]
     )
+
+
+def test_a_person_agrees_to_one_refund_and_not_to_the_next() -> None:
+    over = give_back(STRANDED, over_cap="20 refunds in an hour")
+    agreed = learned(learned(STRANDED, over).payment, f.Unparked("it is right")).payment
+    assert agreed.refund_agreed
+    unsent = after(agreed, give_back(agreed), refund_answer(NOT_SENT))
+    assert unsent.refund_agreed, "it has not left yet"
+    again = learned(unsent, give_back(unsent)).payment
+    told = f.RefundAnswered(again.refunds[-1].id, REFUNDED, Via.FIRST)
+    assert not learned(again, told).payment.refund_agreed
+
+
+def test_who_unparks_what_gives_nothing_back_agrees_to_no_refund() -> None:
+    refused = learned(SITUATIONS["back-note-refused"], f.Unparked("mended")).payment
+    assert not refused.refund_agreed
+
+
+def test_what_somebody_gave_back_by_hand_is_not_what_was_agreed_to() -> None:
+    agreed = replace(STRANDED, refund_agreed=True)
+    seen = RefundSeenThere("rct_1", "rfd_9", Money(2000, "EUR"), 1, "ref_1")
+    assert learned(agreed, seen).payment.refund_agreed

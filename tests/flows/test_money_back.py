@@ -181,6 +181,20 @@ async def test_a_note_whose_answer_is_lost_is_made_once(world: World, fault: str
     assert await is_sound(world)
 
 
+async def test_a_failure_that_stripe_keeps_under_the_key_holds_the_note_up_for_a_moment(
+    world: World,
+) -> None:
+    """It answers the same key so for a day: the next one is used, after a look at its list."""
+    invoice_id = await reported(world)
+    await world.break_stripe("/v1/credit_notes$", "status", code=500, method="POST")
+    await ask(world, invoice_id)
+    await world.work()
+    await later(world, timedelta(minutes=1))
+    given, credited, payment = await both(world, invoice_id)
+    assert (given, credited, payment.ended) == ([4900], [4900], True)
+    assert payment.notes[0].key_n == 1
+
+
 async def test_a_note_that_stripe_refuses_is_for_a_person_and_made_when_it_can_be(
     world: World,
 ) -> None:

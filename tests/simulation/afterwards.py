@@ -70,18 +70,24 @@ class Afterwards(ABC):
         return await self._call("preview", invoice_id, lambda i: _split(i, amount_minor))
 
     async def create_credit_note(
-        self, invoice_id: str, amount_minor: int, *, out_of_band_minor: int, note_id: str
+        self,
+        invoice_id: str,
+        amount_minor: int,
+        *,
+        out_of_band_minor: int,
+        note_id: str,
+        key_n: int = 0,
     ) -> SeenNote:
         sent_s = asyncio.get_running_loop().time()
+        key = key_of(note_id, key_n)
 
         def made(invoice: Invoice) -> SeenNote:
             split = _split(invoice, amount_minor)
             if split.post_payment_minor != out_of_band_minor:
                 raise StripeRefused("the parts must add up", code="credit_note_amount_invalid")
             self.may_credit(invoice, amount_minor, out_of_band_minor, sent_s)
-            return self._note(invoice, split, note_id, key_of(note_id))
+            return self._note(invoice, split, note_id, key)
 
-        key = key_of(note_id)
         return await self._call("credit", invoice_id, lambda i: self._once(key, lambda: made(i)))
 
     def write_credit_note(self, invoice: Invoice, minor: int) -> SeenNote | None:

@@ -26,13 +26,14 @@ from twintill.domain.policy import Policy
 from twintill.domain.refunds import seen_there
 from twintill.domain.return_facts import (
     MoneyBackTold,
+    NoteFailed,
     NoteMade,
     NoteRefused,
     NoteStarted,
     SidesSeen,
 )
 
-NoteFact = MoneyBackTold | SidesSeen | NoteStarted | NoteMade | NoteRefused
+NoteFact = MoneyBackTold | SidesSeen | NoteStarted | NoteFailed | NoteMade | NoteRefused
 
 
 def note_told(payment: Payment, fact: NoteFact, policy: Policy, now: datetime) -> Decision:
@@ -44,6 +45,8 @@ def note_told(payment: Payment, fact: NoteFact, policy: Policy, now: datetime) -
             return _sides_seen(payment, fact, policy, now)
         case NoteStarted():
             return _started(payment, fact, now)
+        case NoteFailed():
+            return _failed(payment, fact)
         case NoteMade():
             return _made(payment, fact, policy, now)
         case NoteRefused():
@@ -212,6 +215,14 @@ def _of_the_rest(payment: Payment, fact: NoteStarted, now: datetime) -> CreditNo
     if here_minor == 0 or fact.amount_minor != due_minor - here_minor:
         return None
     return CreditNote(fact.note_id, fact.n, NoteFor.REST, fact.amount_minor, 0, now)
+
+
+def _failed(payment: Payment, fact: NoteFailed) -> Decision:
+    """Its next request has another key; before that it is looked for by its mark, as ever."""
+    begun = payment.started_note
+    if begun is None or begun.id != fact.note_id:
+        return Decision(payment, note=f"answered already: {fact.detail}")
+    return Decision(_with_note(payment, replace(begun, key_n=begun.key_n + 1)), note=fact.detail)
 
 
 def _made(payment: Payment, fact: NoteMade, policy: Policy, now: datetime) -> Decision:

@@ -9,6 +9,7 @@ from datetime import datetime
 from typing import assert_never
 
 from twintill.domain import closing, facts, refunds, reporting
+from twintill.domain.afterwards import owed
 from twintill.domain.answers import answered, not_found_there, still_in_doubt, withdrawn
 from twintill.domain.braked import charge_braked, refund_braked
 from twintill.domain.charging import charge_started, method_lost, no_method_found
@@ -237,7 +238,7 @@ def _unparked(payment: Payment, now: datetime) -> Decision:
     """Back to work where there is some; a scheduled retry is not brought forward by it."""
     if payment.parked_why is None:
         return Decision(payment, note="it was not parked")
-    agreed = payment.refund_agreed or payment.state in _GIVES_BACK
+    agreed = payment.receipt_to_give_back is not None or owed(payment) is not None
     payment = replace(payment, parked_why=None, refund_agreed=agreed)
     if isinstance(next_step(payment), Rest):
         return Decision(replace(payment, ended=True, next_look_at=None))

@@ -14,6 +14,7 @@ from twintill.domain.return_facts import (
     DisputeNotSeen,
     DisputeTold,
     MoneyBackTold,
+    NoteFailed,
     NoteMade,
     NoteRefused,
     NoteStarted,
@@ -367,6 +368,7 @@ Fact = (
     | MoneyBackTold
     | SidesSeen
     | NoteStarted
+    | NoteFailed
     | NoteMade
     | NoteRefused
     | DisputeTold

@@ -53,6 +53,7 @@ class CreditNote:
     state: NoteState = NoteState.STARTED
     credit_note_id: str | None = None
     detail: str | None = None
+    key_n: int = 0  # how many of its keys Stripe has answered with a failure of its own
 
 
 @dataclass(frozen=True, slots=True)

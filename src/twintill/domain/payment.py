@@ -251,7 +251,7 @@ class Payment:
     parked_why: str | None = None
     reports: int = 0  # looks begun with money to report: committed before Stripe is called
     unreadable: int = 0  # failed last looks in a row
-    refund_agreed: bool = False  # a person put it back to work: no cap holds its refund
+    refund_agreed: bool = False  # a person put it back to work: no cap holds its next refund
     closing: AtEnd | None = None  # not collected any more: what is done in Stripe instead
     methods: tuple[Usable, ...] = ()  # the customer's, as read with the row; preferred first
     overrides: Mapping[str, Any] | None = None  # what the customer's policy has otherwise

@@ -232,11 +232,16 @@ def _approved(payment: Payment, refund: Refund, told: Approved, now: datetime) -
     )
     booked = ledger.refunded(refund, receipt)
     payment = _with_receipt(with_refund(payment, done), refund_books.given(refund, receipt))
-    payment = refund_books.ask_done(payment, done)
+    payment = _no_more_agreed(refund_books.ask_done(payment, done), refund)
     if payment.parked_why is not None and payment.parked_why.startswith(_FOR_A_REFUND):
         payment = replace(payment, parked_why=None)
     payment = _after_it(payment, refund, now)
     return Decision(payment, None, (booked,), (Notice.REFUNDED,), refund.id)
+
+
+def _no_more_agreed(payment: Payment, refund: Refund) -> Payment:
+    """A person agreed to one refund, and this was it; what somebody made by hand is another."""
+    return replace(payment, refund_agreed=False) if refund.sendings else payment
 
 
 def _after_it(payment: Payment, refund: Refund, now: datetime) -> Payment:
@@ -307,7 +312,7 @@ def _declined(
         processor_refund_id=told.processor_payment_id or refund.processor_refund_id,
         answered_at=now,
     )
-    payment = _with_receipt(with_refund(payment, failed), receipt)
+    payment = _no_more_agreed(_with_receipt(with_refund(payment, failed), receipt), refund)
     decision = _not_given(payment, failed, told, now)
     return replace(decision, postings=booked)
 

@@ -80,6 +80,14 @@ class NoteMade:
 
 
 @dataclass(frozen=True, slots=True)
+class NoteFailed:
+    """Stripe answered that it failed (a 5xx): it would answer the same key so for a day."""
+
+    note_id: str
+    detail: str
+
+
+@dataclass(frozen=True, slots=True)
 class NoteRefused:
     """Stripe does not take it, in a readable answer, or its preview is not what we need.
 

@@ -13,13 +13,15 @@ from twintill.domain.money_back import CreditNote, NoteState, SeenNote
 from twintill.domain.outcomes import NotSent, NotSentReason
 from twintill.domain.payment import Payment
 from twintill.domain.return_facts import (
+    NoteFailed,
     NoteMade,
     NoteRefused,
     NoteStarted,
     SidesSeen,
 )
-from twintill.errors import StripeRefused
+from twintill.errors import StripeRefused, StripeUnreadable
 from twintill.flows import refund_lists
+from twintill.flows.learn import learn_within
 from twintill.flows.looking import Looking
 
 
@@ -123,11 +125,23 @@ async def _create(looking: Looking, note: CreditNote) -> None:
             note.amount_minor,
             out_of_band_minor=note.out_of_band_minor,
             note_id=note.id,
+            key_n=note.key_n,
         )
+    except StripeUnreadable as error:
+        if error.request_id is not None:
+            await _key_is_spent(looking, note, str(error))
+        raise
     except StripeRefused as refused:
         await looking.learn(NoteRefused(note.id, str(refused)))
         return
     await looking.learn(_made(note, made))
+
+
+async def _key_is_spent(looking: Looking, note: CreditNote, detail: str) -> None:
+    """Stripe answered, and keeps that answer under the key."""
+    scope, payment_id = looking.lease.scope, looking.payment.id
+    async with looking.means.database.begin() as db:
+        await learn_within(db, looking.means, scope, payment_id, NoteFailed(note.id, detail))
 
 
 def _made(note: CreditNote, made: SeenNote) -> NoteMade:

@@ -74,6 +74,7 @@ def notes(found: list[dict[str, Any]]) -> tuple[CreditNote, ...]:
             state=NoteState(row["state"]),
             credit_note_id=row["credit_note_id"],
             detail=row["detail"],
+            key_n=row["key_n"],
         )
         for row in found
     )
@@ -155,6 +156,7 @@ def _note(scope: Scope, payment: Payment, note: CreditNote) -> dict[str, Any]:
         "state": note.state,
         "credit_note_id": note.credit_note_id,
         "detail": note.detail,
+        "key_n": note.key_n,
         "started_at": note.started_at,
     }
 

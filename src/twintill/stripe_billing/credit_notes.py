@@ -56,8 +56,13 @@ class CreditNotes(Connection):
         *,
         out_of_band_minor: int,
         note_id: str,
+        key_n: int = 0,
     ) -> SeenNote:
-        """Of a gross amount; `note_id` is its mark in Stripe, and its idempotency key."""
+        """Of a gross amount; `note_id` is its mark in Stripe, and with `key_n` its key.
+
+        Raises StripeUnreadable with a `request_id` where Stripe answered that it failed: it keeps
+        that answer under the key.
+        """
         params: CreditNoteCreateParams = {
             "invoice": invoice_id,
             "amount": amount_minor,
@@ -66,15 +71,16 @@ class CreditNotes(Connection):
         }
         if out_of_band_minor:
             params["out_of_band_amount"] = out_of_band_minor
+        key = key_of(note_id, key_n)
         raw = await self.answer(
-            self.client.v1.credit_notes.create_async(params, {"idempotency_key": key_of(note_id)})
+            self.client.v1.credit_notes.create_async(params, {"idempotency_key": key})
         )
         return _seen(self.read(_CreditNote, raw))
 
 
-def key_of(note_id: str) -> str:
-    """The idempotency key of our own note; its events carry it."""
-    return f"twintill-note-{note_id}"
+def key_of(note_id: str, key_n: int = 0) -> str:
+    """The idempotency key of our own note, the first or a later one; its events carry it."""
+    return f"twintill-note-{note_id}" + (f"-{key_n}" if key_n else "")
 
 
 def is_our_key(key: str | None) -> bool:

@@ -241,6 +241,7 @@ credit_notes = Table(
     words("state"),
     words("credit_note_id", null=True),
     words("detail", null=True),
+    count("key_n"),
     time("started_at", null=False),
     primary_key("note_id"),
     belongs_to("payments", "payment_id"),
