@@ -16,10 +16,10 @@ _TRIAL_DAYS = 14
 
 
 async def begin(stage: Stage, price_id: str) -> list[Account]:
-    """(8) A trial without a charge; a place that cannot be taxed; a first payment that fails."""
+    """(9) A trial without a charge; a place that cannot be taxed; a first payment that fails."""
     tell = stage.telling
     tell.step(
-        8,
+        9,
         "Quin tries it, Rae's address cannot be taxed, Sam's card is refused for good",
         "No charge in a trial, none without its tax; no access without the first payment.",
         await stage.database.now(),

@@ -21,6 +21,10 @@ async def post(client: httpx.AsyncClient, path: str, body: Mapping[str, Any]) ->
     return _read(await client.post(path, json=body, headers=headers))
 
 
+async def put(client: httpx.AsyncClient, path: str, body: Mapping[str, Any]) -> Any:
+    return _read(await client.put(path, json=body))
+
+
 async def post_form(client: httpx.AsyncClient, path: str, body: Mapping[str, Any]) -> Any:
     """A form with brackets, as Stripe takes it."""
     return _read(await client.post(path, data=_bracketed(body)))

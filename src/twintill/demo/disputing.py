@@ -25,14 +25,17 @@ async def dispute(stage: Stage, kim: Account, lou: Account) -> None:
         f"/v1/payments/{payment['id']}/refunds", json={"why": "to calm her down"}
     )
     expect(answer.status_code == 409, f"a refund during a dispute answered {answer.status_code}")
-    tell.line("Kim", f"withheld; a refund meanwhile is refused: “{answer.json()['code']}”")
+    tell.line(
+        "Kim",
+        f"the bank takes {money(kim.shown_minor)} back until it decides; a refund beside that is "
+        f"refused: “{answer.json()['code']}”",
+    )
     await _end(stage, lou, "won")
-    tell.line("Lou", f"lost the dispute, we keep {money(lou.shown_minor)}; no credit note")
+    tell.line("Lou", f"the bank is with us: {money(lou.shown_minor)} stay ours; no credit note")
     lost = await _end(stage, kim, "lost")
     (note,) = lost["credit_notes"]
-    tell.line(
-        "Kim", f"won it: {money(note['out_of_band_amount'])} credited in Stripe, {note['id']}"
-    )
+    credited = f"{money(note['out_of_band_amount'])} credited in Stripe, {note['id']}"
+    tell.line("Kim", f"the bank is with her: {credited}")
 
 
 async def _open(stage: Stage, account: Account) -> None:

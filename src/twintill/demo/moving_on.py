@@ -2,12 +2,14 @@
 
 from typing import Any
 
-from twintill.demo import calls
+from twintill.demo import calls, shop
 from twintill.demo.browser import Browser
 from twintill.demo.people import Account, money
 from twintill.demo.stage import Stage
 from twintill.demo.trouble import expect
-from twintill.demo.waiting_for import payment_that
+from twintill.demo.waiting_for import payment_that, reported
+
+_EXTRA_MINOR = 1500
 
 
 async def cancel(stage: Stage, nia: Account, oli: Account) -> None:
@@ -21,8 +23,16 @@ async def cancel(stage: Stage, nia: Account, oli: Account) -> None:
     )
     link = await _revoke(stage, nia)
     tell.line("Nia", "revoked there, confirmed by asking; the app gets a link for a new method")
+    extra = await shop.bill(stage, nia.customer_id, _EXTRA_MINOR, "Extra seats")
+    await payment_that(stage, extra, "Nia's extra seats wait", lambda p: p["reason"] == "no_method")
+    tell.line("Nia", f"{money(_EXTRA_MINOR)} for extra seats fall due, and wait for a method")
     await _choose(nia, link)
-    tell.line("Nia", "chooses another card on that page; her subscription goes on")
+    await reported(stage, extra, "Nia's extra seats are paid")
+    tell.line(
+        "Nia",
+        f"the page names what is due; she chooses another card there: {money(_EXTRA_MINOR)} "
+        "charged at once, and her subscription goes on",
+    )
     asked = {"at": "now", "refund_last_payment": True}
     path = f"/v1/subscriptions/{oli.subscription_id}/cancel"
     cancellation = await calls.post(stage.api, path, asked)
@@ -43,10 +53,10 @@ async def cancel(stage: Stage, nia: Account, oli: Account) -> None:
 
 
 async def switch(stage: Stage, pam: Account) -> None:
-    """(7) From now on Stripe collects; at no moment both do."""
+    """(8) From now on Stripe collects; at no moment both do."""
     tell = stage.telling
     tell.step(
-        7,
+        8,
         "Pam switches to paying Stripe by card",
         "Who collects an invoice stands on the invoice; one that is out is waited for.",
         await stage.database.now(),

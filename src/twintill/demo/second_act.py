@@ -4,7 +4,7 @@ import asyncio
 from dataclasses import dataclass
 from typing import Any
 
-from twintill.demo import beginnings, disputing, giving_back, moving_on, shop, signing_up
+from twintill.demo import beginnings, choosing, disputing, giving_back, moving_on, shop, signing_up
 from twintill.demo.people import Account, Buyer, money
 from twintill.demo.stage import Stage
 from twintill.demo.waiting_for import reported
@@ -37,6 +37,7 @@ async def tell(stage: Stage) -> Company:
     await giving_back.fail_late(stage, company.accounts["Lea"])
     await disputing.dispute(stage, company.accounts["Kim"], company.accounts["Lou"])
     await moving_on.cancel(stage, company.accounts["Nia"], company.accounts["Oli"])
+    await choosing.put_in_order(stage, company.accounts["Jon"])
     await moving_on.switch(stage, company.accounts["Pam"])
     for account in await beginnings.begin(stage, company.price_id):
         company.accounts[account.name] = account

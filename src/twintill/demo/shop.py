@@ -51,6 +51,18 @@ async def subscribe(stage: Stage, customer_id: str, price_id: str, **terms: Any)
     return await post_form(stage.stripe, "/v1/subscriptions", body)
 
 
+async def bill(stage: Stage, customer_id: str, minor: int, what: str) -> str:
+    """A one-off invoice, as somebody makes it in the Dashboard."""
+    terms = {"collection_method": "send_invoice", "days_until_due": DAYS_UNTIL_DUE}
+    draft = {"customer": customer_id, "currency": CURRENCY.lower(), **terms}
+    invoice_id = str((await post_form(stage.stripe, "/v1/invoices", draft))["id"])
+    line = {"customer": customer_id, "invoice": invoice_id, "description": what}
+    amount = {"amount": minor, "currency": CURRENCY.lower()}
+    await post_form(stage.stripe, "/v1/invoiceitems", {**line, **amount})
+    await post_form(stage.stripe, f"/v1/invoices/{invoice_id}/finalize", {})
+    return invoice_id
+
+
 async def pay_by_wire(stage: Stage, invoice_id: str) -> Any:
     """Finance has seen the wire, and marks the invoice in the Dashboard."""
     body = {"paid_out_of_band": True}

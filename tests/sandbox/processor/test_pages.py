@@ -1,6 +1,7 @@
 """The pages for a person, as a browser without JavaScript uses them."""
 
 import re
+from datetime import datetime
 
 import httpx
 import pytest
@@ -51,6 +52,14 @@ async def test_choosing_stores_the_method_and_leads_back(sandbox: Client) -> Non
     assert dict(back.params) == {"order": "7", "setup_session": session["id"]}
     result = await sandbox.get(f"/v1/setup_sessions/{session['id']}")
     assert (result["status"], result["method"]["kind"]) == ("complete", "bank_debit")
+
+
+async def test_a_card_that_expires_soon_says_so(sandbox: Client) -> None:
+    session = await start(sandbox)
+    await sandbox.http.post(session["url"], data={"method": "card_expires_soon"})
+    method = (await sandbox.get(f"/v1/setup_sessions/{session['id']}"))["method"]
+    chosen_at = datetime.fromisoformat(method["created"])
+    assert method["display"]["exp"] == f"{chosen_at:%m/%y}"
 
 
 async def test_choosing_twice_stores_one_method(sandbox: Client) -> None:

@@ -61,6 +61,7 @@ class Magic:
     ending: Ending = Ending.SUCCEEDS
     line: Line = Line.CLEAR
     refunding: Refunding = Refunding.NOW
+    expires_soon: bool = False  # a card: with the month in which it is chosen
     most: int | None = None  # approves at most so much of a charge, by this processor's exponents
 
 
@@ -147,6 +148,13 @@ _ALL = (
         "Every charge is declined: a new card is needed.",
         answer=Answer.DECLINES,
         decline=EXPIRED,
+    ),
+    _card(
+        "card_expires_soon",
+        "0085",
+        "Card that expires soon",
+        "Every charge succeeds; it is good through this month only.",
+        expires_soon=True,
     ),
     _card(
         "card_needs_customer",

@@ -62,9 +62,16 @@ class Method:
             "customer": self.customer,
             "kind": self.magic.kind,
             "status": self.status,
-            "display": dict(self.magic.display),
+            "display": self._display,
             "created": iso(self.created),
         }
+
+    @property
+    def _display(self) -> dict[str, str]:
+        shown = dict(self.magic.display)
+        if self.magic.expires_soon:
+            shown["exp"] = f"{self.created:%m/%y}"
+        return shown
 
 
 @dataclass(slots=True)
