@@ -219,9 +219,12 @@ class Collecting(Subscriptions, ABC):
     def issue(self, invoice: Invoice) -> None:
         """One that is finalized as soon as it is there."""
         its = self.register.of(invoice.customer_id)
+        if self.register.customer(invoice.customer_id).deleted:
+            return
         invoice.status, invoice.collection_method = Status.DRAFT, its.collection_method
         self._put(invoice)
         self._hour_is_over(invoice)
+        invoice.auto_advance = invoice.auto_advance and not its.ended
 
     def _put(self, invoice: Invoice) -> None:
         invoice.created_s = float(int(asyncio.get_running_loop().time()))
