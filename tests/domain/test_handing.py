@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 from datetime import timedelta
+from typing import Any
 
 import pytest
 
@@ -61,3 +62,12 @@ def test_it_does_not_come_back_beside_a_charge_that_was_found() -> None:
     assert decide(payment, f.HandOverEnded(LOOK), POLICY, NOW).payment == payment
     still_handed = replace(payment, state=State.CANCELED, reason=Reason.HANDED_TO_STRIPE)
     assert decide(still_handed, f.HandOverEnded(LOOK), POLICY, NOW).payment == still_handed
+
+
+@pytest.mark.parametrize("shown", [{"foreign_installation": "hijklmn2"}, {"highest_n": 2}])
+def test_what_somebody_else_may_have_charged_is_never_handed_over(shown: dict[str, Any]) -> None:
+    """A second copy, or a database that was lost: its own look calls a person."""
+    told = f.HandedToStripe(replace(LOOK, **shown), "swi_1")
+    decision = decide(new_payment(), told, POLICY, NOW)
+    assert not is_handed(decision.payment)
+    assert decision.payment.next_look_at == NOW

@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from tests.flows.leaving import with_policy
 from tests.flows.signing_up import telling, told, work
 from tests.flows.switching import (
     arrive,
@@ -192,6 +193,23 @@ async def test_an_invoice_that_is_paid_by_wire_is_never_ours_to_charge(world: Wo
     await arrive(world, by_wire)
     await work(world)
     assert await world.charges() == []
+
+
+async def test_one_that_was_given_up_and_written_off_is_left_alone(world: World) -> None:
+    """Found by looking for it: it was asked about every five seconds, for ever."""
+    world = with_policy(world, retry_pauses=())
+    _, subscription_id, method_id = await subscriber(world, "debit_fails")
+    invoice_id = await open_invoice(world, subscription_id)
+    await world.work()
+    waits = await switch(world, to_stripe(subscription_id, method_id, "charge_at_stripe"))
+    assert waits.step == "hand"
+    await world.means.stripe.mark_uncollectible(invoice_id, "given-up")  # its event is lost
+    await world.advance(timedelta(days=6))
+    await work(world)
+    done = await read(world, waits.id)
+    assert (done.step, did(done)) == ("done", {invoice_id: "closed"})
+    assert (await world.payment(invoice_id)).state is State.EXHAUSTED
+    assert (await world.means.stripe.read_invoice(invoice_id)).handed_by is None
 
 
 @pytest.mark.parametrize("what", ["card_no_answer", "parked"])

@@ -13,7 +13,7 @@ from datetime import datetime
 from twintill.domain.decision import Decision, Notice, ended, waiting
 from twintill.domain.doubt import may_still_arrive
 from twintill.domain.facts import HandedToStripe, HandOverEnded
-from twintill.domain.invoice import InvoiceStatus, StripePayment
+from twintill.domain.invoice import InvoiceLook, InvoiceStatus, StripePayment
 from twintill.domain.look import why_closed
 from twintill.domain.payment import Payment, Reason, State
 
@@ -53,12 +53,24 @@ def _handed_to_stripe(payment: Payment, fact: HandedToStripe, now: datetime) -> 
     why_not = cannot_be_handed(payment, now)
     if why_not is not None:
         return Decision(payment, note=why_not)
-    if fact.look.status is not InvoiceStatus.OPEN:
+    why_not = _shown_otherwise(payment, fact.look)
+    if why_not is not None:
         # Its own look says what that means, where it has one to come.
         soon = payment if payment.ended else replace(payment, next_look_at=now)
-        return Decision(soon, note=f"it is {fact.look.status} in Stripe")
+        return Decision(soon, note=why_not)
     handed = ended(payment, State.CANCELED, Reason.HANDED_TO_STRIPE)
     return Decision(handed, notices=(Notice.CANCELED,))
+
+
+def _shown_otherwise(payment: Payment, look: InvoiceLook) -> str | None:
+    """What Stripe shows that our books do not know of: a charge may be out for it all the same."""
+    if look.status is not InvoiceStatus.OPEN:
+        return f"it is {look.status} in Stripe"
+    if look.foreign_installation is not None:
+        return f"installation {look.foreign_installation} charges it too"
+    if look.highest_n > payment.next_n:
+        return f"attempt {look.highest_n} was made by a database that this one does not know of"
+    return None
 
 
 def _hand_over_ended(payment: Payment, fact: HandOverEnded, now: datetime) -> Decision:

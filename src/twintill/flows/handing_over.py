@@ -140,6 +140,8 @@ async def _commit(operating: Operating, lease: Lease, look: InvoiceLook) -> Oper
         await work.release(db, PAYMENTS, lease)
         if is_handed(decision.payment):
             return await operating.moved(db, Step.ACT)
+        if decision.payment.ended and not look.closed:
+            return await operating.moved(db, Step.UNMARK)  # nothing of ours will end it
     if look.closed:
         return await done(operating, ended_as(look), look=look)
     await operating.pause(_HELD)
