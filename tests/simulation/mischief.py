@@ -219,7 +219,7 @@ def _revoke(world: World, customer_id: str) -> Callable[[], Awaitable[None]]:
             if method is not None:
                 world.trace.say("customer", f"{customer_id} revokes at {method.processor}")
                 token = methods.open_token(means.vault, SCOPE, method)
-                world.withdrawn.add(token)
+                world.withdrawn[token] = customer_id
                 world.banks[method.processor].revoke(token)
 
     return do

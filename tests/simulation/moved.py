@@ -69,6 +69,16 @@ def _check_switched(world: World, its: Subscription) -> None:
     to = To(json.loads(made[-1]["data"])["asked"]["to"])
     if its.collection_method != to.collection_method:
         world.trace.blame(f"{its.id}: switched to {to}, and it is {its.collection_method}")
+    if to is To.PROCESSOR:
+        _check_method(world, its, json.loads(made[-1]["data"])["payment_method_id"])
+
+
+def _check_method(world: World, its: Subscription, method_id: str) -> None:
+    """What he switched to can still be charged, unless somebody took it away."""
+    row = world.database.fetch(f"{_METHODS} WHERE payment_method_id = $1", method_id)[0]
+    taken = its.customer_id in world.left or its.customer_id in world.withdrawn.values()
+    if row["status"] != "active" and not taken:
+        world.trace.blame(f"{its.id}: switched to {method_id}, which is {row['status']}")
 
 
 def _check_taxes(world: World) -> None:

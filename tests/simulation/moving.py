@@ -11,16 +11,18 @@ from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from tests.simulation import crossing, giving_back, mischief
+from tests.simulation.collecting import KINDS
 from tests.simulation.crossing import Asking, Deed, drive
 from tests.simulation.faults import Weather
 from tests.simulation.houses import LOST, SCOPE
 from tests.simulation.invoice import Invoice, subscription_of
-from tests.simulation.subscriptions import KNOWN_PLACE
+from tests.simulation.mischief import in_a_moment
+from tests.simulation.subscriptions import BY_STRIPE, KNOWN_PLACE
 from twintill.domain.cancelling import At
 from twintill.domain.policy import FirstPaymentFailed, Policy, Revoked, Unanswered
 from twintill.flows import cancelling, tax
 from twintill.flows.cancelling import CancelRequest
-from twintill.ids import derived_id
+from twintill.ids import derived_id, payment_id
 from twintill.store import methods, mirror
 
 if TYPE_CHECKING:
@@ -54,7 +56,30 @@ def in_the_life_of(world: World, customer_id: str) -> None:
         world.stripe.register.customer(customer_id).taxed = True
         world.deed(_after(world.rng.uniform(0, 5) * _DAY_S, _mend_the_place(world, customer_id)))
     if moves and world.rng.random() < moves:
+        if world.rng.random() < 0.3:
+            _begin_at_stripe(world, customer_id)
         world.deed(_move(world, customer_id))
+
+
+def around_a_look(world: World, looked_at: str) -> None:
+    """Perhaps somebody switches just while a worker looks at this payment."""
+    moves = world.weather.moves
+    if moves and world.network.stormy(moves / 8):
+        for invoice in world.stripe.invoices.values():
+            if payment_id(SCOPE, invoice.id) == looked_at:
+                n = next(world.asked)
+                to_stripe = crossing.to_stripe(world, invoice.customer_id, n)
+                world.deed(in_a_moment(world, to_stripe))
+
+
+def _begin_at_stripe(world: World, customer_id: str) -> None:
+    """Stripe collects from him; one day he goes to a processor."""
+    its = world.stripe.register.of(customer_id)
+    its.collection_method, its.left_us_s = BY_STRIPE, world.loop.time()
+    its.default_payment_method = world.stripe.keep_method(customer_id, world.rng.choice(KINDS))
+    its.was_away = True
+    leaves = crossing.to_a_processor(world, customer_id, next(world.asked))
+    world.deed(_after(world.rng.choice((3600.0, _DAY_S, 3 * _DAY_S)), leaves))
 
 
 async def _move(world: World, customer_id: str) -> None:
@@ -62,9 +87,9 @@ async def _move(world: World, customer_id: str) -> None:
     await _sign_up(world, customer_id)
     for n in range(rng.choice((0, 1, 2))):
         world.deed(_after(rng.uniform(0, 5) * _DAY_S, _renew(world, customer_id, n + 1)))
-    for n in range(rng.choice((1, 1, 2, 3))):
+    for _ in range(rng.choice((1, 1, 2, 3))):
         after_s = rng.choice((60.0, 3600.0, _DAY_S, 5 * _DAY_S)) * rng.random()
-        world.deed(_after(after_s, _plot(world, customer_id, n)))
+        world.deed(_after(after_s, _plot(world, customer_id, next(world.asked))))
 
 
 def _plot(world: World, customer_id: str, n: int) -> Deed:
@@ -173,7 +198,7 @@ def _withdraw(world: World, customer_id: str, n: int) -> Deed:
         if found is None:
             return
         bank, token = found
-        world.withdrawn.add(token)
+        world.withdrawn[token] = customer_id
         world.trace.say("bank", f"{how} at {bank.kind.name}: {customer_id}'s method")
         if how == "revoked":
             bank.revoke(token)

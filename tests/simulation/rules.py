@@ -27,6 +27,13 @@ _PAUSED = """
         ) AS intent
         WHERE intent.at > b.tripped_at AND intent.at < coalesce(b.released_at, 'infinity')
     )"""
+# Of a customer whose tokens go since no subscription needs them.
+_OWED = """
+    SELECT p.invoice_id FROM payments p JOIN payment_methods m USING (customer_id)
+    JOIN operations o USING (customer_id)
+    WHERE m.processor_customer_id = $1 AND m.processor = $2
+    AND o.kind = 'drop_tokens' AND o.step = 'revoke' AND o.ended_at IS NULL
+    AND p.ended_at IS NULL AND p.created_at < to_timestamp($3)"""
 _HANDED = (
     "SELECT 1 FROM payments "
     "WHERE invoice_id = $1 AND reason = 'handed_to_stripe' AND state = 'canceled'"
@@ -167,6 +174,12 @@ class Rules:
         )
         if out:
             self._trace.blame(f"a method is dropped, and {out[0]['reference']} is out with it")
+        an_hour_ago_s = bank.now().timestamp() - 3600
+        owed = self._database.fetch(_OWED, method.customer, bank.kind.name, an_hour_ago_s)
+        if owed:
+            self._trace.blame(
+                f"a method is dropped, and {owed[0]['invoice_id']} is to be collected"
+            )
 
     def _asked_for(self, invoice_id: str, order: dict[str, Any]) -> bool:
         """A person asked for just this, and it becomes one request."""

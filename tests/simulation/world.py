@@ -3,9 +3,11 @@ everybody else who acts at the same time. `simulate` lets one pass and says what
 
 import asyncio
 import contextlib
+import itertools
 import random
 from collections.abc import Coroutine
 from dataclasses import dataclass
+from types import SimpleNamespace
 from typing import Any
 
 import httpx
@@ -33,6 +35,7 @@ from tests.simulation.rules import Rules
 from tests.simulation.stripe import SimStripe
 from tests.simulation.trace import Trace
 from tests.simulation.twin import Twin
+from twintill import ids
 from twintill.domain.invoice import InvoiceStatus
 from twintill.store import methods, mirror
 from twintill.store.doorbell import Kind
@@ -92,6 +95,8 @@ class Result:
 def simulate(database: SimDatabase, seed: int, size: str = "small") -> Result:
     """One world, from its first invoice to its last rest."""
     database.empty()
+    drawn = random.Random(f"{seed}/{size}/ids")
+    ids.secrets = SimpleNamespace(randbits=drawn.getrandbits)  # type: ignore[assignment, attr-defined]
     rng = random.Random(f"{seed}/{size}/schedule")
     with contextlib.closing(SimLoop(rng, database, EPOCH_S)) as loop:
         world = World(loop, database, seed, size)
@@ -146,8 +151,9 @@ class World:
         self.letters = Post(self)
         self.deeds: set[asyncio.Task[Any]] = set()  # what people are about to do
         self.left: set[str] = set()  # customers who took a method back
+        self.asked = itertools.count(1)  # what somebody asks for has a number
         self.by_hand: set[str] = set()  # customers who were switched in the Dashboard
-        self.withdrawn: set[str] = set()  # tokens, by the customer or his bank
+        self.withdrawn: dict[str, str] = {}  # whose each token was, by him or by his bank
         self.houses: list[House] = []
         self.workers: list[WorkerHouse] = []
         self.in_operation = asyncio.Event()  # not while a backup is restored
@@ -288,6 +294,7 @@ class World:
             if bell.kind is Kind.PAYMENT:
                 mischief.around_a_look(self, house, bell.row_id)
                 giving_back.around_a_look(self, bell.row_id)
+                moving.around_a_look(self, bell.row_id)
             try:
                 await house.answer(bell)
             finally:
