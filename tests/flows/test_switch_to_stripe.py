@@ -17,6 +17,7 @@ from tests.flows.switching import (
     stripes_charges,
     subscription,
     switch,
+    to_processor,
     to_stripe,
 )
 from tests.flows.world import SCOPE, World
@@ -38,6 +39,11 @@ async def statuses(world: World, customer_id: str) -> list[str]:
     async with world.db() as db:
         found = await methods.list_of_customer(db, SCOPE, customer_id, removed=True)
     return [method.status for method in found]
+
+
+async def method_ids(world: World, customer_id: str) -> list[str]:
+    async with world.db() as db:
+        return [m.id for m in await methods.list_of_customer(db, SCOPE, customer_id)]
 
 
 def did(operation: Any) -> dict[str, str]:
@@ -193,6 +199,37 @@ async def test_an_invoice_that_is_paid_by_wire_is_never_ours_to_charge(world: Wo
     await arrive(world, by_wire)
     await work(world)
     assert await world.charges() == []
+
+
+async def test_a_mark_that_arrives_when_its_switch_has_ended_holds_nothing_back(
+    world: World,
+) -> None:
+    """Found by looking for it: the invoice waited for a switch that had ended, for ever."""
+    _, subscription_id, method_id = await subscriber(world, "card_declines_once")
+    invoice_id = await open_invoice(world, subscription_id)
+    await world.work()
+    ended = await switch(world, to_stripe(subscription_id, method_id))
+    assert ended.step == "done"
+    await world.means.stripe.mark_handed_over(invoice_id, ended.id)  # it was slow
+    await world.advance(timedelta(days=2))
+    await work(world)
+    assert (await world.payment(invoice_id)).state is State.REPORTED
+
+
+async def test_tokens_that_a_switch_back_needs_are_not_dropped(world: World) -> None:
+    """Found by looking for it: they were, between its first step and its second."""
+    customer_id, subscription_id, card_id = await subscriber(world)
+    (method_id,) = await method_ids(world, customer_id)
+    draft = await latest(world, subscription_id)
+    switch_id = await begin(world, to_stripe(subscription_id, card_id))
+    await flow.drive(world.means, SCOPE, switch_id)  # the tokens are about to go
+    assert did(await read(world, switch_id)) == {draft: "changed"}
+    back_id = await begin(world, to_processor(subscription_id, method_id))
+    await work(world)  # both, in any order
+    await world.advance(timedelta(hours=1))
+    await work(world)
+    assert (await read(world, back_id)).step == "done"
+    assert await statuses(world, customer_id) == ["active"]
 
 
 async def test_one_that_was_given_up_and_written_off_is_left_alone(world: World) -> None:

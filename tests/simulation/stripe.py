@@ -271,10 +271,11 @@ class SimStripe(Collecting):
             return done, None
 
         share = self.network.weather.stripe_faults
-        again = what == "finalize"  # of one that is open already, by whoever heard no answer
+        # Of one that is open already, by whoever heard no answer: nothing happens.
+        again = what == "finalize" and target is not None and target.status is not Status.DRAFT
         if object_id in self._being_called and not again:
             self.network.trace.blame(f"{object_id}: {what} beside {self._being_called[object_id]}")
-        if target is not None:
+        if target is not None and not again:
             self._being_called[object_id] = what
         try:
             async with asyncio.timeout(PATIENCE_S):

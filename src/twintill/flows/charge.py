@@ -23,7 +23,7 @@ from twintill.flows import report, resolve
 from twintill.flows.looking import Looking
 from twintill.money import Money
 from twintill.processors import ChargeRequest, PreparedCharge, Processor, StoredMethod
-from twintill.store import brakes, methods, mirror, work
+from twintill.store import brakes, methods, mirror, operations, work
 from twintill.store.methods import MethodRow
 from twintill.store.work import PAYMENTS
 
@@ -53,6 +53,8 @@ async def charge(looking: Looking) -> None:
         await looking.learn(held)
         return
     look = await looking.means.stripe.last_look(payment.invoice_id, payment.next_n)
+    if look.handed_by is not None:
+        look = await _without_a_late_mark(looking, look, look.handed_by)
     draft = _draft(looking, method, look)
     decision = await _start(looking, draft, look)
     if decision is None or decision.send is None:
@@ -96,6 +98,18 @@ async def _is_doubtful(looking: Looking) -> bool:
     # A customer who is at the checkout has not agreed to what a look would ask him about.
     at_checkout = payment.reason in (Reason.CHECKOUT, Reason.CONSENT)
     return seen.status not in _STILL_COLLECTABLE or (seen.stale and not at_checkout)
+
+
+async def _without_a_late_mark(looking: Looking, look: InvoiceLook, by: str) -> InvoiceLook:
+    """A request of a switch may arrive after the switch has ended: then nobody takes its mark away.
+
+    Of a switch that this database does not know, the mark stands.
+    """
+    async with looking.means.database.connect() as db:
+        operation = await operations.find(db, looking.lease.scope, by)
+    if operation is None or operation.ended_at is None:
+        return look
+    return await looking.means.stripe.unmark_handed_over(looking.payment.invoice_id)
 
 
 def _draft(looking: Looking, method: MethodRow | None, look: InvoiceLook) -> _Draft:

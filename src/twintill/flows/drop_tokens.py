@@ -15,10 +15,11 @@ from twintill.errors import StripeRefused
 from twintill.flows import invoices, removing
 from twintill.flows.operating import Operating
 from twintill.ids import Scope, derived_id
-from twintill.store import methods, mirror, operations
+from twintill.store import methods, mirror, operations, switches
 
 KIND = "drop_tokens"
 _WAIT = timedelta(hours=6)  # a payment that ends rings before that
+_SOON = timedelta(minutes=10)
 _GONE = "resource_missing"
 
 
@@ -49,6 +50,9 @@ async def check(operating: Operating) -> Operating | None:
         found = await methods.list_of_customer(db, operating.scope, customer_id)
     if busy or more_is_to_come:
         await operating.pause(_WAIT)
+        return None
+    if not await _put_out_of_use(operating, customer_id, [method.id for method in found]):
+        await operating.pause(_SOON)
         return None
     held = [await removing.hold(operating, method) for method in found]
     if not all(held):
@@ -90,6 +94,20 @@ async def _is_needed(operating: Operating, customer_id: str) -> bool:
             raise
         return False
     return any(one.collection_method == "send_invoice" for one in live)
+
+
+async def _put_out_of_use(operating: Operating, customer_id: str, method_ids: list[str]) -> bool:
+    """False when a switch to a processor may need one of them, whatever Stripe said before.
+
+    Either it sees that they go, or we see it: both hold the customer.
+    """
+    async with operating.means.database.begin() as db:
+        await switches.lock_customer(db, operating.scope, customer_id)
+        if await switches.to_a_processor_since(db, operating.scope, customer_id, operating.now):
+            return False
+        for method_id in method_ids:
+            await methods.mark_removing(db, operating.scope, method_id)
+    return True
 
 
 async def _take_up_last_invoices(operating: Operating, customer_id: str) -> bool:

@@ -1,11 +1,12 @@
 """Switches: operations by what they are about, and the lock under which one may begin."""
 
+from datetime import datetime
 from typing import Any
 
-from sqlalchemy import select
+from sqlalchemy import exists, or_, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from twintill.domain.switching import KIND
+from twintill.domain.switching import KIND, To
 from twintill.ids import Scope
 from twintill.store.scoped import mine
 from twintill.store.tables import customers, operations, subscriptions
@@ -36,6 +37,20 @@ async def running(
     if asked_here:
         its = its & _C.data["asked"]["seen"].is_(None)
     return await _first(db, scope, customer_id, KIND, its)
+
+
+async def to_a_processor_since(
+    db: AsyncConnection, scope: Scope, customer_id: str, since: datetime
+) -> bool:
+    """Whether one of his subscriptions is being switched to a processor, or was since then."""
+    query = exists().where(
+        mine(operations, scope),
+        _C.customer_id == customer_id,
+        _C.kind == KIND,
+        _C.data["asked"]["to"].as_string() == To.PROCESSOR.value,
+        or_(_C.ended_at.is_(None), _C.ended_at >= since),
+    )
+    return bool((await db.execute(select(query))).scalar_one())
 
 
 async def unfinished_signup(
