@@ -9,6 +9,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 from tests.simulation.checks_afterwards import left_to_people
+from tests.simulation.faults import GIVES_UP_S
 from tests.simulation.houses import LOST, SCOPE
 from tests.simulation.letters import FORGED
 from twintill.errors import StripeError
@@ -51,6 +52,8 @@ async def lose_a_day(world: World, since_s: float, until_s: float) -> None:
     world.in_operation.set()
     await _until_it_ends(world, catch_up.compare_events)
     await _until_it_ends(world, sweep_invoices.sweep_invoices)
+    if world.weather.deaf_s == GIVES_UP_S:
+        await look_for_what_was_not_delivered(world)
 
 
 async def compare_with_both_sides(world: World) -> None:
