@@ -1,6 +1,7 @@
 """The API's document is complete: each call says what it is, shows examples, and how it fails."""
 
 import re
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -34,6 +35,31 @@ def test_each_call_says_what_it_is_and_shows_what_it_takes_and_answers(name: str
         # Raises NoExample with the field: give its shape `model_config = shown(...)`.
         assert content.get("example") == example_of(DOCUMENT, content["schema"], name.split()[1])
         fits(content["example"], content["schema"], f"{name}: {what}")
+
+
+@pytest.mark.parametrize("name", CALLS)
+def test_each_thing_that_may_be_sent_says_what_it_is(name: str) -> None:
+    call = CALLS[name]
+    silent = [p["name"] for p in call.get("parameters", []) if not _is_described(p)]
+    body = call.get("requestBody", {}).get("content", {}).get("application/json", {})
+    assert silent + list(_silent_fields(body.get("schema", {}))) == []
+
+
+def _is_described(parameter: dict[str, Any]) -> bool:
+    """An id in the path is what its name says."""
+    return parameter["in"] == "path" or bool(parameter.get("description"))
+
+
+def _silent_fields(schema: dict[str, Any]) -> Iterator[str]:
+    """Also of what is inside; named by what has no description."""
+    if "$ref" in schema:
+        schema = DOCUMENT["components"]["schemas"][schema["$ref"].rpartition("/")[2]]
+    for inner in (*schema.get("anyOf", ()), schema.get("items", {})):
+        yield from _silent_fields(inner) if inner else ()
+    for name, field in schema.get("properties", {}).items():
+        if not field.get("description"):
+            yield name
+        yield from _silent_fields(field)
 
 
 @pytest.mark.parametrize("name", CALLS)

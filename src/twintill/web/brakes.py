@@ -55,7 +55,9 @@ class BrakesShape(BaseModel):
 class WhyParams(BaseModel):
     """Kept with it, and told to the app."""
 
-    why: Annotated[str, Field(min_length=1, max_length=500)]
+    why: Annotated[
+        str, Field(min_length=1, max_length=500, description="Told to whoever meets the brake.")
+    ]
 
     model_config = shown(why="their status page says that they are down")
 

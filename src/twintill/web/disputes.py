@@ -9,7 +9,7 @@ from twintill.domain.money_back import DisputeStage
 from twintill.store.dispute_pages import list_disputes, read_dispute
 from twintill.web.api import Reader, api_router
 from twintill.web.doors import TheMeans
-from twintill.web.pagination import CreatedRange, ListShape, ThePage, as_list
+from twintill.web.pagination import CreatedRange, ListShape, ThePage, as_list, only
 from twintill.web.payments import dispute_shape
 from twintill.web.shapes import DisputeShape
 
@@ -23,8 +23,8 @@ async def list_all(
     caller: Reader,
     page: ThePage,
     created: CreatedRange,
-    payment: Annotated[str | None, Query(max_length=255)] = None,
-    stage: DisputeStage | None = None,
+    payment: Annotated[str | None, only("Of this payment.")] = None,
+    stage: Annotated[DisputeStage | None, Query(description="So far it has come.")] = None,
 ) -> ListShape[DisputeShape]:
     """Newest first. They are answered at the processor; here is what became of their money."""
     async with means.database.connect() as db:

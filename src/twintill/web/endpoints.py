@@ -145,7 +145,9 @@ async def list_deliveries(
     means: TheMeans,
     caller: Reader,
     page: ThePage,
-    state: Annotated[Literal["pending", "delivered", "failed"] | None, Query()] = None,
+    state: Annotated[
+        Literal["pending", "delivered", "failed"] | None, Query(description="How far they are.")
+    ] = None,
 ) -> ListShape[DeliveryShape]:
     """Newest first, each with the last answer or error."""
     async with means.database.connect() as db:

@@ -28,8 +28,8 @@ class EndpointParams(Asked):
 
     url: _Url
     enabled_events: _Types
-    description: Text = ""
-    status: Status = "enabled"
+    description: Text = Field("", description="For people: whose it is.")
+    status: Status = Field("enabled", description="A disabled one hears nothing.")
 
     model_config = shown(
         url="https://app.example.com/twintill",
@@ -41,10 +41,10 @@ class EndpointParams(Asked):
 class EndpointChanges(Asked):
     """What is not named stays as it is."""
 
-    url: _Url | None = None
-    enabled_events: _Types | None = None
-    description: Text | None = None
-    status: Status | None = None
+    url: _Url | None = Field(None, description="Where it listens from now on.")
+    enabled_events: _Types | None = Field(None, description="What it hears: all of it anew.")
+    description: Text | None = Field(None, description="For people: whose it is.")
+    status: Status | None = Field(None, description="`enabled` after it was switched off.")
 
     model_config = shown(enabled_events=["*"], status="enabled")
 

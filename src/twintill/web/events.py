@@ -22,7 +22,9 @@ router = api_router("events")
 
 def event_filter(
     created: CreatedRange,
-    type: Annotated[str | None, Query(max_length=100)] = None,
+    type: Annotated[
+        str | None, Query(max_length=100, description="Of this type, e.g. payment.collected.")
+    ] = None,
     about: Annotated[
         str | None, Query(max_length=255, description="Those about this object, e.g. pay_...")
     ] = None,

@@ -14,7 +14,9 @@ from twintill.web.pagination import ListShape, as_list, seconds
 
 router = api_router("inbox")
 _Id = Annotated[int, Path(ge=1, lt=2**63)]
-_BehindId = Annotated[int | None, Query(ge=1, lt=2**63)]
+_BehindId = Annotated[
+    int | None, Query(ge=1, lt=2**63, description="The last id of the page before.")
+]
 _Limit = Annotated[int, Query(ge=1, le=100, description="How many, 1 to 100.")]
 
 

@@ -14,18 +14,17 @@ from twintill.store.invoice_pages import (
 )
 from twintill.web.api import Reader, api_router
 from twintill.web.doors import TheMeans
-from twintill.web.pagination import CreatedRange, ListShape, ThePage, as_list, seconds
+from twintill.web.pagination import CreatedRange, ListShape, ThePage, as_list, only, seconds
 from twintill.web.shapes import InvoiceShape, PaymentStub
 
 router = api_router("invoices")
-_Id = Annotated[str | None, Query(max_length=255)]
 
 
 def invoice_filter(
     created: CreatedRange,
-    customer: _Id = None,
-    subscription: _Id = None,
-    status: InvoiceStatus | None = None,
+    customer: Annotated[str | None, only("Of this customer.")] = None,
+    subscription: Annotated[str | None, only("Of this subscription.")] = None,
+    status: Annotated[InvoiceStatus | None, Query(description="As Stripe shows it.")] = None,
     parked: Annotated[
         bool | None, Query(description="Whether its payment waits for a person.")
     ] = None,

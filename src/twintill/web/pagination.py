@@ -1,7 +1,7 @@
 """Lists in Stripe's shape: {object: "list", data, has_more, url}, by cursor."""
 
 from datetime import datetime
-from typing import Annotated, Generic, Literal, TypeVar
+from typing import Annotated, Any, Generic, Literal, TypeVar
 
 from fastapi import Depends, Query
 from pydantic import BaseModel
@@ -11,9 +11,17 @@ from twintill.errors import BadRequest
 from twintill.store.listing import Created, Page
 
 Item = TypeVar("Item", bound=BaseModel)
-_Id = Annotated[str | None, Query(max_length=255)]
-# Stripe's times are whole seconds; the year 9999 is far enough.
-_Seconds = Annotated[int | None, Query(ge=0, lt=253_402_300_799)]
+
+
+def only(description: str) -> Any:
+    """A filter of a list, by an id: `customer: Annotated[str | None, only("...")] = None`."""
+    return Query(max_length=255, description=description)
+
+
+def _time(name: str, words: str) -> Any:
+    """Stripe's times are whole seconds; the year 9999 is far enough."""
+    said = f"Only those created {words} then (Unix seconds)."
+    return Query(alias=name, ge=0, lt=253_402_300_799, description=said)
 
 
 class ListShape(BaseModel, Generic[Item]):
@@ -27,8 +35,8 @@ class ListShape(BaseModel, Generic[Item]):
 
 def page_of(
     limit: Annotated[int, Query(ge=1, le=100, description="How many, 1 to 100.")] = 10,
-    starting_after: _Id = None,
-    ending_before: _Id = None,
+    starting_after: Annotated[str | None, only("The last id of the page before.")] = None,
+    ending_before: Annotated[str | None, only("The first id of the page after it.")] = None,
 ) -> Page:
     """A dependency: `page: ThePage`."""
     if starting_after is not None and ending_before is not None:
@@ -37,10 +45,10 @@ def page_of(
 
 
 def created_range(
-    gt: Annotated[_Seconds, Query(alias="created[gt]")] = None,
-    gte: Annotated[_Seconds, Query(alias="created[gte]")] = None,
-    lt: Annotated[_Seconds, Query(alias="created[lt]")] = None,
-    lte: Annotated[_Seconds, Query(alias="created[lte]")] = None,
+    gt: Annotated[int | None, _time("created[gt]", "after")] = None,
+    gte: Annotated[int | None, _time("created[gte]", "at or after")] = None,
+    lt: Annotated[int | None, _time("created[lt]", "before")] = None,
+    lte: Annotated[int | None, _time("created[lte]", "at or before")] = None,
 ) -> Created:
     """A dependency: created[gt], [gte], [lt], [lte], as Stripe's lists have it."""
     return Created(gt_s=gt, gte_s=gte, lt_s=lt, lte_s=lte)

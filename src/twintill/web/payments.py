@@ -23,7 +23,7 @@ from twintill.store.payment_pages import (
 from twintill.web.api import Reader, api_router
 from twintill.web.doors import TheMeans
 from twintill.web.dunning import dunning_shape
-from twintill.web.pagination import CreatedRange, ListShape, ThePage, as_list, seconds
+from twintill.web.pagination import CreatedRange, ListShape, ThePage, as_list, only, seconds
 from twintill.web.shapes import (
     AttemptShape,
     CreditNoteShape,
@@ -40,14 +40,13 @@ from twintill.web.shapes import (
 )
 
 router = api_router("payments")
-_Id = Annotated[str | None, Query(max_length=255)]
 
 
 def payment_filter(
     created: CreatedRange,
-    customer: _Id = None,
-    invoice: _Id = None,
-    state: State | None = None,
+    customer: Annotated[str | None, only("Of this customer.")] = None,
+    invoice: Annotated[str | None, only("Of this invoice of Stripe's.")] = None,
+    state: Annotated[State | None, Query(description="In this state.")] = None,
     parked: Annotated[bool | None, Query(description="Whether it waits for a person.")] = None,
 ) -> PaymentFilter:
     """A dependency: what the list may be narrowed to."""

@@ -2,7 +2,6 @@
 
 from typing import Annotated
 
-from fastapi import Query
 from pydantic import BaseModel, ConfigDict, Field
 from starlette.requests import Request
 
@@ -11,7 +10,7 @@ from twintill.flows.money_back import Wish
 from twintill.store.refund_pages import list_refunds, read_refund
 from twintill.web.api import Collector, Reader, api_router
 from twintill.web.doors import TheDoors, TheMeans
-from twintill.web.pagination import CreatedRange, ListShape, ThePage, as_list
+from twintill.web.pagination import CreatedRange, ListShape, ThePage, as_list, only
 from twintill.web.payments import refund_shape
 from twintill.web.shapes import RefundShape
 
@@ -61,7 +60,7 @@ async def list_all(
     caller: Reader,
     page: ThePage,
     created: CreatedRange,
-    payment: Annotated[str | None, Query(max_length=255)] = None,
+    payment: Annotated[str | None, only("Of this payment.")] = None,
 ) -> ListShape[RefundShape]:
     """Newest first."""
     async with means.database.connect() as db:

@@ -22,7 +22,9 @@ class EvidenceParams(Asked):
     """What the caller goes by; the bytes stay with him."""
 
     name: Annotated[str, Field(min_length=1, max_length=2000, description="A file, or a URL.")]
-    sha256: Annotated[str | None, Field(pattern="^[0-9a-f]{64}$")] = None
+    sha256: Annotated[
+        str | None, Field(pattern="^[0-9a-f]{64}$", description="Of the file, in hex.")
+    ] = None
 
 
 class ResolveParams(Asked):
@@ -30,12 +32,14 @@ class ResolveParams(Asked):
 
     model_config = examples.RESOLVE_PARAMS
     charged: Annotated[_Short | None, Field(description="The processor's payment id.")] = None
-    not_charged: bool = False
-    why: Annotated[str, Field(min_length=1, max_length=2000)]
+    not_charged: Annotated[bool, Field(description="Nothing was taken; instead of `charged`.")] = (
+        False
+    )
+    why: Annotated[str, Field(min_length=1, max_length=2000, description="Stays in the history.")]
     attempt: Annotated[
         _Short | None, Field(description="Refused unless it is this one that is unresolved.")
     ] = None
-    evidence: EvidenceParams | None = None
+    evidence: EvidenceParams | None = Field(None, description="What the word rests on.")
     without_asking: Annotated[
         bool, Field(description="Also where the processor cannot be asked right now.")
     ] = False

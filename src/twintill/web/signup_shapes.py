@@ -42,28 +42,30 @@ class Asked(BaseModel):
 
 
 class AddressParams(Asked):
-    country: Annotated[str, StringConstraints(max_length=2)]
-    postal_code: Text = ""
-    line1: Text = ""
-    city: Text = ""
-    state: Text = ""
+    country: Annotated[str, StringConstraints(max_length=2)] = Field(
+        description="Two letters, as in ISO 3166: DE."
+    )
+    postal_code: Text = Field("", description="US: five digits. Needed where tax depends on it.")
+    line1: Text = Field("", description="Street and number.")
+    city: Text = Field("", description="City or town.")
+    state: Text = Field("", description="State or province; Canada: two letters.")
 
 
 class NewCustomer(Asked):
     """A customer that is made in Stripe, or `id` of one that is there."""
 
-    id: StripeId | None = None
+    id: StripeId | None = Field(None, description="A customer of Stripe's, as he is there.")
     email: (
         Annotated[str, StringConstraints(max_length=512, pattern=r"^[^@\s]+@[^@\s]+$")] | None
-    ) = None
-    name: Text | None = None
+    ) = Field(None, description="Kept by Stripe alone.")
+    name: Text | None = Field(None, description="Kept by Stripe alone.")
     address: AddressParams | None = Field(
         None, description="The billing address, for tax: a place that Stripe does not know is 400."
     )
     ip_address: Annotated[str, StringConstraints(max_length=45)] | None = Field(
         None, description="The customer's, for tax where there is no address."
     )
-    metadata: Metadata = Field(default_factory=dict)
+    metadata: Metadata = Field(default_factory=dict, description="Of the customer in Stripe.")
 
     @model_validator(mode="after")
     def _one_or_the_other(self) -> "NewCustomer":
@@ -74,17 +76,21 @@ class NewCustomer(Asked):
 
 
 class Item(Asked):
-    price: StripeId
-    quantity: Annotated[int, Field(ge=1, le=1_000_000)] = 1
+    price: StripeId = Field(description="A price of Stripe's.")
+    quantity: Annotated[int, Field(ge=1, le=1_000_000, description="How many of it.")] = 1
 
 
 class SignupParams(Asked):
     """`POST /v1/signups`."""
 
-    customer: NewCustomer = Field(default_factory=NewCustomer)
-    items: Annotated[list[Item], Field(min_length=1, max_length=20)]
-    success_url: Url
-    cancel_url: Url
+    customer: NewCustomer = Field(
+        default_factory=NewCustomer, description="Who buys: a new one, or by `id` one of Stripe's."
+    )
+    items: Annotated[list[Item], Field(min_length=1, max_length=20)] = Field(
+        description="What is bought: prices of one interval and currency."
+    )
+    success_url: Url = Field(description="Where the customer goes when it is done.")
+    cancel_url: Url = Field(description="Where the customer goes who leaves the checkout.")
     days_until_due: Annotated[
         int,
         Field(
@@ -97,7 +103,9 @@ class SignupParams(Asked):
         str | None, Field(max_length=40, description="Needed where several are configured.")
     ] = None
     metadata: Metadata = Field(default_factory=dict, description="Of the subscription.")
-    trial_period_days: Annotated[int, Field(ge=1, le=730)] | None = None
+    trial_period_days: Annotated[int, Field(ge=1, le=730)] | None = Field(
+        None, description="Nothing is charged before they are over."
+    )
     trial_end: Annotated[int, Field(gt=0, le=2**40)] | None = Field(
         None, description="Unix seconds; instead of `trial_period_days`. Nothing is charged before."
     )
@@ -130,8 +138,10 @@ class SignupParams(Asked):
 class CompleteParams(Asked):
     """`POST /v1/checkouts/{id}/complete`, for an app with a page of its own."""
 
-    setup_session: Annotated[str, StringConstraints(min_length=1, max_length=255)]
-    address: AddressParams | None = None
+    setup_session: Annotated[str, StringConstraints(min_length=1, max_length=255)] = Field(
+        description="The processor's set-up that your own page has gone through."
+    )
+    address: AddressParams | None = Field(None, description="The billing address, for tax.")
     ip_address: Annotated[str, StringConstraints(max_length=45)] | None = Field(
         None, description="The customer's, for tax."
     )
@@ -142,9 +152,11 @@ class CompleteParams(Asked):
 class MethodParams(Asked):
     """`POST /v1/customers/{id}/payment_methods`."""
 
-    return_url: Url
-    cancel_url: Url | None = None
-    processor: Annotated[str | None, Field(max_length=40)] = None
+    return_url: Url = Field(description="Where the customer goes afterwards.")
+    cancel_url: Url | None = Field(None, description="Where without a choice; else `return_url`.")
+    processor: Annotated[
+        str | None, Field(max_length=40, description="Needed where several are configured.")
+    ] = None
     currency: Annotated[str, StringConstraints(pattern=r"^[A-Za-z]{3}$", to_upper=True)] | None = (
         Field(None, description="Of what will be charged; by default of the newest invoice.")
     )

@@ -2,7 +2,6 @@
 
 from typing import Annotated
 
-from fastapi import Query
 from starlette.requests import Request
 
 from twintill.domain.signup import SignupState, Step
@@ -16,7 +15,7 @@ from twintill.store import operations
 from twintill.store.operations import Operation
 from twintill.web.api import Collector, Reader, api_router
 from twintill.web.doors import TheDoors, TheMeans
-from twintill.web.pagination import ListShape, ThePage, as_list, seconds
+from twintill.web.pagination import ListShape, ThePage, as_list, only, seconds
 from twintill.web.places import checked_address, checked_ip
 from twintill.web.signup_shapes import CheckoutStub, FirstInvoiceShape, SignupParams, SignupShape
 
@@ -45,7 +44,7 @@ async def list_all(
     means: TheMeans,
     caller: Reader,
     page: ThePage,
-    customer: Annotated[str | None, Query(max_length=255)] = None,
+    customer: Annotated[str | None, only("Of this customer.")] = None,
 ) -> ListShape[SignupShape]:
     """Newest first."""
     async with means.database.connect() as db:

@@ -2,7 +2,6 @@
 
 from typing import Annotated, Any, Literal
 
-from fastapi import Query
 from pydantic import BaseModel, ConfigDict, Field
 from starlette.requests import Request
 
@@ -18,7 +17,7 @@ from twintill.store import checkouts, operations
 from twintill.store.operations import Operation
 from twintill.web.api import Collector, Reader, api_router
 from twintill.web.doors import TheDoors, TheMeans
-from twintill.web.pagination import ListShape, ThePage, as_list, seconds
+from twintill.web.pagination import ListShape, ThePage, as_list, only, seconds
 from twintill.web.shapes import Seconds
 from twintill.web.signup_shapes import Asked, StripeId, Url
 
@@ -168,7 +167,7 @@ async def list_all(
     means: TheMeans,
     caller: Reader,
     page: ThePage,
-    customer: Annotated[str | None, Query(max_length=255)] = None,
+    customer: Annotated[str | None, only("Of this customer.")] = None,
 ) -> ListShape[SwitchShape]:
     """Newest first."""
     async with means.database.connect() as db:

@@ -29,7 +29,9 @@ class TaxLocationParams(Asked):
     """`POST /v1/customers/{customer}/tax_location`: at least one of these."""
 
     address: AddressParams | None = Field(None, description="The billing address.")
-    ip_address: Annotated[str, StringConstraints(max_length=45)] | None = None
+    ip_address: Annotated[str, StringConstraints(max_length=45)] | None = Field(
+        None, description="The customer's, where there is no address."
+    )
     shipping_address: AddressParams | None = Field(
         None, description="Stripe uses it before the billing address, also when it is worse."
     )
