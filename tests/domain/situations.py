@@ -38,6 +38,7 @@ from twintill.domain.return_facts import (
     NoteMade,
     NoteRefused,
     NoteStarted,
+    PaidAnotherWay,
     RefundAsked,
     RefundBraked,
     RefundSeenThere,
@@ -399,6 +400,15 @@ def _by_hand(payment: Payment, minor: int) -> RefundSeenThere:
     return RefundSeenThere("rct_1", "rfd_9", Money(minor, "EUR"), n, f"ref_{n}")
 
 
+def _paid_another_way(minor: int = 2000) -> Make:
+    def make(payment: Payment) -> Fact:
+        n = payment.next_refund_n
+        receipt = next((r.id for r in payment.receipts if r.stranded_minor), "rct_1")
+        return PaidAnotherWay("rfd_w", f"ref_{n}", n, receipt, minor, "SEPA 7", "bank", "ada")
+
+    return make
+
+
 FACTS: dict[str, Make] = {
     "InvoiceOpened": lambda _: f.InvoiceOpened(DUE),
     "InvoiceTouched": lambda _: f.InvoiceTouched("invoice.updated"),
@@ -472,6 +482,8 @@ FACTS: dict[str, Make] = {
     "RefundStarted, of another amount": lambda p: give_back(p, 4999),
     "RefundStarted, refused by the adapter": lambda p: give_back(p, refused=INEXACT),
     "RefundStarted, over a cap": lambda p: give_back(p, over_cap="20 refunds in an hour"),
+    "PaidAnotherWay": _paid_another_way(),
+    "PaidAnotherWay, more than is owed": _paid_another_way(6000),
     "RefundBraked": lambda _: RefundBraked(BRAKED),
     "RefundReplayStarted": lambda p: f.RefundReplayStarted(_its_refund(p)),
     "Refund approved": _tells(REFUNDED),

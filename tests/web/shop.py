@@ -73,7 +73,7 @@ async def open_shop(
     async with running_world(database, answer_within_s) as world:
         app = create_app(open_test_doors(world.means))
         async with world.db() as db:
-            _, secret = await api_keys.create(db, SCOPE, "tests", ("read", "collect"))
+            _, secret = await api_keys.create(db, SCOPE, "tests", ("read", "collect", "refund"))
         transport, base_url = httpx.ASGITransport(app), world.means.public_url
         async with (
             app.router.lifespan_context(app),

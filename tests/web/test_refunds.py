@@ -12,6 +12,7 @@ from tests.test_cli import twintill
 from tests.test_settings import ENOUGH
 from tests.web.shop import Shop, open_shop
 from twintill.ids import payment_id
+from twintill.store import api_keys
 
 PART = {"amount": 1900, "currency": "eur", "why": "ordered by mistake"}
 
@@ -92,3 +93,33 @@ async def test_a_person_at_a_terminal_asks_for_it(shop: Shop, database: Database
     assert "19.00 EUR of" in done.stdout, done.stderr
     twice = await asyncio.to_thread(twintill, *said, "19.00EUR", env=env)
     assert "another refund of this payment has no end yet" in twice.stderr
+
+
+async def test_a_key_that_may_only_collect_gives_nothing_back(shop: Shop) -> None:
+    its_id = await collected(shop)
+    async with shop.world.db() as db:
+        _, secret = await api_keys.create(db, SCOPE, "shop", ("collect",))
+    collects = {"Authorization": f"Bearer {secret}"}
+    for path, params in (
+        (f"/v1/payments/{its_id}/refunds", PART),
+        (f"/v1/payments/{its_id}/refunds/paid-another-way", PART | {"reference": "SEPA 1"}),
+        ("/v1/subscriptions/sub_x/cancel", {"refund_last_payment": True}),
+    ):
+        answer = await shop.api.post(path, json=params, headers=collects)
+        assert (answer.status_code, answer.json()["code"]) == (403, "forbidden"), path
+        assert "'refund'" in answer.json()["detail"]
+    assert (await shop.get(f"/v1/payments/{its_id}"))["refunds"] == []
+
+
+async def test_who_paid_it_another_way_says_so(shop: Shop) -> None:
+    its_id = await collected(shop)
+    path, word = f"/v1/payments/{its_id}/refunds/paid-another-way", PART | {"reference": "SEPA 1"}
+    first = await shop.api.post(path, json=word)
+    assert (first.status_code, first.json()["state"]) == (201, "done"), first.text
+    assert (await shop.api.post(path, json=word)).json()["id"] == first.json()["id"]
+    other = await shop.api.post(path, json=word | {"amount": 1})
+    assert (other.status_code, other.json()["code"]) == (409, "reference_used")
+    await shop.world.work()
+    payment = await shop.get(f"/v1/payments/{its_id}")
+    assert (payment["refunded"], payment["reported"]) == (1900, 3000)
+    assert payment["refunds"][0]["why"] == "paid another way (SEPA 1): ordered by mistake"

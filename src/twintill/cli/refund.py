@@ -19,17 +19,35 @@ Amount = Annotated[
     str | None,
     typer.Option(metavar="AMOUNT", help="With its currency, such as 12.50EUR. Else all of it."),
 ]
+PaidAnotherWay = Annotated[
+    str | None,
+    typer.Option(
+        metavar="REF",
+        help="Nothing is sent: the customer has it already, by that transfer or cheque.",
+    ),
+]
 Why = Annotated[str, typer.Option(help="Kept in its history.")]
 
 
-def refund(payment_id: Payment, *, why: Why, amount: Amount = None) -> None:
+def refund(
+    payment_id: Payment,
+    *,
+    why: Why,
+    amount: Amount = None,
+    paid_another_way: PaidAnotherWay = None,
+) -> None:
     """Give collected money back: at the processor first, then as a credit note in Stripe.
 
     A worker does both; `twintill payments show pay_...` tells how far it is. Refused, with the
     rule: more than is left, while another refund or a dispute has no end, while somebody does it
     by hand, of a bank debit that may still fail.
 
+    Where the processor does not give it back: pay the customer another way, then say so. That ends
+    what is owed, and makes the credit note in Stripe where one is due. Safe to repeat.
+
     Example: `twintill refund pay_4c1e... --amount 12.50EUR --why "ordered by mistake"`
+
+    Example: `twintill refund pay_4c1e... --paid-another-way "SEPA 0042" --why "account closed"`
     """
     from twintill.cli.embedded import with_database
     from twintill.cli.logs import configure_logs
@@ -39,12 +57,19 @@ def refund(payment_id: Payment, *, why: Why, amount: Amount = None) -> None:
     given = read_settings()
     configure_logs(given.log_level)
     with with_database(given) as settings:
-        made, shown = asyncio.run(_ask(settings, payment_id, why, money))
+        made, shown = asyncio.run(_ask(settings, payment_id, why, money, paid_another_way))
+    if paid_another_way is not None:
+        print(f"{made.id}: {shown} of {payment_id} is booked as given back by {paid_another_way}.")
+        return
     print(f"{made.id}: {shown} of {payment_id} will be given back, and then credited in Stripe.")
 
 
 async def _ask(
-    settings: "Settings", payment_id: str, why: str, money: Money | None
+    settings: "Settings",
+    payment_id: str,
+    why: str,
+    money: Money | None,
+    paid_another_way: str | None,
 ) -> "tuple[RefundAsk, Money]":
     from twintill import ids
     from twintill.app import open_means
@@ -58,7 +83,10 @@ async def _ask(
         minor = None if money is None else money.minor
         currency = None if money is None else money.currency
         wish = Wish(payment_id, why, f"person:{getpass.getuser()}", minor, currency)
-        made = await money_back.ask(means, means.scope, new_id("rfd"), wish)
+        if paid_another_way is None:
+            made = await money_back.ask(means, means.scope, new_id("rfd"), wish)
+        else:
+            made = await money_back.paid_another_way(means, means.scope, wish, paid_another_way)
         async with means.database.connect() as db:
             payment = await payments.read(db, means.scope, payment_id)
         return made, Money(made.amount_minor, payment.currency)

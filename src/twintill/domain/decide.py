@@ -31,6 +31,7 @@ from twintill.domain.found import attempt_found
 from twintill.domain.handing import handing_told
 from twintill.domain.late_failure import failed_late
 from twintill.domain.look import Chargeable, NeedsPerson, judge_charge
+from twintill.domain.paid_another_way import paid_another_way
 from twintill.domain.payment import (
     TIMED,
     Outcome,
@@ -43,7 +44,7 @@ from twintill.domain.policy import Policy, pause_after
 from twintill.domain.refund_asks import refund_asked
 from twintill.domain.refunds import RefundFact
 from twintill.domain.retrying import in_dunning
-from twintill.domain.return_facts import RefundAsked, RefundBraked
+from twintill.domain.return_facts import PaidAnotherWay, RefundAsked, RefundBraked
 from twintill.domain.steps import Conclude, Rest, next_step
 
 
@@ -56,7 +57,7 @@ def decide(payment: Payment, fact: Fact, policy: Policy, now: datetime) -> Decis
 def _decide(  # noqa: C901, PLR0912 -- one flat table, a case per fact
     payment: Payment, fact: Fact, policy: Policy, now: datetime
 ) -> Decision:
-    if isinstance(fact, RefundFact | NoteFact | DisputeFact):
+    if isinstance(fact, _MoneyBack):
         return _money_back(payment, fact, policy, now)
     match fact:
         case facts.InvoiceOpened():
@@ -67,8 +68,6 @@ def _decide(  # noqa: C901, PLR0912 -- one flat table, a case per fact
             return charge_started(payment, fact, policy, now)
         case facts.ChargeBraked():
             return charge_braked(payment, fact.why, policy, now)
-        case RefundBraked():
-            return refund_braked(payment, fact.why, policy, now)
         case facts.NoMethodFound():
             return no_method_found(payment, policy, now)
         case facts.LookFailed():
@@ -85,8 +84,6 @@ def _decide(  # noqa: C901, PLR0912 -- one flat table, a case per fact
             return withdrawn(payment, fact, now)
         case facts.AttemptFound():
             return attempt_found(payment, fact, policy, now)
-        case RefundAsked():
-            return refund_asked(payment, fact, now)
         case facts.FailedLate():
             return failed_late(payment, fact, policy, now)
         case facts.InvoiceReported():
@@ -114,9 +111,16 @@ def _decide(  # noqa: C901, PLR0912 -- one flat table, a case per fact
     assert_never(fact)
 
 
-def _money_back(
-    payment: Payment, fact: RefundFact | NoteFact | DisputeFact, policy: Policy, now: datetime
-) -> Decision:
+_MoneyBack = RefundFact | RefundAsked | RefundBraked | PaidAnotherWay | NoteFact | DisputeFact
+
+
+def _money_back(payment: Payment, fact: _MoneyBack, policy: Policy, now: datetime) -> Decision:
+    if isinstance(fact, RefundAsked):
+        return refund_asked(payment, fact, now)
+    if isinstance(fact, RefundBraked):
+        return refund_braked(payment, fact.why, policy, now)
+    if isinstance(fact, PaidAnotherWay):
+        return paid_another_way(payment, fact, now)
     if isinstance(fact, RefundFact):
         return refunds.refund_told(payment, fact, policy, now)
     if isinstance(fact, NoteFact):

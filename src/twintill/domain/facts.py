@@ -18,6 +18,7 @@ from twintill.domain.return_facts import (
     NoteMade,
     NoteRefused,
     NoteStarted,
+    PaidAnotherWay,
     RefundAsked,
     RefundBraked,
     RefundSeenThere,
@@ -360,6 +361,7 @@ Fact = (
     | FailedLate
     | RefundAsked
     | RefundStarted
+    | PaidAnotherWay
     | RefundBraked
     | RefundReplayStarted
     | RefundAnswered

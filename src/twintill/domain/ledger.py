@@ -19,6 +19,7 @@ WITHHELD = "dispute:withheld"
 LOSS = "loss"
 REPORTED = "stripe:reported"
 UNDEPOSITED = "hand:undeposited"
+PAID_OUT = "hand:paid_out"
 
 
 def clearing(processor_account_id: str) -> str:
@@ -121,7 +122,8 @@ def refund_under_way(refund: Refund, receipt: Receipt) -> LedgerTransaction:
 def refunded(refund: Refund, receipt: Receipt) -> LedgerTransaction:
     """The customer has it back; `refund` as it was before the answer."""
     held = IN_FLIGHT if refund.outcome is Outcome.ACCEPTED else _owed(refund, receipt)
-    return _give("refunded", refund, receipt, held, where_from(receipt))
+    paid_from = where_from(receipt) if refund.another_way is None else PAID_OUT
+    return _give("refunded", refund, receipt, held, paid_from)
 
 
 def refund_failed(refund: Refund, receipt: Receipt) -> LedgerTransaction:

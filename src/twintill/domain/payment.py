@@ -171,6 +171,7 @@ class Refund:
     asked: int = 0
     outcome: Outcome = Outcome.STARTED
     processor_refund_id: str | None = None
+    another_way: str | None = None  # a person paid it outside the processor: its reference there
     code: str | None = None
     detail: str | None = None
     answered_at: datetime | None = None

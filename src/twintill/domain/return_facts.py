@@ -18,6 +18,23 @@ class RefundAsked:
 
 
 @dataclass(frozen=True, slots=True)
+class PaidAnotherWay:
+    """A person says that the customer has so much of a receipt back, outside any processor.
+
+    `reference`: of that payment, in whatever book it stands.
+    """
+
+    ask_id: str
+    refund_id: str
+    n: int
+    receipt_id: str
+    amount_minor: int
+    reference: str
+    why: str
+    by: str
+
+
+@dataclass(frozen=True, slots=True)
 class RefundBraked:
     """A refund waits: its processor refuses our key, or something is not set up there."""
 

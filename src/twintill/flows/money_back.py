@@ -5,13 +5,14 @@ from dataclasses import dataclass
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from twintill.domain.money_back import RefundAsk
+from twintill.domain.paid_another_way import choose_paid
 from twintill.domain.payment import Payment
 from twintill.domain.refund_asks import Refused, choose
-from twintill.domain.return_facts import RefundAsked
+from twintill.domain.return_facts import PaidAnotherWay, RefundAsked
 from twintill.errors import BadRequest, ConflictError, SettingsError
 from twintill.flows.learn import learn_within
 from twintill.flows.means import Means
-from twintill.ids import Scope
+from twintill.ids import Scope, attempt_id, derived_id
 from twintill.money import Money, is_expressible
 from twintill.processors import Refunds
 from twintill.store import payments
@@ -55,6 +56,49 @@ async def ask_within(
     fact = RefundAsked(ask_id, receipt.id, amount_minor, wish.why, wish.by)
     decision = await learn_within(db, means, scope, payment.id, fact, actor=wish.by)
     return next(a for a in decision.payment.asks if a.id == ask_id)
+
+
+async def paid_another_way(means: Means, scope: Scope, wish: Wish, reference: str) -> RefundAsk:
+    """A person gave it back outside the processor, where `reference` names that payment.
+
+    Ends what is owed; of reported money the credit note is made in Stripe. Told again it answers
+    what is known. Raises as `ask`, and ConflictError where that reference is known of another
+    amount.
+    """
+    ask_id = derived_id("rfd", scope, wish.payment_id, "another way", reference)
+    async with means.database.begin() as db:
+        payment = (await payments.lock(db, scope, wish.payment_id)).payment
+        _require_the_same_money(payment, wish)
+        known = next((a for a in payment.asks if a.id == ask_id), None)
+        if known is not None:
+            _require_the_same_amount(payment, known, wish, reference)
+            return known
+        chosen = choose_paid(payment, wish.amount_minor)
+        if isinstance(chosen, Refused):
+            raise ConflictError(f"Not booked: {chosen.why}.", code=chosen.code, param="payment")
+        receipt, amount_minor = chosen
+        n = payment.next_refund_n
+        fact = PaidAnotherWay(
+            ask_id,
+            attempt_id(scope, payment.invoice_id, "refund", n),
+            n,
+            receipt.id,
+            amount_minor,
+            reference,
+            wish.why,
+            wish.by,
+        )
+        decision = await learn_within(db, means, scope, payment.id, fact, actor=wish.by)
+        return next(a for a in decision.payment.asks if a.id == ask_id)
+
+
+def _require_the_same_amount(
+    payment: Payment, known: RefundAsk, wish: Wish, reference: str
+) -> None:
+    if wish.amount_minor not in (None, known.amount_minor):
+        was = Money(known.amount_minor, payment.currency)
+        why = f"Not booked: {reference} is known as {was} of this payment."
+        raise ConflictError(why, code="reference_used", param="reference")
 
 
 def _require_the_same_money(payment: Payment, wish: Wish) -> None:

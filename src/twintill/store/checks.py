@@ -42,7 +42,9 @@ _BOOKS_AGREE = f"""
     WITH said AS (
         SELECT payment_id,
                sum(CASE WHEN failed THEN 0 ELSE collected_minor END - refunded_minor
-                   - disputed_minor - withheld_minor - loss_minor - fee_minor) AS clearing,
+                   - disputed_minor - withheld_minor - loss_minor - fee_minor + paid_out)
+                   AS clearing,
+               -sum(paid_out) AS paid_out,
                -sum(CASE WHEN failed THEN 0 ELSE collected_minor - reported_minor
                          - stranded_minor - refunded_minor - disputed_minor
                          - refund_due_minor - note_due_minor END) AS unapplied,
@@ -58,20 +60,24 @@ _BOOKS_AGREE = f"""
                 = (receipts.stripe_account_id, receipts.livemode, receipts.receipt_id)
                 AND disputes.payment_id = receipts.payment_id) AS fees
         CROSS JOIN LATERAL (
-            SELECT coalesce(sum(amount_minor) FILTER (WHERE refund_of = 'reported'), 0)
-                   AS reported_out,
+            SELECT coalesce(sum(amount_minor) FILTER (
+                       WHERE refund_of = 'reported' AND outcome = 'accepted'), 0) AS reported_out,
                    coalesce(sum(amount_minor) FILTER (
-                       WHERE refund_of IS DISTINCT FROM 'reported'), 0) AS stranded_out
+                       WHERE refund_of IS DISTINCT FROM 'reported' AND outcome = 'accepted'), 0)
+                       AS stranded_out,
+                   coalesce(sum(amount_minor) FILTER (
+                       WHERE another_way IS NOT NULL AND outcome = 'approved'), 0) AS paid_out
             FROM attempts AS refunds
             WHERE (refunds.stripe_account_id, refunds.livemode, refunds.receipt_id)
                 = (receipts.stripe_account_id, receipts.livemode, receipts.receipt_id)
                 AND refunds.payment_id = receipts.payment_id
-                AND kind = 'refund' AND outcome = 'accepted') AS refunds
+                AND kind = 'refund') AS refunds
         WHERE {_MINE} GROUP BY payment_id
     ), booked AS (
         SELECT payment_id,
                coalesce(sum(amount_minor) FILTER (WHERE account LIKE 'processor%clearing'), 0)
                    AS clearing,
+               coalesce(sum(amount_minor) FILTER (WHERE account = 'hand:paid_out'), 0) AS paid_out,
                coalesce(sum(amount_minor) FILTER (WHERE account = 'customer:unapplied'), 0)
                    AS unapplied,
                coalesce(sum(amount_minor) FILTER (WHERE account = 'stripe:reported'), 0)
@@ -93,11 +99,11 @@ _BOOKS_AGREE = f"""
            format('receipts say %s, the ledger says %s', row_to_json(said), row_to_json(booked))
                AS detail
     FROM said FULL JOIN booked USING (payment_id)
-    WHERE (said.clearing, said.unapplied, said.reported, said.stranded, said.in_flight, said.due,
-           said.note_due, said.withheld, said.loss, said.fee)
+    WHERE (said.clearing, said.paid_out, said.unapplied, said.reported, said.stranded,
+           said.in_flight, said.due, said.note_due, said.withheld, said.loss, said.fee)
           IS DISTINCT FROM
-          (booked.clearing, booked.unapplied, booked.reported, booked.stranded, booked.in_flight,
-           booked.due, booked.note_due, booked.withheld, booked.loss, booked.fee)
+          (booked.clearing, booked.paid_out, booked.unapplied, booked.reported, booked.stranded,
+           booked.in_flight, booked.due, booked.note_due, booked.withheld, booked.loss, booked.fee)
 """
 
 _GIVEN_BACK = """

@@ -120,6 +120,7 @@ def _refund(row: Any) -> Refund:
         asked=row.asked,
         outcome=Outcome(row.outcome),
         processor_refund_id=row.processor_payment_id,
+        another_way=row.another_way,
         code=row.code,
         detail=row.detail,
         answered_at=row.answered_at,
@@ -214,6 +215,7 @@ def _refund_identity(payment: Payment, refund: Refund) -> dict[str, Any]:
         "reference": refund.reference,
         "idempotency_key": refund.idempotency_key,
         "sealed_body": refund.sealed_body,
+        "another_way": refund.another_way,
         "first_sent_at": refund.first_sent_at,
     }
 

@@ -19,6 +19,7 @@ from twintill.web.auth import BEARER, Caller, authenticate, may
 
 Reader = Annotated[Caller, Depends(may("read"))]
 Collector = Annotated[Caller, Depends(may("collect"))]
+Refunder = Annotated[Caller, Depends(may("refund"))]
 Admin = Annotated[Caller, Depends(may("admin"))]
 
 

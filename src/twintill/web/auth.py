@@ -45,14 +45,18 @@ class Caller:
         """admin includes all others; each of them includes read."""
         return needed in self.scopes or "admin" in self.scopes or needed == "read"
 
+    def require(self, needed: KeyScope) -> None:
+        """Raises Forbidden: for what only some requests of a call need."""
+        if not self.allows(needed):
+            raise Forbidden(f"This API key lacks the scope {needed!r}.")
+
 
 def may(needed: KeyScope) -> Callable[[Request], Coroutine[Any, Any, Caller]]:
     """A dependency: `caller: Annotated[Caller, Depends(may("collect"))]`."""
 
     async def check(request: Request) -> Caller:
         caller = await authenticate(request)
-        if not caller.allows(needed):
-            raise Forbidden(f"This API key lacks the scope {needed!r}.")
+        caller.require(needed)
         return caller
 
     return check

@@ -131,9 +131,12 @@ async def cancel(
 
     `waiting_for_charge` in the answer: a charge is out, and what becomes of it is waited for.
     Refused (409), with nothing changed: it has ended (`subscription_ended`), another cancellation
-    of it runs (`cancellation_runs`), nothing was ever collected (`nothing_to_refund`).
+    of it runs (`cancellation_runs`), nothing was ever collected (`nothing_to_refund`). A refund
+    needs a key with the scope `refund` (403).
     """
     at, refund = At(params.at), params.refund_last_payment
+    if refund:
+        caller.require("refund")
     return await _ask(doors, caller, CancelRequest(subscription, at, caller.actor, refund))
 
 

@@ -150,6 +150,12 @@ CODES: tuple[Code, ...] = (
     Code("refund_under_way", 409, "Another refund has no end yet.", _REFUND),
     Code("being_compared", 409, "Both sides are being compared first.", _REFUND),
     Code("disputed", 409, "A dispute holds the money.", _REFUND),
+    Code(
+        "reference_used",
+        409,
+        "That reference is known as another amount of this payment.",
+        ("POST /v1/payments/{payment}/refunds/paid-another-way",),
+    ),
     Code("no_refunds_by_api", 409, "This processor gives nothing back by API.", _REFUND),
     Code(
         "endpoint_disabled",

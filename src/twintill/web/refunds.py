@@ -8,7 +8,7 @@ from starlette.requests import Request
 from twintill.flows import money_back
 from twintill.flows.money_back import Wish
 from twintill.store.refund_pages import list_refunds, read_refund
-from twintill.web.api import Collector, Reader, api_router
+from twintill.web.api import Reader, Refunder, api_router
 from twintill.web.doors import TheDoors, TheMeans
 from twintill.web.pagination import CreatedRange, ListShape, ThePage, as_list, only
 from twintill.web.payments import refund_shape
@@ -36,9 +36,7 @@ class RefundParams(BaseModel):
 
 
 @router.post("/v1/payments/{payment}/refunds", status_code=201, summary="Give collected money back")
-async def ask(
-    payment: str, params: RefundParams, doors: TheDoors, caller: Collector
-) -> RefundShape:
+async def ask(payment: str, params: RefundParams, doors: TheDoors, caller: Refunder) -> RefundShape:
     """The processor gives it back, then the credit note is made in Stripe: a worker does both.
 
     Works after the payment method is gone. Refused (409, the rule as `code`), with nothing
@@ -48,6 +46,44 @@ async def ask(
     currency = None if params.currency is None else params.currency.upper()
     wish = Wish(payment, params.why, caller.actor, params.amount, currency)
     made = await money_back.ask(doors.means, caller.scope, caller.new_id("rfd"), wish)
+    doors.waker.ring()
+    async with doors.means.database.connect() as db:
+        return refund_shape(await read_refund(db, caller.scope, made.id))
+
+
+class PaidParams(RefundParams):
+    """Without an amount: all that is owed, else all that is left."""
+
+    model_config = ConfigDict(
+        extra="forbid",
+        json_schema_extra={
+            "examples": [{"reference": "SEPA 2026-11-20/0042", "why": "his card account is closed"}]
+        },
+    )
+    reference: Annotated[
+        str,
+        Field(min_length=1, max_length=255, description="Of that payment, in your own books."),
+    ]
+
+
+@router.post(
+    "/v1/payments/{payment}/refunds/paid-another-way",
+    status_code=201,
+    summary="Say that the customer has his money back",
+)
+async def paid_another_way(
+    payment: str, params: PaidParams, doors: TheDoors, caller: Refunder
+) -> RefundShape:
+    """Outside the processor: by a transfer, a cheque. For money that it does not give back.
+
+    Nothing is sent. What was owed is paid by it; of money that Stripe counts as paid, the credit
+    note is made. Refused (409) while a request to the processor, a dispute or a comparison has no
+    end, of money that goes back by itself, and of more than is owed. The same `reference` again
+    answers what is known.
+    """
+    currency = None if params.currency is None else params.currency.upper()
+    wish = Wish(payment, params.why, caller.actor, params.amount, currency)
+    made = await money_back.paid_another_way(doors.means, caller.scope, wish, params.reference)
     doors.waker.ring()
     async with doors.means.database.connect() as db:
         return refund_shape(await read_refund(db, caller.scope, made.id))

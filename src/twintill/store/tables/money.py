@@ -100,6 +100,7 @@ attempts = Table(
     words("payment_method_id", null=True),
     words("receipt_id", null=True),
     words("refund_of", null=True),
+    words("another_way", null=True),
     words("processor"),
     words("processor_account_id"),
     minor("amount_minor"),
