@@ -10,7 +10,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from enum import Enum
 
-from tests.simulation.faults import Weather, weather
+from tests.simulation.faults import Weather, of_doubts, weather
 
 _CONDITION = re.compile(r"(\w+)(>=|<=|=)(\S+)")
 
@@ -55,7 +55,8 @@ def seeds(first: int, size: str, conditions: Sequence[Condition]) -> Iterator[in
 def weather_of(rng: random.Random, seed: int, size: str) -> Weather:
     """`rng`: of the world, at its first draws."""
     later, hasty = (random.Random(f"{seed}/{size}/{name}") for name in ("later", "hasty"))
-    return weather(rng, later, hasty)
+    drawn = weather(rng, later, hasty)
+    return of_doubts(drawn) if size == "doubts" else drawn
 
 
 def of_the_world(seed: int, size: str) -> random.Random:

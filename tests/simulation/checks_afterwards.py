@@ -119,7 +119,9 @@ def _lost(bank: Bank, charge: Charge) -> int:
 
 def _check_dispute(world: World, invoice: Invoice, bank: Bank, dispute: Dispute) -> None:
     rows = world.database.fetch(
-        "SELECT * FROM disputes WHERE processor_dispute_id = $1", dispute.id
+        "SELECT * FROM disputes WHERE processor_dispute_id = $1 AND processor_account_id = $2",
+        dispute.id,
+        f"acct_{bank.kind.name}",
     )
     ours = [(row["stage"], row["withheld"]) for row in rows]
     theirs = (_STAGES.get(dispute.status, dispute.status), dispute.withheld)

@@ -24,8 +24,9 @@ class Doubt:
 def closed_after(world: World, processor: str = "exact") -> list[Doubt]:
     """How long it lasted, for every charge whose processor and Stripe answered after that.
 
-    Of the processor that gives definite answers: another one cannot say before it knows itself. A
-    charge that was never closed counts as endless.
+    Of the processor that gives definite answers: another one cannot say before it knows itself. Not
+    while charging through it is paused: what never arrived is not sent again then. A charge that
+    was never closed counts as endless.
     """
     attempts = world.database.fetch(
         "SELECT attempt_id, payment_id, reference, first_sent_at FROM attempts "
@@ -52,12 +53,25 @@ def _of(world: World, processor: str, attempt: Any) -> Doubt | None:
         return None
     unknown = [at for at, fact in told if fact["outcome"]["is"] == "NoAnswer"]
     since = min(unknown, default=attempt["first_sent_at"].timestamp())
+    until = definite[0][0] if definite else world.loop.time()
+    if until <= since:
+        return None  # a webhook was faster than the missing answer
+    silent = (*world.banks[processor].unanswered, *world.stripe.unanswered)
+    if any(since < at <= until for at in silent) or _paused(world, processor, since, until):
+        return None
     # Before the request arrives there the processor has nothing to tell.
     there = world.banks[processor].book.by_reference.get(attempt["reference"], ())
     since = max([since, *(charge.created.timestamp() for charge in there[:1])])
-    until = definite[0][0] if definite else world.loop.time()
-    silent = (*world.banks[processor].unanswered, *world.stripe.unanswered)
-    if any(since < at <= until for at in silent):
-        return None
     disturbed = any(since < at <= until for at in world.network.disturbed)
     return Doubt(until - since if definite else float("inf"), disturbed)
+
+
+def _paused(world: World, processor: str, since: float, until: float) -> bool:
+    found = world.database.fetch(
+        "SELECT 1 FROM brakes WHERE processor = $1 AND tripped_at <= to_timestamp($3) "
+        "AND coalesce(released_at, 'infinity') > to_timestamp($2)",
+        processor,
+        since,
+        until,
+    )
+    return bool(found)

@@ -102,6 +102,27 @@ def weather(rng: random.Random, later: random.Random, hasty: random.Random) -> W
     )
 
 
+def of_doubts(drawn: Weather) -> Weather:
+    """The processor's answers are lost, webhooks and bells may be, and processes die; else calm."""
+    return replace(
+        drawn,
+        money_back=0.0,
+        disputes=0.0,
+        partial=0.0,
+        moves=0.0,
+        taxes=0.0,
+        processor_faults=0.5,
+        stripe_faults=0.0,
+        mischief=0.0,
+        forgeries=0.0,
+        lost_day=False,
+        two_copies=False,
+        storm_s=4 * 86_400.0,
+        haste=0.0,
+        rush=False,
+    )
+
+
 def _afterwards(rng: random.Random) -> dict[str, float]:
     parts = ("money_back", "disputes", "partial", "moves", "taxes")
     if rng.random() < 0.4:

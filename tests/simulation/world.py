@@ -64,6 +64,7 @@ class Size:
     workers: int
     within_s: float = 3600.0  # of each other
     processor: str | None = None  # only this one
+    magic: tuple[str, ...] = _MAGIC
 
 
 SIZES = {
@@ -71,7 +72,7 @@ SIZES = {
     "month": Size(8, 1, 3),
     "year": Size(4, 12, 3),
     # One after the other, at the processor that can give a definite answer.
-    "doubts": Size(30, 1, 2, within_s=3 * DAY_S, processor="exact"),
+    "doubts": Size(40, 1, 2, 3 * DAY_S, "exact", ("card_ok", "card_ok", "card_declined")),
 }
 
 
@@ -311,7 +312,7 @@ class World:
     async def _found_customer(self, n: int) -> None:
         customer_id = f"cus_{n}"
         for _ in range(self.rng.choice((1, 1, 2))):
-            usual = _IN_A_RUSH if self.weather.rush else _MAGIC
+            usual = _IN_A_RUSH if self.weather.rush else self.size.magic
             magic = giving_back.magic_of(self) or self.rng.choice(usual)
             await self.new_method(customer_id, magic)
         moving.in_the_life_of(self, customer_id)
