@@ -46,7 +46,7 @@ SEED ?= 0
 WORLD ?= small
 WHERE ?=
 .PHONY: simulate
-simulate: $(READY)  ## seeded worlds in virtual time: SEEDS=n, SEED=first, WORLD=small|month|year|core
+simulate: $(READY)  ## seeded worlds in virtual time: SEEDS=n, SEED=first, WORLD=small|month|year|doubts|core
 	@PYTHONHASHSEED=0 $(BIN)/python -m tests.simulation --seeds $(SEEDS) --seed $(SEED) \
 		--world $(WORLD) --where "$(WHERE)"
 
