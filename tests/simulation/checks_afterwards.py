@@ -45,7 +45,7 @@ def is_explained(world: World, invoice: Invoice) -> bool:
     )
     if payment_id(SCOPE, invoice.id) in failed_and_disputed(world):
         return True
-    return by_hand or (world.restored and _is_disputed(world, invoice))
+    return by_hand
 
 
 def left_to_people(world: World) -> set[str]:
@@ -76,13 +76,6 @@ def failed_and_disputed(world: World) -> set[str]:
         for dispute in bank.book.disputes.values()
         if (charge := bank.book.charges[dispute.charge]).status == "failed"
     }
-
-
-def _is_disputed(world: World, invoice: Invoice) -> bool:
-    """Only its webhook tells of the beginning of a dispute: a restored database may not know."""
-    ids = {charge.id for _, charge in world.rules.of(invoice.id)}
-    books = [bank.book for bank in world.banks.values()]
-    return any(dispute.charge in ids for book in books for dispute in book.disputes.values())
 
 
 def _check_asks(world: World, invoice: Invoice) -> None:

@@ -7,6 +7,7 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING
 
+from tests.simulation import restore
 from tests.simulation.houses import SCOPE
 from tests.simulation.invoice import Invoice
 from tests.simulation.mischief import Shrugging, after, in_a_moment
@@ -175,7 +176,7 @@ def _refund(world: World, invoice: Invoice, minor: int) -> Deed:
 
 
 def _dispute(world: World, invoice: Invoice) -> Deed:
-    """Chosen and done step by step; a webhook of a later step may be lost for good."""
+    """Chosen and done step by step; a webhook of any step may be lost for good."""
 
     async def do() -> None:
         taken = _taken(world, invoice)
@@ -186,17 +187,22 @@ def _dispute(world: World, invoice: Invoice) -> Deed:
             return  # what its bank takes back otherwise
         amount = world.rng.choice((None, charge.taken, max(1, charge.taken // 2)))
         at_once = world.rng.random() < 0.6
+        silently = world.network.stormy(world.weather.lost_webhooks)
         try:
             dispute = bank.dispute(
                 lambda book, now: there.open_dispute(
                     book, charge.id, amount, "not_received", now, withheld=at_once
                 ),
-                silently=False,
+                silently=silently,
             )
         except Refusal as refusal:
             world.trace.say("customer", f"cannot dispute {charge.id}: {refusal.code}")
             return
-        world.trace.say("customer", f"disputes {dispute.amount} of {invoice.id}: {dispute.id}")
+        told = ", and nobody is told" if silently else ""
+        what = f"disputes {dispute.amount} of {invoice.id}: {dispute.id}{told}"
+        world.trace.say("customer", what)
+        if silently:
+            world.deed(restore.find_disputes(world))
         for step in _course(world, dispute.id, withheld=at_once):
             await asyncio.sleep(world.rng.choice((1.0, 3600.0, _DAY_S)) * world.rng.random())
             _walk(world, bank, dispute.id, step)

@@ -32,6 +32,7 @@ from twintill.sandbox.processor import (
 )
 from twintill.sandbox.processor.objects import Charge, Method
 from twintill.sandbox.processor.refusals import Refusal
+from twintill.sandbox.processor.requests import page_of
 from twintill.sandbox.processor.world import World as Book
 
 ALIVE = ("pending", "requires_action", "succeeded")
@@ -185,6 +186,8 @@ class Bank(httpx.AsyncBaseTransport):
                 return self._give_back(path.split("/")[3], key, json.loads(body), sent_s)
             if path == "/v1/refunds":
                 return 200, self._list_refunds(parse_qs(request.url.query.decode())["charge"][0])
+            if path == "/v1/disputes":
+                return 200, self._list_disputes(parse_qs(request.url.query.decode()))
             if path.startswith("/v1/disputes/"):
                 return 200, self.book.dispute(path.rsplit("/", 1)[1]).to_json()
             return 200, self.book.charge(path.rsplit("/", 1)[1]).to_json()
@@ -192,6 +195,11 @@ class Bank(httpx.AsyncBaseTransport):
             return refusal.status, refusal.to_json()
         finally:
             self.tell()
+
+    def _list_disputes(self, query: dict[str, list[str]]) -> dict[str, Any]:
+        since = datetime.fromisoformat(query["opened_since"][0])
+        rows = [d for d in self.book.disputes.values() if d.created >= since]
+        return page_of(rows, query.get("after", [None])[0], int(query["limit"][0]))
 
     def _charge(self, key: str, order: dict[str, Any], sent_s: float) -> tuple[int, Any]:
         now_s = asyncio.get_running_loop().time()

@@ -15,6 +15,7 @@ from tests.simulation.letters import FORGED
 from twintill.errors import StripeError
 from twintill.flows import catch_up, compare, duties, recover, sweep_invoices
 from twintill.flows.duty import Duty
+from twintill.flows.find_disputes import find_disputes as find_disputes_duty
 
 if TYPE_CHECKING:
     from tests.simulation.world import World
@@ -52,6 +53,8 @@ async def lose_a_day(world: World, since_s: float, until_s: float) -> None:
     world.in_operation.set()
     await _until_it_ends(world, catch_up.compare_events)
     await _until_it_ends(world, sweep_invoices.sweep_invoices)
+    if world.weather.disputes:
+        await find_disputes(world)
     if world.weather.deaf_s == GIVES_UP_S:
         await look_for_what_was_not_delivered(world)
 
@@ -101,6 +104,19 @@ async def look_for_what_was_not_delivered(world: World) -> None:
         cursor = cursor if ran is None else ran
         if n % _ROUNDS == 0:
             await _until_it_ends(world, sweep_invoices.sweep_invoices)
+
+
+async def find_disputes(world: World) -> None:
+    """The day's duty, until it could ask every processor."""
+    await asyncio.sleep(world.rng.random() * _DAY_S)
+    cursor: Mapping[str, Any] = {}
+    for _ in range(_TRIES):
+        ran = await _run(world, find_disputes_duty, cursor)
+        cursor = cursor if ran is None else ran
+        if "todo" not in cursor and set(cursor.get("since", {})) == set(world.banks):
+            return
+        await asyncio.sleep(600 if ran is None or "todo" not in cursor else 1)
+    raise AssertionError("some processor never listed its disputes")
 
 
 async def _until_it_ends(world: World, duty: Duty) -> None:

@@ -27,13 +27,14 @@ _PAUSED = """
         ) AS intent
         WHERE intent.at > b.tripped_at AND intent.at < coalesce(b.released_at, 'infinity')
     )"""
-# Of a customer whose tokens go since no subscription needs them.
+# Of a customer whose tokens go since no subscription needs them; nor does a dispute.
 _OWED = """
     SELECT p.invoice_id FROM payments p JOIN payment_methods m USING (customer_id)
     JOIN operations o USING (customer_id)
     WHERE m.processor_customer_id = $1 AND m.processor = $2
     AND o.kind = 'drop_tokens' AND o.step = 'revoke' AND o.ended_at IS NULL
-    AND p.ended_at IS NULL AND p.created_at < to_timestamp($3)"""
+    AND p.ended_at IS NULL AND p.created_at < to_timestamp($3)
+    AND NOT EXISTS (SELECT 1 FROM disputes d WHERE d.payment_id = p.payment_id)"""
 _HANDED = (
     "SELECT 1 FROM payments "
     "WHERE invoice_id = $1 AND reason = 'handed_to_stripe' AND state = 'canceled'"
