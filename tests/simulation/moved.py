@@ -29,6 +29,12 @@ _HELD_BACK = """
         WHERE o.customer_id = p.customer_id AND o.kind = 'switch' AND o.ended_at IS NULL)
     AND NOT EXISTS (SELECT 1 FROM operations o WHERE o.kind = 'switch'
         AND o.data->'invoices'->p.invoice_id->>'did' = 'not_ours')"""
+_SENT_BEFORE = """
+    SELECT p.invoice_id, a.processor_payment_id FROM attempts a
+    JOIN payments p USING (payment_id) JOIN invoices i USING (invoice_id)
+    JOIN receipts r USING (attempt_id)
+    WHERE i.subscription_id = $1 AND a.first_sent_at < $2
+    AND r.reported_minor > 0 AND NOT r.failed"""
 _NEVER_PAID = """
     SELECT p.payment_id FROM payments p JOIN invoices i USING (invoice_id)
     WHERE i.subscription_id = $1 AND p.state = 'exhausted' AND p.parked_at IS NULL
@@ -119,11 +125,23 @@ def _check_cancelled(world: World, its: Subscription) -> None:
         asked = json.loads(row["data"])["asked"]
         if asked["at"] == "now" and row["step"] == "done" and not its.ended:
             world.trace.blame(f"{its.id}: cancelled here, and it goes on in Stripe")
+        if asked["refund_last_payment"] and row["step"] == "done":
+            _check_last_payment(world, its, row)
     for kind in ("method_revoked", "first_payment"):
         for row in world.database.fetch(sql, its.customer_id, kind):
             later = kind == "method_revoked" and its.cancels_at_period_end
             if row["step"] == "canceled" and not (its.ended or later or its.taken_back):
                 world.trace.blame(f"{its.id}: {kind} ended it, and it goes on in Stripe")
+
+
+def _check_last_payment(world: World, its: Subscription, row: Any) -> None:
+    """What was on its way when it was asked for is given back, too."""
+    if json.loads(row["data"]).get("refund_id") is not None:
+        return
+    late = {charge_id for bank in world.banks.values() for charge_id in bank.late}
+    for sent in world.database.fetch(_SENT_BEFORE, its.id, row["created_at"]):
+        if sent["processor_payment_id"] not in late:
+            world.trace.blame(f"{sent['invoice_id']} was on its way, and was not given back")
 
 
 def _check_first_payment(world: World, its: Subscription) -> None:

@@ -62,14 +62,14 @@ def in_the_life_of(world: World, customer_id: str) -> None:
 
 
 def around_a_look(world: World, looked_at: str) -> None:
-    """Perhaps somebody switches just while a worker looks at this payment."""
+    """Perhaps somebody switches, or cancels, just while a worker looks at this payment."""
     moves = world.weather.moves
     if moves and world.network.stormy(moves / 8):
         for invoice in world.stripe.invoices.values():
             if payment_id(SCOPE, invoice.id) == looked_at:
                 n = next(world.asked)
-                to_stripe = crossing.to_stripe(world, invoice.customer_id, n)
-                world.deed(in_a_moment(world, to_stripe))
+                plot = world.rng.choice((crossing.to_stripe, crossing.to_stripe, _cancel))
+                world.deed(in_a_moment(world, plot(world, invoice.customer_id, n)))
 
 
 def _begin_at_stripe(world: World, customer_id: str) -> None:
@@ -153,7 +153,7 @@ def _renew(world: World, customer_id: str, n: int) -> Deed:
 def _cancel(world: World, customer_id: str, n: int) -> Deed:
     """As the REST call does it: asked for, then driven for speed; the door may die in between."""
     at = world.rng.choice((At.NOW, At.NOW, At.PERIOD_END, At.PERIOD_END, At.NEVER))
-    its_id, gives_back = f"can_{customer_id}_{n}", at is not At.NEVER and world.rng.random() < 0.4
+    its_id, gives_back = f"can_{customer_id}_{n}", at is not At.NEVER and world.rng.random() < 0.6
     request = CancelRequest(subscription_of(customer_id), at, "somebody", gives_back)
 
     async def do() -> None:
