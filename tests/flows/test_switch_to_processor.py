@@ -246,3 +246,18 @@ async def test_our_own_switch_is_not_taken_for_one_of_the_dashboard(world: World
     await switch(world, to_processor(subscription_id, method_id))
     await deliver(world, await stripe_events(world, "customer.subscription.updated"))
     assert await seen(world, customer_id) == ["done"]
+
+
+async def test_a_switch_that_a_lost_database_made_is_followed(world: World) -> None:
+    """Found by a world: after a restore only Stripe knew of it, and the tokens stayed for ever."""
+    customer_id = await world.customer()
+    subscription_id = await subscription(world, customer_id)
+    method_id = await card(world, customer_id)
+    await world.means.stripe.collect_by_stripe(
+        subscription_id, method_id, "swi_lost:subscription:0"
+    )
+    await deliver(world, await stripe_events(world, "customer.subscription.updated"))
+    assert await seen(world, customer_id) == ["seen"]
+    await world.advance(timedelta(days=2))
+    await work(world)
+    assert await statuses(world, customer_id) == ["removed"]

@@ -220,6 +220,7 @@ class Collecting(Subscriptions, ABC):
         """One that is finalized as soon as it is there."""
         its = self.register.of(invoice.customer_id)
         if self.register.customer(invoice.customer_id).deleted:
+            invoice.status = Status.DELETED  # there never was one
             return
         invoice.status, invoice.collection_method = Status.DRAFT, its.collection_method
         self._put(invoice)

@@ -27,8 +27,7 @@ async def saw(
     db: AsyncConnection, scope: Scope, event: StripeEvent, seen: SubscriptionShape, customer_id: str
 ) -> None:
     """In the caller's transaction, before the mirror learns of it; one of ours is no news."""
-    ours = (event.request_idempotency_key or "").startswith("swi_")
-    if ours or "collection_method" not in event.changed:
+    if "collection_method" not in event.changed or await _is_ours(db, scope, event):
         return
     to = To.STRIPE if seen.collection_method == BY_STRIPE else To.PROCESSOR
     former = await switches.collection_method(db, scope, seen.id)
@@ -50,6 +49,12 @@ async def saw(
             "invoices": {},
         },
     )
+
+
+async def _is_ours(db: AsyncConnection, scope: Scope, event: StripeEvent) -> bool:
+    """Made by a switch that we know of: of one of a database that was lost, nobody else is left."""
+    switch_id = (event.request_idempotency_key or "").partition(":")[0]
+    return switch_id.startswith("swi_") and await operations.find(db, scope, switch_id) is not None
 
 
 async def confirm(operating: Operating) -> Operating | None:
