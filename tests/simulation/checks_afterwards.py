@@ -24,7 +24,8 @@ _STAGES = {"open": "opened"}
 
 
 def check(world: World, invoice: Invoice, row: Any, taken: Taken) -> None:
-    """Of an invoice that no person has before him."""
+    """Of an invoice that no person has before him; or a person was called for a good reason."""
+    _check_parking(world, invoice, row["parked_why"] or "")
     if row["parked_at"] is not None or is_explained(world, invoice):
         return
     _check_asks(world, invoice)
@@ -76,6 +77,24 @@ def failed_and_disputed(world: World) -> set[str]:
         for dispute in bank.book.disputes.values()
         if (charge := bank.book.charges[dispute.charge]).status == "failed"
     }
+
+
+def _check_parking(world: World, invoice: Invoice, why: str) -> None:
+    its = [(b, c.id) for b, c in world.rules.of(invoice.id)]
+    refunds = [r for b, its_id in its for r in b.book.refunds.values() if r.charge == its_id]
+    by_hand = any(refund.reference is None for refund in refunds)
+    foreign = any(not note.our_id for note in world.stripe.shelf.notes.get(invoice.id, ()))
+    reasons = {
+        "at the processor by hand": by_hand,
+        "more than was reported": foreign,
+        "a credit note says more": foreign,
+        "twice under one reference": False,
+        "is told to be": False,
+        "that brought no money": False,
+    }
+    for sign, is_so in reasons.items():
+        if sign in why and not is_so:
+            _blame(world, invoice, f"parked: {why}")
 
 
 def _check_asks(world: World, invoice: Invoice) -> None:
