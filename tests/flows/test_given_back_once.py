@@ -10,7 +10,7 @@ from tests.flows.test_follow_on import following
 from tests.flows.test_late_failure import fail
 from tests.flows.test_late_failure import reported as reported_debit
 from tests.flows.test_money_back import GRACE, ask, both, credit_by_hand, reported, told
-from tests.flows.test_refunds import later
+from tests.flows.test_refunds import give_by_hand, given_back, later
 from tests.flows.world import SCOPE, World
 from tests.flows.yesterday import backup
 from tests.postgres import Database
@@ -68,24 +68,30 @@ async def test_tokens_wait_for_the_invoice_that_follows_on_the_last_one(world: W
     assert (await following(world, payment)).attempts
 
 
-async def test_a_refund_by_hand_where_refunds_cannot_be_listed_calls_somebody(
-    world: World,
-) -> None:
-    """Nothing could be compared with what its webhook tells."""
+async def test_both_by_hand_where_refunds_cannot_be_listed_is_once(world: World) -> None:
+    """Only its webhook tells of the refund: booked, and the credit note of it is not refunded."""
     processor: Any = world.means.processors["sandbox"]
     can = replace(processor.capabilities, finds_refunds=False)
     object.__setattr__(processor, "capabilities", can)
     invoice_id = await reported(world)
     charge_id = (await world.payment(invoice_id)).attempts[0].processor_payment_id
-    amount = Money(1900, "EUR")
+    await give_by_hand(world, invoice_id, 1900)
+    await credit_by_hand(world, invoice_id, 1900)
+    (refund,) = await given_back(world)
     event = ProcessorEvent(
         EventKind.REFUND_SUCCEEDED,
         "evt_1",
         "refund.succeeded",
         processor_payment_id=charge_id,
-        refund_id="rfd_1",
-        outcome=Approved("rfd_1", amount),
+        refund_id=refund["id"],
+        outcome=Approved(refund["id"], Money(1900, "EUR")),
     )
     async with world.db() as db:
         verdict = await processor_events.take_in(db, world.means, SCOPE, processor, event)
-    assert verdict.state == "parked"
+    assert verdict.state == "done"
+    await told(world, invoice_id)
+    for _ in range(4):
+        await later(world, GRACE)
+    given, credited, payment = await both(world, invoice_id)
+    assert (given, credited, payment.ended) == ([1900], [1900], True)
+    assert payment.refunded_minor == 1900

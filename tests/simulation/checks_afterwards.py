@@ -20,12 +20,13 @@ _STRANDED_BACK = """
     SELECT coalesce(sum(amount_minor), 0)::bigint AS total FROM attempts
     WHERE kind = 'refund' AND outcome = 'approved' AND refund_of IS DISTINCT FROM 'reported'
     AND receipt_id = ANY($1::text[])"""
+_ASKS_S = 3 * 3600  # longer than the longest pause between two questions
 _STAGES = {"open": "opened"}
 
 
 def check(world: World, invoice: Invoice, row: Any, taken: Taken) -> None:
     """Of an invoice that no person has before him; or a person was called for a good reason."""
-    _check_parking(world, invoice, row["parked_why"] or "")
+    _check_parking(world, invoice, row)
     if row["parked_at"] is not None or is_explained(world, invoice):
         return
     _check_asks(world, invoice)
@@ -38,13 +39,11 @@ def check(world: World, invoice: Invoice, row: Any, taken: Taken) -> None:
 
 def is_explained(world: World, invoice: Invoice) -> bool:
     """Where our books may be behind: what nobody can tell us any more."""
-    by_hand = any(
-        refund.reference is None and bank.kind.look_up is LookUpBy.NONE
-        for bank, charge in world.rules.of(invoice.id)
-        for refund in bank.book.refunds.values()
-        if refund.charge == charge.id
-    )
-    if payment_id(SCOPE, invoice.id) in failed_and_disputed(world):
+    its_id = payment_id(SCOPE, invoice.id)
+    told = "SELECT 1 FROM inbox WHERE parked_why IS NOT NULL AND type LIKE 'refund.%'"
+    blind = any(b.kind.look_up is LookUpBy.NONE for b, _ in world.rules.of(invoice.id))
+    by_hand = blind and (world.restored or bool(world.database.fetch(told)))
+    if its_id in failed_and_disputed(world):
         return True
     return by_hand
 
@@ -79,7 +78,8 @@ def failed_and_disputed(world: World) -> set[str]:
     }
 
 
-def _check_parking(world: World, invoice: Invoice, why: str) -> None:
+def _check_parking(world: World, invoice: Invoice, row: Any) -> None:
+    why = row["parked_why"] or ""
     its = [(b, c.id) for b, c in world.rules.of(invoice.id)]
     refunds = [r for b, its_id in its for r in b.book.refunds.values() if r.charge == its_id]
     by_hand = any(refund.reference is None for refund in refunds)
@@ -91,10 +91,24 @@ def _check_parking(world: World, invoice: Invoice, why: str) -> None:
         "twice under one reference": False,
         "is told to be": False,
         "that brought no money": False,
+        "a refund without an end": not _could_ask(world, row),
     }
     for sign, is_so in reasons.items():
         if sign in why and not is_so:
             _blame(world, invoice, f"parked: {why}")
+
+
+def _could_ask(world: World, row: Any) -> bool:
+    """A processor that answers at once says what became of a refund, once all is calm."""
+    out = world.database.fetch(
+        "SELECT processor FROM attempts WHERE payment_id = $1 AND kind = 'refund' "
+        "AND outcome IN ('started', 'no_answer')",
+        row["payment_id"],
+    )
+    in_calm = (
+        row["parked_at"] and row["parked_at"].timestamp() > world.network.calm_from_s + _ASKS_S
+    )
+    return bool(out) and bool(in_calm) and {r["processor"] for r in out} == {"exact"}
 
 
 def _check_asks(world: World, invoice: Invoice) -> None:

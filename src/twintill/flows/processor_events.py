@@ -2,6 +2,7 @@
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from twintill import ids
 from twintill.domain.facts import (
     Answered,
     Fact,
@@ -10,12 +11,14 @@ from twintill.domain.facts import (
     RefundAnswered,
     Via,
 )
-from twintill.domain.outcomes import Declined
-from twintill.domain.return_facts import MoneyBackTold
+from twintill.domain.outcomes import Approved, Declined
+from twintill.domain.payment import Payment
+from twintill.domain.return_facts import MoneyBackTold, RefundSeenThere
 from twintill.errors import UnreadableEvent
 from twintill.flows import consequences, dispute, news
 from twintill.flows.learn import learn_within
 from twintill.flows.means import Means
+from twintill.flows.refund_lists import KIND
 from twintill.flows.verdict import DONE, Verdict, ignored, parked
 from twintill.ids import Scope
 from twintill.processors import EventKind, Processor, ProcessorEvent, Refunds, SeenDispute
@@ -109,7 +112,10 @@ async def _of_a_refund(
 async def _by_hand(
     db: AsyncConnection, means: Means, scope: Scope, processor: Processor, event: ProcessorEvent
 ) -> Verdict:
-    """Not asked for by us: the next look at stranded money books it, or both sides are compared."""
+    """Not asked for by us: the next look at stranded money books it, or both sides are compared.
+
+    Where the processor cannot list a charge's refunds, nothing but its webhook tells of one.
+    """
     charge = await attempts.find(
         db,
         scope,
@@ -119,18 +125,47 @@ async def _by_hand(
     )
     if charge is None:
         return ignored("a refund of a charge that is not ours")
-    payment = await payments.read(db, scope, charge.payment_id)
+    payment = (await payments.lock(db, scope, charge.payment_id)).payment
+    actor = event.dedupe_key or processor.name
+    if not (isinstance(processor, Refunds) and processor.capabilities.finds_refunds):
+        return await _as_told(db, means, scope, payment, charge.attempt_id, event, actor)
     waits = payment.receipt_to_give_back
     if waits is not None and waits.attempt_id == charge.attempt_id:
         return Verdict("done", "by hand, of stranded money: booked at the next look at it")
     if not any(r.attempt_id == charge.attempt_id for r in payment.receipts):
         return _for_a_person(event)
-    lists = isinstance(processor, Refunds) and processor.capabilities.finds_refunds
-    if not lists:
-        return _for_a_person(event)  # nothing could be compared with it
     told = MoneyBackTold(event.raw_type)
-    actor = event.dedupe_key or processor.name
-    await learn_within(db, means, scope, charge.payment_id, told, actor=actor)
+    await learn_within(db, means, scope, payment.id, told, actor=actor)
+    return DONE
+
+
+async def _as_told(
+    db: AsyncConnection,
+    means: Means,
+    scope: Scope,
+    payment: Payment,
+    attempt_id: str,
+    event: ProcessorEvent,
+    actor: str,
+) -> Verdict:
+    """Booked before a credit note is answered by a refund: else the customer would be paid twice.
+
+    Not while one of ours is out, or the money is not reported: this may be that one.
+    """
+    receipt = next((r for r in payment.receipts if r.attempt_id == attempt_id), None)
+    moves = payment.unresolved_refund is not None or payment.unapplied_minor
+    told = event.outcome
+    if receipt is None or moves or event.reference is not None or not isinstance(told, Approved):
+        return _for_a_person(event)
+    n = payment.next_refund_n
+    row = ids.attempt_id(scope, payment.invoice_id, KIND, n)
+    name = told.processor_payment_id
+    # First the pause for whoever does both sides by hand, then what he has done.
+    for fact in (
+        MoneyBackTold(event.raw_type),
+        RefundSeenThere(receipt.id, name, told.amount, n, row),
+    ):
+        await learn_within(db, means, scope, payment.id, fact, actor=actor)
     return DONE
 
 
