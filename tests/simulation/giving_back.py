@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 _DAY_S = 86_400.0
 _TRIES = 12
 _PAIR_PAUSE_S = 600.0  # by then whoever does both sides by hand has done the second
+_THAT_PAY = (*("card_ok",) * 5, "card_refund_fails", "debit_ok", "debit_fails_late")
 Deed = Callable[[], Awaitable[None]]
 
 
@@ -38,7 +39,7 @@ def in_the_life_of(world: World, invoice: Invoice) -> None:
     if world.twin is not None:
         return
     if back and world.rng.random() < back:
-        for _ in range(world.rng.choice((1, 1, 2, 3))):
+        for _ in range(world.rng.choice((1, 2, 2, 3))):
             world.deed(after(_some_time(world), _when_told(world, invoice, _give(world, invoice))))
     if back and world.rng.random() < back / 3:
         world.deed(after(_some_time(world) / 10, _credit_and_void(world, invoice)))
@@ -58,9 +59,19 @@ def around_a_look(world: World, looked_at: str) -> None:
 
 
 def magic_of(world: World) -> str | None:
-    """The card of a customer whose bank approves a part; None: any other method."""
-    partial = world.weather.partial
-    return "card_partial" if partial and world.rng.random() < partial else None
+    """Mostly one that brings money: else nothing could go back. None: any method."""
+    weather = world.weather
+    if weather.partial and world.rng.random() < weather.partial:
+        return "card_partial"
+    if (weather.money_back or weather.disputes) and world.rng.random() < 0.7:
+        return world.rng.choice(_THAT_PAY)
+    return None
+
+
+def is_left_alone(world: World) -> bool:
+    """By those who void, credit and pay elsewhere: so that something is there to go back."""
+    weather = world.weather
+    return bool(weather.money_back or weather.disputes) and world.rng.random() < 0.6
 
 
 def _some_time(world: World) -> float:
@@ -84,7 +95,7 @@ def _when_told(world: World, invoice: Invoice, deed: Deed) -> Deed:
 def _give(world: World, invoice: Invoice) -> Deed:
     """Chosen now, done when it is called."""
     minor = world.rng.choice((invoice.total_minor, *(max(1, invoice.total_minor // 3),) * 2))
-    ask = _ask(world, invoice, world.rng.choice((None, minor, minor, invoice.total_minor + 1)))
+    ask = _ask(world, invoice, world.rng.choice((None, *(minor,) * 4, invoice.total_minor + 1)))
     note, refund = _note(world, invoice, minor), _refund(world, invoice, minor)
     both = [note, refund] if world.rng.random() < 0.5 else [refund, note]
     pause_s = world.rng.choice((1.0, 60.0, 500.0, 3600.0))
@@ -97,7 +108,7 @@ def _give(world: World, invoice: Invoice) -> Deed:
         await asyncio.sleep(pause_s)
         await both[1]()
 
-    return world.rng.choice((ask, ask, note, note, refund, do_both))
+    return world.rng.choice((ask, ask, ask, note, refund, do_both, do_both))
 
 
 def _is_under_way(world: World, invoice: Invoice) -> bool:

@@ -330,7 +330,8 @@ class World:
     async def _bill(self, invoice: Invoice, after_s: float) -> None:
         await asyncio.sleep(after_s)
         self.stripe.issue(invoice)
-        mischief.in_the_life_of(self, invoice)
+        if not giving_back.is_left_alone(self):
+            mischief.in_the_life_of(self, invoice)
         giving_back.in_the_life_of(self, invoice)
 
     async def _tick(self) -> None:
