@@ -34,7 +34,7 @@ _OWED = """
     WHERE m.processor_customer_id = $1 AND m.processor = $2
     AND o.kind = 'drop_tokens' AND o.step = 'revoke' AND o.ended_at IS NULL
     AND p.ended_at IS NULL AND p.created_at < to_timestamp($3)
-    AND NOT EXISTS (SELECT 1 FROM disputes d WHERE d.payment_id = p.payment_id)"""
+    AND p.state NOT IN ('reported', 'stranded', 'refunded')"""  # those only go back
 _HANDED = (
     "SELECT 1 FROM payments "
     "WHERE invoice_id = $1 AND reason = 'handed_to_stripe' AND state = 'canceled'"
