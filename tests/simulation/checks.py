@@ -282,7 +282,12 @@ _GUARDS = {
     ("a fact that is posted twice", "livemode_cause"): """
         INSERT INTO ledger_transactions SELECT (jsonb_populate_record(NULL::ledger_transactions,
             to_jsonb(t) || jsonb_build_object('ledger_transaction_id', 'ltx_again'))).*
-        FROM (SELECT * FROM ledger_transactions LIMIT 1) AS t""",
+        FROM (SELECT * FROM ledger_transactions ORDER BY cause LIMIT 1) AS t;
+        INSERT INTO postings SELECT (jsonb_populate_record(NULL::postings,
+            to_jsonb(p) || jsonb_build_object('ledger_transaction_id', 'ltx_again'))).*
+        FROM postings p WHERE ledger_transaction_id = (SELECT ledger_transaction_id
+            FROM ledger_transactions WHERE ledger_transaction_id <> 'ltx_again'
+            ORDER BY cause LIMIT 1)""",
 }
 
 

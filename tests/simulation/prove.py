@@ -70,7 +70,8 @@ class Verdict:
 def main() -> int:
     options = _options()
     began = time.monotonic()
-    found = [bug for bug in bugs() if options.only in bug.name]
+    wanted = options.only.split(",")
+    found = [bug for bug in bugs() if any(part in bug.name for part in wanted)]
     with tempfile.TemporaryDirectory(prefix="twintill-sound-") as name, folder_of_this_run():
         sound = Path(name)
         for part in _COPIED:
@@ -202,7 +203,7 @@ def _copy(source: Path, target: Path) -> None:
 def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m tests.simulation.prove", description=__doc__)
     parser.add_argument("--seeds", type=int, default=300, help="at most so many worlds for each")
-    parser.add_argument("--only", default="", help="patches with this in their name")
+    parser.add_argument("--only", default="", help="patches with this in their name: key,refund")
     parser.add_argument("--jobs", type=int, default=1, help="bugs at a time")
     return parser.parse_args()
 
