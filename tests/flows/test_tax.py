@@ -10,6 +10,7 @@ from tests.flows.signing_up import finish, its_checkout, sign_up, telling, told,
 from tests.flows.switching import latest, subscription
 from tests.flows.world import SCOPE, World
 from twintill.domain.signup import SignupState
+from twintill.domain.switching import KIND as SWITCH
 from twintill.domain.tax import TaxProblem
 from twintill.errors import BadRequest, NotFoundError
 from twintill.flows import tax
@@ -191,6 +192,26 @@ async def test_a_customer_of_others_is_none_of_our_business(world: World) -> Non
     }
     await deliver(world, [failed])
     assert await state(world, stranger) is None
+
+
+async def test_a_draft_is_not_finalized_beside_a_switch_that_changes_it(world: World) -> None:
+    """One call at a time for an invoice, also for one that nothing is collected of yet."""
+    customer_id, subscription_id = await taxed(world, address={**GOOD, "postal_code": "00001"})
+    await world.advance(timedelta(hours=2))
+    await arrive(world)
+    await change(world, customer_id, address=GOOD)
+    its: dict[str, Any] = {"customer_id": customer_id, "step": "draft", "data": {}}
+    async with world.db() as db:
+        await operations.add(db, SCOPE, operation_id="swi_1", kind=SWITCH, **its)
+        held = await operations.claim(db, SCOPE, "swi_1")
+        assert held is not None
+    await arrive(world)
+    assert await world.status(await latest(world, subscription_id)) == "draft"
+    async with world.db() as db:
+        await operations.end(db, held.lease, "done", {})
+    await world.advance(timedelta(minutes=1))
+    await work(world)
+    assert await world.status(await latest(world, subscription_id)) == "open"
 
 
 async def waits_for_an_address(world: World) -> str:

@@ -104,6 +104,15 @@ class Operating:
         async with self.means.database.begin() as db:
             await operations.pause(db, self.claimed, wait, error=error, answered=answered)
 
+    async def is_beside(self, kind: str) -> bool:
+        """Somebody works just now on an operation of this kind of the customer's: wait for it.
+
+        Both were claimed before either asks, so never do both of them go on.
+        """
+        customer_id = str(self.operation.customer_id)
+        async with self.means.database.connect() as db:
+            return await operations.another_is_held(db, self.scope, customer_id, self.id, kind)
+
     async def park(self, why: str) -> None:
         async with self.means.database.begin() as db:
             await operations.park(db, self.claimed.lease, why)

@@ -24,6 +24,7 @@ from twintill.domain.switching import (
     first_step,
     next_invoice,
 )
+from twintill.domain.tax import KIND as TAX
 from twintill.errors import StripeRefused
 from twintill.flows import drop_tokens, invoices, methods, removing
 from twintill.flows.learn import learn_within
@@ -37,6 +38,7 @@ from twintill.store.work import NO_LANE
 from twintill.stripe_billing.subscriptions import SubscriptionLook
 from twintill.stripe_billing.switching import SubscriptionInvoice, is_gone
 
+_BESIDE = timedelta(seconds=5)
 _LOOK_AGAIN = timedelta(hours=1)  # the end of its page rings before that
 
 
@@ -121,6 +123,9 @@ async def list_invoices(operating: Operating) -> Operating | None:
 
 async def change_draft(operating: Operating) -> Operating | None:
     """One that is finalized meanwhile stays what it is, and counts as an open one."""
+    if await operating.is_beside(TAX):  # it finalizes drafts
+        await operating.pause(_BESIDE)
+        return None
     operating = await _under_a_good_key(operating)
     stripe, invoice_id, to = operating.means.stripe, operating.data["at"], direction(operating)
     key = f"{operating.key}:{invoice_id}"

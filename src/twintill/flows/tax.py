@@ -18,6 +18,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from twintill.domain.event_types import TAX_MENDED, TAX_PROBLEM
 from twintill.domain.invoice import InvoiceStatus
+from twintill.domain.switching import KIND as SWITCH
 from twintill.domain.tax import (
     KIND,
     LOCATION_CODES,
@@ -39,6 +40,7 @@ from twintill.stripe_billing.subscriptions import SubscriptionLook
 _GONE = "resource_missing"
 _A_DAY = timedelta(days=1)
 _SOON = timedelta(minutes=30)  # "failed" passes by itself
+_BESIDE = timedelta(seconds=20)  # longer than a switch waits for us
 _LOOK, _ENABLE, _FINALIZE, _MENDED = "look", "enable", "finalize", "mended"
 
 
@@ -168,6 +170,9 @@ async def enable(operating: Operating) -> Operating | None:
 
 async def finalize(operating: Operating) -> Operating | None:
     """Stripe tries a finalization that failed once never again by itself."""
+    if await operating.is_beside(SWITCH):  # it changes drafts
+        await operating.pause(_BESIDE)
+        return None
     stripe, stuck = operating.means.stripe, await _stuck(operating)
     if stuck is None:
         return await _mended(operating)

@@ -241,6 +241,25 @@ async def is_held(db: AsyncConnection, scope: Scope, operation_id: str) -> bool:
     return bool(found.scalar_one_or_none())
 
 
+async def another_is_held(
+    db: AsyncConnection, scope: Scope, customer_id: str, operation_id: str, kind: str
+) -> bool:
+    """Whether somebody is working on one of this kind of the customer's, other than this."""
+    found = await db.execute(
+        select(_C.operation_id)
+        .where(
+            mine(operations, scope),
+            _C.customer_id == customer_id,
+            _C.kind == kind,
+            _C.operation_id != operation_id,
+            _C.ended_at.is_(None),
+            _C.lease_until > WALL,
+        )
+        .limit(1)
+    )
+    return found.scalar_one_or_none() is not None
+
+
 async def claim(db: AsyncConnection, scope: Scope, operation_id: str) -> Claimed | None:
     """Take the lease if it is due and free; None: a stale bell."""
     lease = await work.claim(db, OPERATIONS, scope, operation_id)
