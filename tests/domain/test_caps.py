@@ -2,7 +2,7 @@
 
 import pytest
 
-from twintill.domain.caps import GivenBack, over_cap
+from twintill.domain.caps import AskedFor, GivenBack, over_asked_cap, over_cap
 from twintill.domain.policy import Policy
 from twintill.money import Money
 
@@ -38,3 +38,31 @@ def test_each_cap_says_which_it_is(so_far: GivenBack, said: str) -> None:
 def test_exactly_the_cap_is_within_it() -> None:
     last = GivenBack(in_hour=19, minor_in_hour=995_000, collected_minor_in_day=100_000_000)
     assert over_cap(last, ONE, POLICY) is None
+
+
+@pytest.mark.parametrize(
+    ("so_far", "minor", "said", "in_time"),
+    [
+        (AskedFor(50, 100), 1, "50 refunds asked for", True),
+        (AskedFor(1, 4_999_000), 1001, "capped at 50000.00 EUR an hour", True),
+        (AskedFor(), 5_000_001, "more than may be asked for in an hour", False),
+    ],
+)
+def test_what_is_asked_for_has_caps_of_its_own(
+    so_far: AskedFor, minor: int, said: str, in_time: bool
+) -> None:
+    over = over_asked_cap(so_far, Money(minor, "EUR"), POLICY)
+    assert over is not None
+    assert said in over.why
+    assert over.in_time is in_time
+
+
+def test_exactly_what_may_be_asked_for_is_within_it() -> None:
+    assert over_asked_cap(AskedFor(49, 4_999_000), Money(1000, "EUR"), POLICY) is None
+
+
+def test_none_at_all_may_be_asked_for() -> None:
+    none = Policy(asked_refunds_per_hour=0)
+    over = over_asked_cap(AskedFor(), ONE, none)
+    assert over is not None
+    assert not over.in_time

@@ -1,5 +1,6 @@
 """Money back after the report: a refund here, a credit note there, and each exactly once."""
 
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
@@ -221,3 +222,27 @@ async def test_the_processor_refuses_and_nothing_is_credited(world: World) -> No
     assert (given, credited, payment.ended) == ([], [], True)
     assert payment.asks[0].state is AskState.REFUSED
     assert payment.reported_minor == 4900
+
+
+async def test_more_than_may_be_asked_for_in_an_hour_is_refused_until_a_person_insists(
+    world: World,
+) -> None:
+    policy = replace(world.means.policy, asked_refunds_per_hour=2, asked_refund_minor_per_hour=2999)
+    tight = replace(world, means=replace(world.means, policy=policy))
+    invoice_id = await reported(tight)
+    await ask(tight, invoice_id, 1900)
+    await tight.work()
+    for minor, code in ((1101, "refund_cap"), (None, "refund_over_cap")):
+        with pytest.raises(ConflictError) as refused:
+            await ask(tight, invoice_id, minor, "rfd_2")
+        assert refused.value.code == code
+    wish = Wish(payment_id(SCOPE, invoice_id), "seen", "person:ada", 1101, over_the_cap=True)
+    await money_back.ask(tight.means, SCOPE, "rfd_3", wish)
+    await tight.work()
+    with pytest.raises(ConflictError, match="2 refunds asked for in an hour is the cap"):
+        await ask(tight, invoice_id, 1, "rfd_4")
+    await later(tight, timedelta(hours=1, seconds=1))
+    await ask(tight, invoice_id, 1, "rfd_5")
+    await tight.work()
+    given, credited, _ = await both(tight, invoice_id)
+    assert (sorted(given), credited) == ([1, 1101, 1900], [1900, 1101, 1])

@@ -123,3 +123,15 @@ async def test_who_paid_it_another_way_says_so(shop: Shop) -> None:
     payment = await shop.get(f"/v1/payments/{its_id}")
     assert (payment["refunded"], payment["reported"]) == (1900, 3000)
     assert payment["refunds"][0]["why"] == "paid another way (SEPA 1): ordered by mistake"
+
+
+async def test_over_the_cap_is_a_word_of_the_scope_admin(shop: Shop) -> None:
+    its_id = await collected(shop)
+    insists = PART | {"over_the_cap": True}
+    answer = await shop.api.post(f"/v1/payments/{its_id}/refunds", json=insists)
+    assert (answer.status_code, answer.json()["code"]) == (403, "forbidden")
+    async with shop.world.db() as db:
+        _, secret = await api_keys.create(db, SCOPE, "ada", ("admin",))
+    admin = {"Authorization": f"Bearer {secret}"}
+    answer = await shop.api.post(f"/v1/payments/{its_id}/refunds", json=insists, headers=admin)
+    assert answer.status_code == 201, answer.text

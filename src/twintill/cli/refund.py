@@ -2,6 +2,7 @@
 
 import asyncio
 import getpass
+from dataclasses import replace
 from decimal import Decimal, InvalidOperation
 from typing import TYPE_CHECKING, Annotated
 
@@ -12,6 +13,7 @@ from twintill.money import Money, stripe_exponent
 
 if TYPE_CHECKING:
     from twintill.domain.money_back import RefundAsk
+    from twintill.flows.money_back import Wish
     from twintill.settings import Settings
 
 Payment = Annotated[str, typer.Argument(help="pay_... or in_...")]
@@ -26,6 +28,10 @@ PaidAnotherWay = Annotated[
         help="Nothing is sent: the customer has it already, by that transfer or cheque.",
     ),
 ]
+OverTheCap = Annotated[
+    bool,
+    typer.Option("--over-the-cap", help="You have looked: more than an hour allows."),
+]
 Why = Annotated[str, typer.Option(help="Kept in its history.")]
 
 
@@ -35,6 +41,7 @@ def refund(
     why: Why,
     amount: Amount = None,
     paid_another_way: PaidAnotherWay = None,
+    over_the_cap: OverTheCap = False,
 ) -> None:
     """Give collected money back: at the processor first, then as a credit note in Stripe.
 
@@ -51,13 +58,17 @@ def refund(
     """
     from twintill.cli.embedded import with_database
     from twintill.cli.logs import configure_logs
+    from twintill.flows.money_back import Wish
     from twintill.settings import read_settings
 
     money = None if amount is None else _read(amount)
+    minor, currency = (None, None) if money is None else (money.minor, money.currency)
+    actor = f"person:{getpass.getuser()}"
+    wish = Wish(payment_id, why, actor, minor, currency, over_the_cap)
     given = read_settings()
     configure_logs(given.log_level)
     with with_database(given) as settings:
-        made, shown = asyncio.run(_ask(settings, payment_id, why, money, paid_another_way))
+        made, shown = asyncio.run(_ask(settings, wish, paid_another_way))
     if paid_another_way is not None:
         print(f"{made.id}: {shown} of {payment_id} is booked as given back by {paid_another_way}.")
         return
@@ -65,30 +76,22 @@ def refund(
 
 
 async def _ask(
-    settings: "Settings",
-    payment_id: str,
-    why: str,
-    money: Money | None,
-    paid_another_way: str | None,
+    settings: "Settings", wish: "Wish", paid_another_way: str | None
 ) -> "tuple[RefundAsk, Money]":
     from twintill import ids
     from twintill.app import open_means
     from twintill.flows import money_back
-    from twintill.flows.money_back import Wish
     from twintill.store import payments
 
     async with open_means(settings, pool_size=2) as means:
-        if payment_id.startswith("in_"):
-            payment_id = ids.payment_id(means.scope, payment_id)
-        minor = None if money is None else money.minor
-        currency = None if money is None else money.currency
-        wish = Wish(payment_id, why, f"person:{getpass.getuser()}", minor, currency)
+        if wish.payment_id.startswith("in_"):
+            wish = replace(wish, payment_id=ids.payment_id(means.scope, wish.payment_id))
         if paid_another_way is None:
             made = await money_back.ask(means, means.scope, new_id("rfd"), wish)
         else:
             made = await money_back.paid_another_way(means, means.scope, wish, paid_another_way)
         async with means.database.connect() as db:
-            payment = await payments.read(db, means.scope, payment_id)
+            payment = await payments.read(db, means.scope, wish.payment_id)
         return made, Money(made.amount_minor, payment.currency)
 
 

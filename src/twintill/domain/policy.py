@@ -192,6 +192,9 @@ class Policy:
     refund_minor_per_hour: int = 1_000_000  # of each currency, in its minor units
     refund_share_of_day: float = 0.1  # of what was collected in a day, per currency ...
     refunds_without_share: int = 3  # ... but so many a day go back in any case
+    # What may be asked for by API, all keys together: a leaked one must not empty the till.
+    asked_refunds_per_hour: int = 50
+    asked_refund_minor_per_hour: int = 5_000_000  # of each currency, in its minor units
     provisional_deadline: timedelta = timedelta(days=60)
 
     def __post_init__(self) -> None:

@@ -25,8 +25,8 @@ from twintill.store.operations import Operation
 KIND = "cancel_subscription"
 _WAIT = timedelta(hours=6)  # a payment that moves rings before that
 _GONE = "resource_missing"
-# What is not so for ever: a debit becomes final, another refund ends.
-_IN_TIME = ("not_final", "refund_under_way", "not_reported_yet", "being_compared")
+# What is not so for ever: a debit becomes final, another refund ends, an hour passes.
+_IN_TIME = ("not_final", "refund_under_way", "not_reported_yet", "being_compared", "refund_cap")
 
 
 @dataclass(frozen=True, slots=True)

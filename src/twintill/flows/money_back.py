@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from twintill.domain.caps import over_asked_cap
 from twintill.domain.money_back import RefundAsk
 from twintill.domain.paid_another_way import choose_paid
 from twintill.domain.payment import Payment
@@ -15,7 +16,7 @@ from twintill.flows.means import Means
 from twintill.ids import Scope, attempt_id, derived_id
 from twintill.money import Money, is_expressible
 from twintill.processors import Refunds
-from twintill.store import payments
+from twintill.store import payments, refunds
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,12 +28,14 @@ class Wish:
     by: str
     amount_minor: int | None = None
     currency: str | None = None  # must be the payment's
+    over_the_cap: bool = False  # a person's explicit word
 
 
 async def ask(means: Means, scope: Scope, ask_id: str, wish: Wish) -> RefundAsk:
     """Commit the wish; repeated under the same id it answers what was asked for before.
 
-    The processor gives it back first, then the credit note is made in Stripe. Raises NotFoundError,
+    No more than the caps of an hour allow (`domain.caps`), unless a person insists. The processor
+    gives it back first, then the credit note is made in Stripe. Raises NotFoundError,
     BadRequest (another currency) and ConflictError, with the rule that forbids it.
     """
     async with means.database.begin() as db:
@@ -53,6 +56,8 @@ async def ask_within(
         raise ConflictError(f"Not refunded: {chosen.why}.", code=chosen.code, param="payment")
     receipt, amount_minor = chosen
     _require_refunds(means, payment, receipt.attempt_id)
+    if not wish.over_the_cap:
+        await _require_room(db, means, scope, Money(amount_minor, payment.currency))
     fact = RefundAsked(ask_id, receipt.id, amount_minor, wish.why, wish.by)
     decision = await learn_within(db, means, scope, payment.id, fact, actor=wish.by)
     return next(a for a in decision.payment.asks if a.id == ask_id)
@@ -90,6 +95,15 @@ async def paid_another_way(means: Means, scope: Scope, wish: Wish, reference: st
         )
         decision = await learn_within(db, means, scope, payment.id, fact, actor=wish.by)
         return next(a for a in decision.payment.asks if a.id == ask_id)
+
+
+async def _require_room(db: AsyncConnection, means: Means, scope: Scope, amount: Money) -> None:
+    so_far = await refunds.asked_for(db, scope, amount.currency)
+    over = over_asked_cap(so_far, amount, means.policy)
+    if over is not None:
+        code = "refund_cap" if over.in_time else "refund_over_cap"
+        why = f"Not refunded: {over.why}; `--over-the-cap` is a person's word."
+        raise ConflictError(why, code=code, param="amount")
 
 
 def _require_the_same_amount(

@@ -3,19 +3,20 @@
 from datetime import timedelta
 from typing import Any
 
-from sqlalchemy import exists, func, or_, select, text
+from sqlalchemy import and_, exists, func, or_, select, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from twintill.domain.caps import GivenBack
+from twintill.domain.caps import AskedFor, GivenBack
 from twintill.ids import Scope
 from twintill.store.attempts import Found
 from twintill.store.clock import NOW
 from twintill.store.money_rows import REFUND
 from twintill.store.scoped import mine
-from twintill.store.tables import attempts, receipts, refund_asks
+from twintill.store.tables import attempts, payments, receipts, refund_asks
 
 _HOUR, _DAY = timedelta(hours=1), timedelta(days=1)
 # Two workers must not both find room for the last refund below a cap.
+_ONE_ASK_AT_A_TIME = text("SELECT pg_advisory_xact_lock(hashtext('twintill: asked refunds'))")
 _ONE_AT_A_TIME = text("SELECT pg_advisory_xact_lock(hashtext('twintill: automatic refunds'))")
 
 
@@ -49,6 +50,33 @@ async def given_back(db: AsyncConnection, scope: Scope, currency: str) -> GivenB
     return GivenBack(
         in_hour_count, in_hour_minor, in_day_count, in_day_minor, int(collected.scalar_one())
     )
+
+
+async def asked_for(db: AsyncConnection, scope: Scope, currency: str) -> AskedFor:
+    """In the last hour, in this currency; whoever asks next waits for this transaction.
+
+    What was refused gave nothing back, and what a person paid another way did not leave through us.
+    """
+    await db.execute(_ONE_ASK_AT_A_TIME)
+    c, p, a = refund_asks.c, payments.c, attempts.c
+    same = ("stripe_account_id", "livemode")
+    paid_by_hand = exists().where(
+        *(a[k] == c[k] for k in (*same, "attempt_id")), a.another_way.is_not(None)
+    )
+    found = await db.execute(
+        select(func.count(), func.coalesce(func.sum(c.amount_minor), 0))
+        .select_from(refund_asks)
+        .join(payments, and_(*(p[k] == c[k] for k in (*same, "payment_id"))))
+        .where(
+            mine(refund_asks, scope),
+            p.currency == currency,
+            c.created_at > NOW - _HOUR,
+            c.state != "refused",
+            ~paid_by_hand,
+        )
+    )
+    count, minor = map(int, found.one())
+    return AskedFor(count, minor)
 
 
 async def find(

@@ -150,6 +150,8 @@ CODES: tuple[Code, ...] = (
     Code("refund_under_way", 409, "Another refund has no end yet.", _REFUND),
     Code("being_compared", 409, "Both sides are being compared first.", _REFUND),
     Code("disputed", 409, "A dispute holds the money.", _REFUND),
+    Code("refund_cap", 409, "So much was asked to go back in this hour: later.", _REFUND),
+    Code("refund_over_cap", 409, "More than may be asked for in an hour.", _REFUND),
     Code(
         "reference_used",
         409,

@@ -2,7 +2,7 @@
 
 from typing import Annotated
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import ConfigDict, Field
 from starlette.requests import Request
 
 from twintill.flows import money_back
@@ -13,19 +13,12 @@ from twintill.web.doors import TheDoors, TheMeans
 from twintill.web.pagination import CreatedRange, ListShape, ThePage, as_list, only
 from twintill.web.payments import refund_shape
 from twintill.web.shapes import RefundShape
+from twintill.web.signup_shapes import Asked
 
 router = api_router("refunds")
 
 
-class RefundParams(BaseModel):
-    """Without an amount: all that is left."""
-
-    model_config = ConfigDict(
-        extra="forbid",
-        json_schema_extra={
-            "examples": [{"amount": 1900, "currency": "eur", "why": "Ordered by mistake"}]
-        },
-    )
+class _AmountParams(Asked):
     amount: Annotated[
         int | None, Field(gt=0, le=2**53, description="Minor units, as Stripe counts them.")
     ] = None
@@ -35,23 +28,40 @@ class RefundParams(BaseModel):
     why: Annotated[str, Field(min_length=1, max_length=500, description="Kept in its history.")]
 
 
+class RefundParams(_AmountParams):
+    """Without an amount: all that is left."""
+
+    model_config = ConfigDict(
+        extra="forbid",
+        json_schema_extra={
+            "examples": [{"amount": 1900, "currency": "eur", "why": "Ordered by mistake"}]
+        },
+    )
+    over_the_cap: Annotated[
+        bool, Field(description="A person has looked: no cap holds it. Needs the scope `admin`.")
+    ] = False
+
+
 @router.post("/v1/payments/{payment}/refunds", status_code=201, summary="Give collected money back")
 async def ask(payment: str, params: RefundParams, doors: TheDoors, caller: Refunder) -> RefundShape:
     """The processor gives it back, then the credit note is made in Stripe: a worker does both.
 
     Works after the payment method is gone. Refused (409, the rule as `code`), with nothing
     changed: more than is left, while another refund or a dispute has no end, while somebody
-    does it by hand, of a bank debit that may still fail.
+    does it by hand, of a bank debit that may still fail, and what breaks a cap of what may be asked
+    for in an hour (`refund_cap`, `refund_over_cap`; `over_the_cap` is a person's word).
     """
     currency = None if params.currency is None else params.currency.upper()
-    wish = Wish(payment, params.why, caller.actor, params.amount, currency)
+    if params.over_the_cap:
+        caller.require("admin")
+    wish = Wish(payment, params.why, caller.actor, params.amount, currency, params.over_the_cap)
     made = await money_back.ask(doors.means, caller.scope, caller.new_id("rfd"), wish)
     doors.waker.ring()
     async with doors.means.database.connect() as db:
         return refund_shape(await read_refund(db, caller.scope, made.id))
 
 
-class PaidParams(RefundParams):
+class PaidParams(_AmountParams):
     """Without an amount: all that is owed, else all that is left."""
 
     model_config = ConfigDict(
