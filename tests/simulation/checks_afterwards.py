@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from tests.simulation.houses import SCOPE
 from tests.simulation.invoice import Invoice
+from tests.simulation.letters import FORGED
 from tests.simulation.processor import Bank
 from twintill.domain.policy import LostDispute
 from twintill.ids import payment_id
@@ -88,7 +89,7 @@ def _check_parking(world: World, invoice: Invoice, row: Any) -> None:
         "at the processor by hand": by_hand,
         "more than was reported": foreign,
         "a credit note says more": foreign,
-        "twice under one reference": False,
+        "twice under one reference": FORGED in why,
         "is told to be": False,
         "that brought no money": False,
         "a refund without an end": not _could_ask(world, row),

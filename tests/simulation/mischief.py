@@ -29,7 +29,7 @@ def in_the_life_of(world: World, invoice: Invoice) -> None:
     if world.rng.random() < 0.4:
         after_s = world.rng.choice((1.0, 60.0, 3600.0, _DAY_S, 5 * _DAY_S)) * world.rng.random()
         world.deed(after(after_s, _change(world, invoice)))
-    if world.rng.random() < world.weather.mischief / 6:
+    if world.rng.random() < max(world.weather.mischief / 6, world.weather.haste / 3):
         # His last invoice: Stripe tells of it and of the end in any order.
         after_s = world.rng.choice((0.0, 1.0, 30.0)) * world.rng.random()
         world.deed(after(after_s, _end_subscription(world, invoice.customer_id)))

@@ -77,8 +77,9 @@ def _check_switched(world: World, its: Subscription) -> None:
     to = To(json.loads(made[-1]["data"])["asked"]["to"])
     if its.collection_method != to.collection_method:
         world.trace.blame(f"{its.id}: switched to {to}, and it is {its.collection_method}")
-    if to is To.PROCESSOR:
-        _check_method(world, its, json.loads(made[-1]["data"])["payment_method_id"])
+    method_id = json.loads(made[-1]["data"]).get("payment_method_id")  # None: he was there already
+    if to is To.PROCESSOR and method_id is not None:
+        _check_method(world, its, method_id)
 
 
 def _check_method(world: World, its: Subscription, method_id: str) -> None:
@@ -110,7 +111,8 @@ def _check_hearsay(world: World) -> None:
     }
     found = world.database.fetch(f"{_METHODS} WHERE status = 'revoked'")
     gone = "SELECT data FROM operations WHERE kind = 'method_revoked' AND step = 'canceled'"
-    canceled = {json.loads(row["data"])["payment_method_id"] for row in world.database.fetch(gone)}
+    ended = world.database.fetch(gone)
+    canceled = {json.loads(row["data"]).get("payment_method_id") for row in ended}
     for row in world.database.fetch(_METHODS):
         lives = (row["processor"], row["processor_customer_id"]) in active
         if lives and row["payment_method_id"] in canceled:
