@@ -16,6 +16,7 @@ from twintill.flows import methods as method_flows
 from twintill.flows.learn import learn, learn_within
 from twintill.flows.person import Word, resolve
 from twintill.ids import payment_id
+from twintill.processors import LookUpBy
 from twintill.store import brakes, methods, mirror, payments
 
 if TYPE_CHECKING:
@@ -308,7 +309,8 @@ def _bank_reconsiders(world: World, invoice: Invoice) -> Callable[[], Awaitable[
 def _give_back_by_hand(world: World, invoice: Invoice) -> Callable[[], Awaitable[None]]:
     """A person at the processor sees money for an invoice that is closed, and does not wait.
 
-    Where Stripe was told of some of it, he gives back what Twintill shows as stranded.
+    Where Stripe was told of some of it, he gives back what Twintill shows as stranded: not at a
+    processor that lists no refunds, since only its webhook would tell of it, and that may be lost.
     """
 
     async def do() -> None:
@@ -319,6 +321,8 @@ def _give_back_by_hand(world: World, invoice: Invoice) -> Callable[[], Awaitable
         for bank, charge in world.rules.of(invoice.id):
             left = charge.taken - charge.refunded
             if invoice.paid_by_us_minor:
+                if bank.kind.look_up is LookUpBy.NONE:
+                    continue
                 left = min(left, stranded.get(charge.reference, 0))
             if charge.status == "succeeded" and charge.finality == "final" and left:
                 minor = world.rng.choice((left, max(1, left // 3)))

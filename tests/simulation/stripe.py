@@ -70,7 +70,11 @@ class SimStripe(Collecting):
     async def write_reference(
         self, invoice_id: str, reference: str, processor: str, processor_payment_id: str | None
     ) -> InvoiceLook:
-        metadata = {marks.REFERENCE: reference, marks.PROCESSOR: processor}
+        metadata = {
+            marks.REFERENCE: reference,
+            marks.PROCESSOR: processor,
+            marks.PROCESSOR_PAYMENT_ID: processor_payment_id or "",
+        }
         return await self._call("reference", invoice_id, lambda i: self._write(i, metadata))
 
     async def pay_out_of_band(self, invoice_id: str, key: str) -> InvoiceLook:
