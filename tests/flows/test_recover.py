@@ -144,6 +144,29 @@ async def test_what_was_void_by_then_is_stranded_and_goes_back(
     assert await broken(world) == set()
 
 
+async def test_a_debit_of_the_lost_time_is_found_although_all_of_it_was_credited_since(
+    world: World, database: Database
+) -> None:
+    """Nothing is due any more, and it is on its way all the same."""
+    customer_id = await world.customer("debit_ok")
+    async with backup(database.admin_url) as yesterday:
+        invoice_id = await world.collect(customer_id)
+        await world.means.stripe.client.v1.credit_notes.create_async(
+            {"invoice": invoice_id, "amount": 4900}
+        )
+        await yesterday.restore()
+        await run(world)
+    await world.work()
+    payment = await world.payment(invoice_id)
+    assert (payment.attempts[0].n, payment.attempts[0].outcome) == (1, Outcome.ACCEPTED)
+    assert payment.attempts[0].amount.minor == 4900
+    for _ in range(3):
+        await world.advance(timedelta(days=8))
+        await world.work()
+    assert (await world.payment(invoice_id)).state is State.REFUNDED
+    assert await broken(world) == set()
+
+
 async def test_a_processor_that_does_not_answer_keeps_charging_paused(
     world: World, database: Database
 ) -> None:

@@ -117,7 +117,11 @@ def _check_hearsay(world: World) -> None:
         lives = (row["processor"], row["processor_customer_id"]) in active
         if lives and row["payment_method_id"] in canceled:
             world.trace.blame(f"{row['customer_id']} was cancelled, and his method lives")
+    asking = "SELECT data FROM operations WHERE kind = 'method_revoked' AND parked_at IS NOT NULL"
+    left = {json.loads(row["data"])["payment_method_id"] for row in world.database.fetch(asking)}
     for row in found:
+        if row["payment_method_id"] in left:
+            continue  # its processor refused our key: a person is called
         if (row["processor"], row["processor_customer_id"]) in active:
             world.trace.blame(f"{row['payment_method_id']} is revoked here, and lives there")
 

@@ -76,7 +76,8 @@ class Asked:
 
     def _found(self, lost: _Lost, look: InvoiceLook) -> AttemptFound:
         scope, invoice_id = self.scope, self.payment.invoice_id
-        asked_minor = look.amount_remaining_minor or look.amount_due_minor
+        # What was credited since then was asked for when it was made.
+        asked_minor = look.amount_remaining_minor or look.amount_due_minor or look.credited_minor
         approved = lost.outcome if isinstance(lost.outcome, Approved) else None
         return AttemptFound(
             attempt_id=ids.attempt_id(scope, invoice_id, "charge", lost.n),
