@@ -198,3 +198,13 @@ def test_a_first_payment_that_is_given_up_is_voided_whatever_the_setting_at_an_e
     assert given_up.closing is AtEnd.VOID
     saved = decide(new_payment(), f.FirstPaymentGivenUp(), POLICY, NOW)
     assert saved.payment == new_payment()
+
+
+def test_written_off_and_parked_and_put_back_to_work_it_has_ended() -> None:
+    """It was looked at again and again for ever."""
+    payment = started(_WRITTEN_OFF).payment
+    for fact in (f.LookGaveUp("KeyError"), f.Unparked("looked at")):
+        assert (payment.state, payment.reason) == (State.EXHAUSTED, Reason.UNCOLLECTIBLE)
+        payment = told(payment, fact).payment
+    assert isinstance(next_step(payment), Conclude)
+    assert started(_WRITTEN_OFF, payment).payment.ended

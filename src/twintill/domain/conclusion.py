@@ -30,7 +30,8 @@ def conclusion_told(
 
 def _started(payment: Payment, fact: ConclusionStarted, policy: Policy, now: datetime) -> Decision:
     """May it be done? Nothing may have been collected, and the invoice must still be ours."""
-    if payment.closing is not None:
+    # Written off already, it was closed: whatever a person was called for since is nothing to do.
+    if payment.closing is not None and payment.reason is not Reason.UNCOLLECTIBLE:
         return closing_started(payment, fact, policy, now)
     if not _is_open(payment):
         return Decision(payment, note="not given up any more")
