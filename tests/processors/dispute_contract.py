@@ -60,8 +60,8 @@ class DisputeContract:
 
     async def test_the_list_begins_at_a_time(self, stage: Stage) -> None:
         await stage.dispute(await a_charge(stage), taken=True)
-        tomorrow = NOW + timedelta(days=1)
-        assert await tells(stage.processor).list_disputes(tomorrow) == DisputePage(())
+        later = NOW + timedelta(days=3650)  # days pass on the stage, from test to test
+        assert await tells(stage.processor).list_disputes(later) == DisputePage(())
 
     async def test_nobody_there_is_no_dispute(self, stage: Stage) -> None:
         nobody: Any = stage.unreachable()

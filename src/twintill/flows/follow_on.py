@@ -32,7 +32,11 @@ _HELD = timedelta(hours=1)
 
 async def read(operating: Operating) -> Operating | None:
     """The terms of the other invoice; tax that somebody set by hand is for a person."""
-    terms = await operating.means.stripe.read_terms(operating.data["invoice_id"])
+    invoice_id = operating.data["invoice_id"]
+    async with operating.holding(ids.payment_id(operating.scope, invoice_id)) as lease:
+        if lease is None:
+            return None
+        terms = await operating.means.stripe.read_terms(invoice_id)
     if terms.manual_tax:
         await operating.park(_by_hand(operating, terms))
         return None

@@ -34,29 +34,18 @@ _AT_THE_BANK = timedelta(hours=1)
 
 async def hand(operating: Operating) -> Operating | None:
     """Under the payment's lease: nobody else calls anybody about this invoice meanwhile."""
-    scope, its_id = operating.scope, _payment_id(operating)
-    async with operating.means.database.begin() as db:
-        payment = await payments.read(db, scope, its_id)
-        handed = is_handed(payment)
-        out = None if handed else cannot_be_handed(payment, await clock.now(db))
-        lease = None if out else await work.hold(db, PAYMENTS, scope, its_id)
-    if out is not None:
-        return await _not_now(operating, payment)
-    if lease is None:
-        await operating.pause(_HELD)
-        return None
-    try:
-        looking = Looking(operating.means, lease, payment, operating.now)
-        if not handed and await resolve.came_after_all(looking):
-            await operating.pause(_ASKED)  # a person said "not charged": it was, or nobody knows
+    async with operating.holding(_payment_id(operating)) as lease:
+        if lease is None:
             return None
-        stripe = operating.means.stripe
-        look = await stripe.mark_handed_over(payment.invoice_id, operating.id)
-        return await _commit(operating, lease, look)
-    except BaseException:
-        async with operating.means.database.begin() as db:
-            await work.release(db, PAYMENTS, lease)
-        raise
+        async with operating.means.database.connect() as db:
+            payment = await payments.read(db, operating.scope, lease.row_id)
+            now = await clock.now(db)
+        if is_handed(payment) or cannot_be_handed(payment, now) is None:
+            return await _hand(operating, lease, payment)
+        if payment.ended:
+            return await _not_any_more(operating, payment)
+    await operating.pause(_OUT)  # a charge is out, or a person is called
+    return None
 
 
 async def act(operating: Operating) -> Operating | None:
@@ -118,11 +107,17 @@ def _payment_id(operating: Operating) -> str:
     return payment_id(operating.scope, operating.data["at"])
 
 
-async def _not_now(operating: Operating, payment: Payment) -> Operating | None:
-    """A charge is out, or a person is called: wait for that. It has ended: so has the invoice."""
-    if not payment.ended:
-        await operating.pause(_OUT)
+async def _hand(operating: Operating, lease: Lease, payment: Payment) -> Operating | None:
+    looking = Looking(operating.means, lease, payment, operating.now)
+    if not is_handed(payment) and await resolve.came_after_all(looking):
+        await operating.pause(_ASKED)  # a person said "not charged": it was, or nobody knows
         return None
+    look = await operating.means.stripe.mark_handed_over(payment.invoice_id, operating.id)
+    return await _commit(operating, lease, look)
+
+
+async def _not_any_more(operating: Operating, payment: Payment) -> Operating:
+    """Its payment has ended: so has the invoice."""
     look = await operating.means.stripe.read_invoice(payment.invoice_id)
     if is_idle(look):  # ended here, and open there: nobody but a person knows why
         return await done(operating, Did.LEFT, look=look, why=f"its payment is {payment.state}")

@@ -4,7 +4,8 @@ A step function does at most one thing outside, commits what it found together w
 and answers with the operation to go on with, or None when it gave the lease back.
 """
 
-from collections.abc import Awaitable, Callable
+import contextlib
+from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
@@ -13,13 +14,15 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from twintill.flows.means import Means
 from twintill.ids import Scope
-from twintill.store import operations
+from twintill.store import operations, work
 from twintill.store.operations import Claimed, Operation
+from twintill.store.work import PAYMENTS, Lease
 
 # Stripe keeps a key for a day; near its end, what we made under it is looked for first.
 _KEY_IS_OLD = timedelta(hours=20)
 # So many failures in a row, minutes apart by then: whatever was sent has ended.
 _KEY_IS_STUCK = 4
+_PAYMENT_HELD = timedelta(seconds=5)  # a worker looks at the payment right now
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,6 +115,24 @@ class Operating:
         customer_id = str(self.operation.customer_id)
         async with self.means.database.connect() as db:
             return await operations.another_is_held(db, self.scope, customer_id, self.id, kind)
+
+    @contextlib.asynccontextmanager
+    async def holding(self, payment_id: str) -> AsyncIterator[Lease | None]:
+        """Under a payment's lease, so that no call for its invoice runs beside ours.
+
+        None: somebody else holds it, and the operation pauses for as long as that may last.
+        """
+        async with self.means.database.begin() as db:
+            lease = await work.hold(db, PAYMENTS, self.scope, payment_id)
+        if lease is None:
+            await self.pause(_PAYMENT_HELD)
+            yield None
+            return
+        try:
+            yield lease
+        finally:  # nothing happens where the commit gave it back
+            async with self.means.database.begin() as db:
+                await work.release(db, PAYMENTS, lease)
 
     async def park(self, why: str) -> None:
         async with self.means.database.begin() as db:
