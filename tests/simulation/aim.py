@@ -54,8 +54,9 @@ def seeds(first: int, size: str, conditions: Sequence[Condition]) -> Iterator[in
 
 def weather_of(rng: random.Random, seed: int, size: str) -> Weather:
     """`rng`: of the world, at its first draws."""
-    later, hasty = (random.Random(f"{seed}/{size}/{name}") for name in ("later", "hasty"))
-    drawn = weather(rng, later, hasty)
+    names = ("later", "hasty", "leaving")
+    later, hasty, leaving = (random.Random(f"{seed}/{size}/{name}") for name in names)
+    drawn = weather(rng, later, hasty, leaving)
     return of_doubts(drawn) if size == "doubts" else drawn
 
 

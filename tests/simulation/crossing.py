@@ -136,15 +136,15 @@ def _again(world: World) -> str:
 
 async def _switch(world: World, its_id: str, request: SwitchRequest, again: str) -> None:
     if again == "twice at a time":
-        world.deed(_ask(world, its_id, request))
-    await _ask(world, its_id, request)
+        world.deed(ask(world, its_id, request))
+    await ask(world, its_id, request)
     if again == "twice":
-        await _ask(world, its_id, request)
+        await ask(world, its_id, request)
     if again == "another, too":
-        await _ask(world, f"{its_id}_too", request)
+        await ask(world, f"{its_id}_too", request)
 
 
-async def _ask(world: World, its_id: str, request: SwitchRequest) -> None:
+async def ask(world: World, its_id: str, request: SwitchRequest) -> None:
     """As the REST call does it."""
     world.trace.say("merchant", f"{its_id} to {request.to}, {request.open_invoices}")
     with Asking(world):

@@ -71,10 +71,14 @@ class Weather:
     moves: float = 0.0  # per customer: switched, cancelled or revoked by somebody's decision
     taxes: float = 0.0  # per customer: without an address that taxes could be reckoned by
     haste: float = 0.0  # per closing, and per look: people act before we could
+    withdrawals: float = 0.0  # per customer: every method of his, while his subscription lives
+    returns: float = 0.0  # per customer: left to Stripe, which cannot charge him either
     rush: bool = False  # all is billed at once, by mistake, and voided when it is paid
 
 
-def weather(rng: random.Random, later: random.Random, hasty: random.Random) -> Weather:
+def weather(
+    rng: random.Random, later: random.Random, hasty: random.Random, leaving: random.Random
+) -> Weather:
     """`later` is for what comes after the first payment: a good third of the worlds have none."""
 
     def often(*choices: float) -> float:
@@ -99,6 +103,8 @@ def weather(rng: random.Random, later: random.Random, hasty: random.Random) -> W
         **_afterwards(later),
         haste=hasty.choice((0.0, 0.0, 0.0, 0.3, 0.9)),
         rush=hasty.random() < 0.15,
+        withdrawals=leaving.choice((*(0.0,) * 8, 0.9)),
+        returns=leaving.choice((*(0.0,) * 8, 0.9)),
     )
 
 
@@ -119,6 +125,8 @@ def of_doubts(drawn: Weather) -> Weather:
         two_copies=False,
         storm_s=4 * 86_400.0,
         haste=0.0,
+        withdrawals=0.0,
+        returns=0.0,
         rush=False,
     )
 

@@ -50,6 +50,7 @@ def check(world: World) -> None:
             world.trace.blame(f"operation {row['kind']} is parked: {row['parked_why']}")
     if world.twin is not None:
         return  # what the other copy does there is nobody's fault
+    check_handed(world)
     _check_hearsay(world)
     _check_taxes(world)
     for its in list(world.stripe.register.subscriptions.values()):
@@ -60,7 +61,7 @@ def check(world: World) -> None:
             _check_tokens(world, its)
 
 
-def check_before_it_closes(world: World) -> None:
+def check_handed(world: World) -> None:
     """What was handed over came back, or was collected: no switch ends, and leaves it lying."""
     for row in world.database.fetch(_HELD_BACK):
         invoice = world.stripe.invoices[row["invoice_id"]]

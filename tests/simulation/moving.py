@@ -35,7 +35,7 @@ _PATIENCE = 200  # hours: a storm lasts four days at most
 
 def policy(its: Policy, weather: Weather, seed: int, size: str) -> Policy:
     """What the operator set for those who move; in other worlds it is as it was."""
-    if not weather.moves:
+    if not (weather.moves or weather.withdrawals):
         return its
     rng = random.Random(f"{seed}/{size}/moves")
     return replace(
@@ -84,7 +84,7 @@ def _begin_at_stripe(world: World, customer_id: str) -> None:
 
 async def _move(world: World, customer_id: str) -> None:
     rng = world.rng
-    await _sign_up(world, customer_id)
+    await sign_up(world, customer_id)
     for n in range(rng.choice((0, 1, 2))):
         world.deed(_after(rng.uniform(0, 5) * _DAY_S, _renew(world, customer_id, n + 1)))
     for _ in range(rng.choice((1, 1, 2, 3))):
@@ -109,7 +109,7 @@ def _plot(world: World, customer_id: str, n: int) -> Deed:
     return world.rng.choice(plots)(world, customer_id, n)
 
 
-async def _sign_up(world: World, customer_id: str) -> None:
+async def sign_up(world: World, customer_id: str) -> None:
     """What a sign-up leaves in the mirror; its event says the same."""
     its = world.stripe.register.of(customer_id)
     while True:

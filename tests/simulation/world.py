@@ -12,7 +12,17 @@ from typing import Any
 
 import httpx
 
-from tests.simulation import checks, doubt, giving_back, mischief, moved, moving, processor, restore
+from tests.simulation import (
+    checks,
+    doubt,
+    giving_back,
+    leaving,
+    mischief,
+    moved,
+    moving,
+    processor,
+    restore,
+)
 from tests.simulation.aim import of_the_world, weather_of
 from tests.simulation.database import SimDatabase
 from tests.simulation.dispatcher import Dispatcher
@@ -128,6 +138,7 @@ class World:
     def __init__(self, loop: SimLoop, database: SimDatabase, seed: int, size: str) -> None:
         self.loop, self.database, self.size = loop, database, SIZES[size]
         self.rng = of_the_world(seed, size)
+        self.apart = random.Random(f"{seed}/{size}/apart")
         self.trace = Trace(clock=loop.time)
         self.trace.listen()
         self.weather: Weather = weather_of(self.rng, seed, size)
@@ -313,9 +324,10 @@ class World:
         customer_id = f"cus_{n}"
         for _ in range(self.rng.choice((1, 1, 2))):
             usual = _IN_A_RUSH if self.weather.rush else self.size.magic
-            magic = giving_back.magic_of(self) or self.rng.choice(usual)
+            magic = giving_back.magic_of(self) or leaving.magic_of(self) or self.rng.choice(usual)
             await self.new_method(customer_id, magic)
         moving.in_the_life_of(self, customer_id)
+        leaving.in_the_life_of(self, customer_id)
         for month in range(self.size.invoices):
             invoice = Invoice(
                 id=f"in_{n}_{month + 1}",
@@ -370,6 +382,6 @@ class World:
         if patience_s > EPOCH_S + (30 * self.size.invoices + 40) * DAY_S:
             self.trace.blame("the world never comes to rest")
             raise NeverRests
-        moved.check_before_it_closes(self)
+        moved.check_handed(self)
         for invoice in list(self.stripe.invoices.values()):
             self.stripe.close(invoice, InvoiceStatus.VOID)
