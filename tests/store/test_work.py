@@ -87,6 +87,24 @@ async def test_the_sweep_rings_once_in_a_while(engine: AsyncEngine) -> None:
         assert await work.ring_due(db, PAYMENTS) == 0
 
 
+async def test_what_was_looked_at_since_is_rung_for_as_soon_as_it_is_due(
+    engine: AsyncEngine,
+) -> None:
+    """An attempt in doubt is asked for within seconds, also when the sweep had begun its charge."""
+    async with engine.begin() as db:
+        await due_payment(db)
+    async with engine.begin() as db:
+        assert await work.ring_due(db, PAYMENTS) == 1
+        lease = await work.claim(db, PAYMENTS, SCOPE, "pay_1")
+        assert lease is not None
+        await db.execute(text("UPDATE payments SET next_look_at = now() + interval '5 s'"))
+        await work.release(db, PAYMENTS, lease)
+    async with engine.begin() as db:
+        assert await work.ring_due(db, PAYMENTS) == 0
+        await db.execute(text("UPDATE payments SET next_look_at = now() - interval '3 s'"))
+        assert await work.ring_due(db, PAYMENTS) == 1
+
+
 async def test_begun_reports_are_counted_with_the_claim(engine: AsyncEngine) -> None:
     """So that after a crash nobody mistakes our own `pay` for somebody else's."""
     async with engine.begin() as db:

@@ -72,6 +72,9 @@ async def claim(db: AsyncConnection, work: Workable, scope: Scope, row_id: Any) 
         "lease_token": token,
         "looks": c.looks + 1,
     }
+    if work is not INBOX:  # there it stays: what was rung for may have ended a worker's life
+        # That bell is answered: the sweep must not keep the next one back.
+        changes["rung_at"] = None
     if work is PAYMENTS:
         # "A report may have been begun" is committed before Stripe can be called.
         waits = c.reason.is_not_distinct_from("not_final")  # by setting, until it is final
