@@ -179,6 +179,9 @@ def test_what_is_not_there_cannot_be_put_back_to_work(env: dict[str, str]) -> No
     told = twintill("unpark", "pay_unknown", "--why", "seen to", env=env)
     assert told.returncode == 1
     assert "No such payment: pay_unknown" in told.stderr
+    told = twintill("operations", "replay", "op_unknown", env=env)
+    assert (told.returncode, "is parked: op_unknown" in told.stderr) == (1, True)
+    assert twintill("operations", "parked", env=env).stdout == ""
 
 
 def test_the_duties_are_listed_and_one_can_be_asked_for(env: dict[str, str]) -> None:

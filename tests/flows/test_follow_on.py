@@ -15,8 +15,10 @@ from tests.flows.world import SCOPE, World, running_world
 from tests.postgres import Database
 from twintill.domain.follow_on import FollowOn, FollowOnWhy
 from twintill.domain.payment import Payment, Reason, State
+from twintill.errors import NotFoundError
 from twintill.flows.learn import follow
-from twintill.store import operations, payment_pages
+from twintill.store import operations, parked_operations, payment_pages
+from twintill.store.listing import Page
 
 CALLS = ["/v1/invoices$", "/v1/invoiceitems$", "/v1/invoices/[^/]+/finalize$"]
 BY_HAND = {
@@ -154,6 +156,34 @@ async def test_tax_rates_that_were_set_by_hand_are_for_a_person(world: World) ->
         operation = await operations.read(db, SCOPE, operation_id)
     assert "tax rates that were set by hand" in str(operation.parked_why)
     assert await invoices(world, payment.customer_id) == []
+
+
+@pytest.mark.parametrize("made_all_the_same", [False, True])
+async def test_what_stripe_refused_goes_on_when_a_person_says_so(
+    world: World, *, made_all_the_same: bool
+) -> None:
+    """Stripe keeps the refusal under the key that got it: the next try has the next key."""
+    payment, operation_id = await order(world)
+    no = {"error": {"type": "invalid_request_error", "message": "Not now."}}
+    await world.break_stripe(
+        "/v1/invoices$",
+        "status",
+        code=400,
+        body=no,
+        method="POST",
+        act=made_all_the_same,
+        store=True,
+    )
+    await work(world)
+    async with world.db() as db:
+        rows, _ = await parked_operations.list_parked(db, SCOPE, Page())
+        assert [(r.operation_id, r.parked_why) for r in rows] == [(operation_id, "Not now.")]
+        await parked_operations.replay(db, SCOPE, operation_id)
+        with pytest.raises(NotFoundError, match=operation_id):
+            await parked_operations.replay(db, SCOPE, operation_id)
+    await work(world)
+    (invoice,) = await invoices(world, payment.customer_id)
+    assert (invoice.status, invoice.total) == ("paid", REST.amount_minor)
 
 
 async def _continuing(world: World, payment: Payment) -> list[Payment]:

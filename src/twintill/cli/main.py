@@ -13,6 +13,7 @@ from twintill.cli import (
     events,
     inbox,
     keys,
+    operations,
     payments,
     sandbox,
     subscriptions,
@@ -42,6 +43,7 @@ you like, on any machines), all with the same settings: see .env.example.""",
 app.add_typer(sandbox.app, name="sandbox")
 app.add_typer(keys.app, name="keys")
 app.add_typer(inbox.app, name="inbox")
+app.add_typer(operations.app, name="operations")
 app.add_typer(duties.app, name="duties")
 app.add_typer(payments.app, name="payments")
 app.add_typer(disputes.app, name="disputes")

@@ -12,6 +12,7 @@ from twintill.web import (
     events,
     inbox,
     invoices,
+    operations,
     payments,
     refunds,
     resolving,
@@ -37,5 +38,6 @@ ROUTERS = (
     endpoints.router,
     events.router,
     inbox.router,
+    operations.router,
     checkout_page.router,
 )
