@@ -1,8 +1,9 @@
 """What every adapter that gives money back must do: the rules of charging, once more."""
 
+from datetime import timedelta
 from typing import Any
 
-from tests.processors.stage import Stage, charged, events
+from tests.processors.stage import NOW, Stage, charged, events
 from twintill.domain.outcomes import (
     Accepted,
     Approved,
@@ -12,7 +13,16 @@ from twintill.domain.outcomes import (
     NotSentReason,
 )
 from twintill.money import Money
-from twintill.processors import EventKind, PreparedRefund, Processor, RefundRequest, Refunds
+from twintill.processors import (
+    EventKind,
+    ListedRefund,
+    PreparedRefund,
+    Processor,
+    RefundLists,
+    RefundPage,
+    RefundRequest,
+    Refunds,
+)
 
 
 def gives_back(processor: Processor) -> Refunds:
@@ -76,6 +86,20 @@ class RefundContract:
         assert isinstance(outcome, NotSent)
         assert outcome.reason is NotSentReason.CREDENTIALS
         assert isinstance(await stranger.list_refunds(charge_id), NotSent)
+
+    async def test_recent_ones_are_listed_from_a_time_on(self, stage: Stage) -> None:
+        charge_id = await a_charge(stage)
+        await gives_back(stage.processor).refund(of(stage, charge_id))
+        lists = stage.processor
+        assert isinstance(lists, RefundLists)
+        since, later = NOW - timedelta(days=1), NOW + timedelta(days=3650)
+        (seen,) = await listed(gives_back(stage.processor), charge_id)
+        page = await lists.list_recent_refunds(since)
+        assert isinstance(page, RefundPage)
+        assert ListedRefund(charge_id, seen) in page.refunds
+        assert await lists.list_recent_refunds(later) == RefundPage(())
+        nobody: Any = stage.unreachable()
+        assert isinstance(await nobody.list_recent_refunds(since), NoAnswer | NotSent)
 
     async def test_an_error_of_the_processor_is_no_answer(self, stage: Stage) -> None:
         charge_id = await a_charge(stage)

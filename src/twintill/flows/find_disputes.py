@@ -5,84 +5,47 @@ known, as its webhook would have been. How a known one goes on, its payment asks
 """
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field, replace
-from datetime import datetime, timedelta
+from dataclasses import replace
+from datetime import timedelta
 from typing import Any
 
 import structlog
 
 from twintill.domain.outcomes import NoAnswer, NotSent
-from twintill.flows import dispute
+from twintill.flows import dispute, processor_lists
 from twintill.flows.dispute import Heard
 from twintill.flows.duty import Ran
 from twintill.flows.means import Means
+from twintill.flows.processor_lists import Pass
 from twintill.ids import Scope
 from twintill.processors import Disputes, Processor, SeenDispute
-from twintill.store import clock, dispute_pages
+from twintill.store import dispute_pages
 
-EVERY = timedelta(days=1)
-# One of a charge whose answer is not here yet is nobody's: it is by then.
-OVERLAP = timedelta(days=7)
 # Banks take disputes for so long.
 AT_FIRST = timedelta(days=120)
 _ACTOR = "find_disputes"
 _log = structlog.get_logger(__name__)
 
 
-@dataclass(frozen=True, slots=True)
-class Pass:
-    """How far it is; JSON in and out. `since`: by processor, where its last whole list began."""
-
-    began_at: str
-    todo: tuple[str, ...]
-    since: Mapping[str, str] = field(default_factory=dict)
-    after: str | None = None
-    listed: int = 0
-    found: int = 0
-    not_ours: int = 0
-    failed: int = 0
-    not_asked: int = 0  # processors that could not be
-
-
 async def find_disputes(means: Means, scope: Scope, cursor: Mapping[str, Any]) -> Ran:
     """One page: as many requests as there are pages, once a day."""
-    if "todo" in cursor:
-        at = Pass(**{**cursor, "todo": tuple(cursor["todo"])})
-    else:
-        at = await _begin(means, cursor.get("since", {}))
+    at = await processor_lists.resume(means, cursor, Disputes)
     if at.todo:
         at = await _page(means, scope, at)
-    if at.todo:
-        return Ran(timedelta(0), _result(at), asdict(at))
-    return Ran(EVERY, _result(at), {"since": dict(at.since)})
-
-
-async def _begin(means: Means, since: Mapping[str, str]) -> Pass:
-    async with means.database.connect() as db:
-        now = await clock.now(db)
-    names = [name for name, its in means.processors.items() if isinstance(its, Disputes)]
-    return Pass(now.isoformat(), tuple(sorted(names)), since)
+    return at.ran()
 
 
 async def _page(means: Means, scope: Scope, at: Pass) -> Pass:
-    name, began_at = at.todo[0], datetime.fromisoformat(at.began_at)
+    name = at.todo[0]
     processor = means.processors.get(name)
     if processor is None or not isinstance(processor, Disputes):
-        return _next(at)  # out of the settings since the last page
-    since = at.since.get(name)
-    opened_since = datetime.fromisoformat(since) if since else began_at - AT_FIRST
-    page = await processor.list_disputes(opened_since, at.after)
+        return at.next()  # out of the settings since the last page
+    page = await processor.list_disputes(at.listed_since(name, AT_FIRST), at.after)
     if isinstance(page, NoAnswer | NotSent):
         _log.warning("disputes_not_listed", processor=name, why=page.detail)
-        return _next(replace(at, not_asked=at.not_asked + 1))
+        return replace(at, not_asked=at.not_asked + 1).next()
     at = await _take_in(means, scope, processor, page.disputes, at)
-    if page.following is not None:
-        return replace(at, after=page.following)
-    return _next(replace(at, since={**at.since, name: (began_at - OVERLAP).isoformat()}))
-
-
-def _next(at: Pass) -> Pass:
-    return replace(at, todo=at.todo[1:], after=None)
+    return at.behind(name, page.following)
 
 
 async def _take_in(
@@ -105,8 +68,3 @@ async def _take_in(
         else:
             at = replace(at, found=at.found + ours, not_ours=at.not_ours + (not ours))
     return replace(at, listed=at.listed + len(listed))
-
-
-def _result(at: Pass) -> dict[str, Any]:
-    names = ("listed", "found", "not_ours", "failed", "not_asked")
-    return {name: getattr(at, name) for name in names}

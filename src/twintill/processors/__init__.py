@@ -186,6 +186,35 @@ class Refunds(Protocol):
         """All refunds of a charge, whoever asked for them. NoAnswer or NotSent: could not look."""
 
 
+@dataclass(frozen=True, slots=True)
+class ListedRefund:
+    """A refund of any charge of the account."""
+
+    processor_payment_id: str
+    seen: SeenRefund
+
+
+@dataclass(frozen=True, slots=True)
+class RefundPage:
+    """Some of a processor's refunds; `following`: where the next page begins, None at the end."""
+
+    refunds: tuple[ListedRefund, ...]
+    following: str | None = None
+
+
+@runtime_checkable
+class RefundLists(Protocol):
+    """Asking for refunds of all charges. Without it only webhooks tell of those made by hand."""
+
+    async def list_recent_refunds(
+        self, made_since: datetime, after: str | None = None
+    ) -> RefundPage | NoAnswer | NotSent:
+        """A page of those made since then, whatever became of them; one request.
+
+        `after`: `following` of the page before. NoAnswer or NotSent: could not look.
+        """
+
+
 class MethodStatus(StrEnum):
     """What the processor says of a stored method, right now."""
 

@@ -7,6 +7,7 @@ from sqlalchemy import and_, exists, func, or_, select, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from twintill.domain.caps import AskedFor, GivenBack
+from twintill.domain.payment import Outcome
 from twintill.ids import Scope
 from twintill.store.attempts import Found
 from twintill.store.clock import NOW
@@ -105,6 +106,22 @@ async def find(
     )
     row = rows.one_or_none()
     return None if row is None else Found(row.attempt_id, row.payment_id)
+
+
+async def outcomes(
+    db: AsyncConnection, scope: Scope, processor_account_id: str, refund_ids: list[str]
+) -> dict[str, Outcome]:
+    """What became of those that are known here, by the processor's own ids."""
+    c = attempts.c
+    rows = await db.execute(
+        select(c.processor_payment_id, c.outcome).where(
+            mine(attempts, scope),
+            c.processor_account_id == processor_account_id,
+            c.kind == REFUND,
+            c.processor_payment_id.in_(refund_ids),
+        )
+    )
+    return {row.processor_payment_id: Outcome(row.outcome) for row in rows}
 
 
 def _asked_for() -> Any:

@@ -35,6 +35,7 @@ from twintill.processors import (
     PreparedCharge,
     PreparedRefund,
     ProcessorEvent,
+    RefundPage,
     RefundRequest,
     SeenDispute,
     SeenRefund,
@@ -184,6 +185,22 @@ class SandboxProcessor:
             return NoAnswer(f"could not list refunds: HTTP {answer.status_code}")
         try:
             return answers.read_refunds(answer.content, processor_payment_id)
+        except Unreadable as error:
+            return NoAnswer(f"a list that cannot be believed: {error}")
+
+    async def list_recent_refunds(
+        self, made_since: datetime, after: str | None = None
+    ) -> RefundPage | NoAnswer | NotSent:
+        query = f"/v1/refunds?limit=100&created_since={_quoted(made_since.isoformat())}"
+        if after is not None:
+            query += f"&after={_quoted(after)}"
+        answer = await self._send("GET", query)
+        if not isinstance(answer, httpx.Response):
+            return answer
+        if answer.status_code != 200:
+            return NoAnswer(f"could not list refunds: HTTP {answer.status_code}")
+        try:
+            return answers.read_recent_refunds(answer.content)
         except Unreadable as error:
             return NoAnswer(f"a list that cannot be believed: {error}")
 

@@ -16,8 +16,10 @@ from twintill.domain.outcomes import (
 from twintill.money import Money
 from twintill.processors import (
     DisputePage,
+    ListedRefund,
     MethodState,
     MethodStatus,
+    RefundPage,
     SeenDispute,
     SeenRefund,
     SetupResult,
@@ -134,6 +136,17 @@ def read_refunds(body: bytes, charge_id: str) -> tuple[SeenRefund, ...]:
     if not all(isinstance(one, dict) for one in refunds):
         raise Unreadable("a refund is not an object")
     return tuple(read_refund(one, charge_id) for one in refunds)
+
+
+def read_recent_refunds(body: bytes) -> RefundPage:
+    """Refunds of any charges."""
+    page = read_json(body)
+    refunds = list_of(page, "data")
+    if not isinstance(page.get("has_more"), bool) or not all(isinstance(r, dict) for r in refunds):
+        raise Unreadable("not a list of refunds")
+    listed = [(text_of(refund, "charge"), refund) for refund in refunds]
+    seen = tuple(ListedRefund(charge, read_refund(refund, charge)) for charge, refund in listed)
+    return RefundPage(seen, text_of(page, "next") if page["has_more"] else None)
 
 
 def read_dispute(dispute: Json) -> SeenDispute:

@@ -148,14 +148,18 @@ async def list_refunds(
     sandbox: Here,
     charge: str | None = None,
     reference: str | None = None,
+    created_since: AwareDatetime | None = None,
     after: str | None = None,
     limit: Limit = 20,
 ) -> dict[str, Any]:
+    """Oldest first."""
     await sandbox.catch_up()
     rows = [
         refund
         for refund in sandbox.world.refunds.values()
-        if charge in (None, refund.charge) and reference in (None, refund.reference)
+        if charge in (None, refund.charge)
+        and reference in (None, refund.reference)
+        and (created_since is None or refund.created >= created_since)
     ]
     return page_of(rows, after, limit)
 
