@@ -18,7 +18,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from uvicorn.loops.auto import auto_loop_factory
 
-from twintill import app
+from twintill.app import serving
 from twintill.cli import running
 from twintill.cli.embedded import runtime_url
 from twintill.cli.logs import configure_logs
@@ -77,7 +77,7 @@ _PARTS: dict[str, Callable[..., None]] = {
 
 async def _web(settings: Settings, commit: str, connections: int) -> None:
     async with contextlib.AsyncExitStack() as closing:
-        doors = await closing.enter_async_context(app.open_doors(settings))
+        doors = await closing.enter_async_context(serving.open_doors(settings))
         if commit == "each":
             url = runtime_url(settings)
             engine = open_database(url, pool_size=connections)

@@ -11,7 +11,8 @@ from sqlalchemy import select
 
 from tests.postgres import Database, Databases
 from tests.test_settings import environment
-from twintill.app import app_to_tell, create_web, identify, open_means, open_settings_database
+from twintill.app import app_to_tell, identify, open_means, open_settings_database
+from twintill.app.serving import create_web
 from twintill.errors import SettingsError
 from twintill.sandbox.clock import ManualClock
 from twintill.sandbox.serve import running

@@ -24,7 +24,7 @@ from typing import Any
 from weakref import WeakKeyDictionary
 
 from tests.crash.wire import AnswerLine, Line, PostgresLine, RequestLine
-from twintill.cli import running
+from twintill.cli import running, serving
 from twintill.cli.logs import configure_logs
 from twintill.processors import LookUpBy
 from twintill.processors.sandbox import SandboxProcessor
@@ -79,14 +79,14 @@ def main(order: Order) -> None:
     _Watch(order).attach()
     settings = read_settings()
     configure_logs(settings.log_level)
-    process = running._serve(settings) if order.role == "web" else running._work(settings)
+    process = serving._serve(settings) if order.role == "web" else running._work(settings)
     with asyncio.Runner(loop_factory=asyncio.SelectorEventLoop) as runner:
         runner.run(process)
 
 
 def _run_as_ever(role: str) -> None:
     if role == "web":
-        running.serve(read_settings())
+        serving.serve(read_settings())
     else:
         running.work(read_settings())
 

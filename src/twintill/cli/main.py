@@ -82,12 +82,12 @@ def serve(
 
     Example: `twintill serve --host 0.0.0.0 --port 8000`
     """
-    from twintill.cli import running
+    from twintill.cli import serving
     from twintill.settings import read_settings
 
     given = {"host": host, "port": port}
     changes = {name: value for name, value in given.items() if value is not None}
-    running.serve(read_settings().model_copy(update=changes))
+    serving.serve(read_settings().model_copy(update=changes))
 
 
 @app.command()

@@ -1,4 +1,4 @@
-"""The wiring: settings become a database, Stripe, processors, and what web and worker need.
+"""The wiring: settings become a database, Stripe and processors; `serving` adds what web needs.
 
 What must not start is refused here, with a sentence: a database that is not migrated or connected
 as the ledger's owner, another Stripe account's database, a shifted clock with a live key.
@@ -9,13 +9,12 @@ from collections.abc import AsyncIterator
 from datetime import timedelta
 
 import structlog
-from fastapi import FastAPI
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from twintill.domain.pace import Limits
 from twintill.errors import SettingsError, StripeError, StripeForbidden
-from twintill.flows.endpoints import App, keep_in_step
+from twintill.flows.endpoints import App
 from twintill.flows.means import Means
 from twintill.flows.outbound import Outbound
 from twintill.ids import Scope
@@ -24,17 +23,12 @@ from twintill.processors.sandbox import SandboxProcessor
 from twintill.settings import Settings
 from twintill.store import accounts, clock, schema
 from twintill.store.database import open_database
-from twintill.store.inbox import Receiver
 from twintill.store.migrations import revisions
 from twintill.store.pace import SharedBudget
 from twintill.store.vault import Vault
-from twintill.store.waker import Waker
 from twintill.stripe_billing.gateway import open_gateway
 from twintill.stripe_billing.marks import new_installation_id
 from twintill.stripe_billing.pace import Pacer
-from twintill.web.clock import BusinessClock
-from twintill.web.doors import Doors
-from twintill.web.frame import create_app
 
 _log = structlog.get_logger(__name__)
 
@@ -73,32 +67,6 @@ async def open_means(settings: Settings, *, pool_size: int = 10) -> AsyncIterato
             stripe_reads_per_day=settings.stripe_reads_per_day,
             outbound=Outbound(allow_loopback=settings.app_webhook_loopback),
         )
-
-
-@contextlib.asynccontextmanager
-async def open_doors(settings: Settings) -> AsyncIterator[Doors]:
-    """What the web process needs besides. Raises SettingsError."""
-    async with (
-        open_means(settings) as means,
-        Receiver(means.database).running() as receiver,
-        Waker(means.database).running() as waker,
-    ):
-        await keep_in_step(means, means.scope, app_to_tell(settings))
-        yield Doors(
-            means=means,
-            stripe_webhook_secrets=tuple(
-                s.get_secret_value() for s in settings.stripe_webhook_secrets
-            ),
-            clock=BusinessClock(means.database, livemode=settings.livemode),
-            receiver=receiver,
-            waker=waker,
-            revisions=revisions(),
-        )
-
-
-def create_web(settings: Settings) -> FastAPI:
-    """The web process's app: it opens its means when the server starts."""
-    return create_app(open_doors(settings))
 
 
 def app_to_tell(settings: Settings) -> App | None:
