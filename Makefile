@@ -32,7 +32,9 @@ check: $(READY)  ## lint, types, import contracts, migrations, rules of the hous
 .PHONY: test
 test: $(READY)  ## all tests that need no browser; the domain's coverage must be complete
 	@mkdir -p .twintill
-	$(BIN)/coverage run -m pytest -q tests/domain
+	$(BIN)/coverage erase
+	$(BIN)/coverage run -m pytest -q -n $(JOBS) tests/domain
+	$(BIN)/coverage combine -q
 	$(BIN)/coverage report
 	$(BIN)/pytest -q -n $(JOBS) -m "not browser" --ignore tests/domain
 
