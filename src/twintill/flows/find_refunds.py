@@ -64,9 +64,9 @@ async def _take_in(
     for one in listed:
         if not _is_news(one, known.get(one.seen.processor_refund_id)):
             continue
+        event = _as_told(one)
         try:
             async with means.database.begin() as db:
-                event = _as_told(one)
                 verdict = await processor_events.take_in(db, means, scope, processor, event)
         except Exception as error:  # noqa: BLE001 -- nobody waits for another one's trouble
             _log.warning("refund_not_taken_in", refund=event.refund_id, why=repr(error))
