@@ -49,6 +49,15 @@ def check(world: World) -> None:
     _check_by_verify(world)
 
 
+def check_before_it_closes(world: World) -> None:
+    """What still waits is voided in the end: by then nothing of ours may be open, and unknown."""
+    moved.check_handed(world)
+    known = {row["invoice_id"] for row in world.database.fetch("SELECT invoice_id FROM payments")}
+    for invoice in world.stripe.invoices.values():
+        if invoice.id not in known and world.twin is None:
+            _check_taken_in(world, invoice)
+
+
 def _tell_history(world: World) -> None:
     facts = world.database.fetch(
         "SELECT h.*, p.invoice_id FROM payment_history h JOIN payments p USING (payment_id) "
@@ -66,9 +75,7 @@ def _check_invoice(world: World, invoice: Invoice, row: Any) -> None:
     taken = [(bank, charge) for bank, charge in charges if charge.status == "succeeded"]
     if row is None:
         _wrong_if(world, invoice, bool(taken), "money was taken, and there is no payment")
-        open_for_us = invoice.status is InvoiceStatus.OPEN and invoice.collection_method == BY_US
-        owed = open_for_us and not _pays_by_wire(world, invoice)
-        _wrong_if(world, invoice, owed, "never taken in: its webhook was swallowed")
+        _check_taken_in(world, invoice)
         return
     parked, ended = row["parked_at"] is not None, row["ended_at"] is not None
     _wrong_if(world, invoice, not parked and not ended, f"forgotten in {row['state']}")
@@ -79,6 +86,13 @@ def _check_invoice(world: World, invoice: Invoice, row: Any) -> None:
     _check_report(world, invoice, row, receipts)
     _check_parking(world, invoice, row, attempts)
     checks_afterwards.check(world, invoice, row, taken)
+
+
+def _check_taken_in(world: World, invoice: Invoice) -> None:
+    """Of one without a payment."""
+    open_for_us = invoice.status is InvoiceStatus.OPEN and invoice.collection_method == BY_US
+    owed = open_for_us and not _pays_by_wire(world, invoice)
+    _wrong_if(world, invoice, owed, "never taken in: its webhook was swallowed")
 
 
 def _pays_by_wire(world: World, invoice: Invoice) -> bool:
@@ -208,6 +222,16 @@ def _check_mirror(world: World, invoice: Invoice) -> None:
         behind = rank(InvoiceStatus(row["status"])) < rank(invoice.status)
         what = f"{row['status']} in the mirror, {invoice.status} in Stripe, and nobody doubts it"
         _wrong_if(world, invoice, behind, what)
+
+
+def check_mirror_moves_up(world: World) -> None:
+    """At every moment: whoever writes an older answer leaves what an event has told since."""
+    for row in world.database.fetch("SELECT invoice_id, status FROM invoices"):
+        its_id, shown = row["invoice_id"], InvoiceStatus(row["status"])
+        before = world.mirrored.get(its_id, shown)
+        if rank(shown) < rank(before):
+            world.trace.blame(f"{its_id}: the mirror showed {before}, and shows {shown} again")
+        world.mirrored[its_id] = shown
 
 
 def _check_ledger(world: World, rows: dict[str, Any]) -> None:

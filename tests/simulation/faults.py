@@ -74,6 +74,9 @@ class Weather:
     withdrawals: float = 0.0  # per customer: every method of his, while his subscription lives
     returns: float = 0.0  # per customer: left to Stripe, which cannot charge him either
     rush: bool = False  # all is billed at once, by mistake, and voided when it is paid
+    farewells: float = 0.0  # per invoice: it is the last one, and told of long after the end
+    overtaken: float = 0.0  # per last look: it closes, and an event tells us before the answer
+    falls_back: bool = False  # the database, by some hours, and nobody knows
 
 
 def weather(
@@ -105,6 +108,9 @@ def weather(
         rush=hasty.random() < 0.15,
         withdrawals=leaving.choice((*(0.0,) * 8, 0.9)),
         returns=leaving.choice((*(0.0,) * 8, 0.9)),
+        farewells=hasty.choice((0.0,) * 11 + (0.8,)),
+        overtaken=hasty.choice((0.0,) * 15 + (0.5,)),
+        falls_back=hasty.random() < 0.05,
     )
 
 
@@ -128,6 +134,9 @@ def of_doubts(drawn: Weather) -> Weather:
         withdrawals=0.0,
         returns=0.0,
         rush=False,
+        farewells=0.0,
+        overtaken=0.0,
+        falls_back=False,
     )
 
 
@@ -195,6 +204,7 @@ class Network:
         self.rng, self.weather, self.trace = rng, weather, trace
         self.calm_from_s = start_s + weather.storm_s
         self.under_way: set[asyncio.Task[object]] = set()
+        self.linger_s = 0.0  # what the answer of the request that acts just now takes longer
         self.disturbed: list[float] = []  # when something befell a process of ours
 
     def stormy(self, share: float) -> bool:
@@ -242,7 +252,8 @@ class Network:
             self._later(self.rng.choice((45.0, 70.0, 200.0, 600.0)), act, sent_s)
             return Answer(hit)
         value = act(sent_s)
-        wait_s = self.rng.choice((0.01, 0.1, 1.0, 5.0))
+        linger_s, self.linger_s = self.linger_s, 0.0
+        wait_s = linger_s + self.rng.choice((0.01, 0.1, 1.0, 5.0))
         await asyncio.sleep(self.rng.choice((12.0, 30.0, 70.0)) if hit is Hit.SLOW else wait_s)
         return Answer(Hit.NONE if hit is Hit.SLOW else hit, value)
 

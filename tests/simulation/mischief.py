@@ -7,6 +7,7 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, Any
 
+from tests.simulation import overtaken
 from tests.simulation.houses import LOST, SCOPE, House
 from tests.simulation.invoice import Invoice
 from twintill.domain.facts import MethodAdded, Unparked
@@ -63,6 +64,7 @@ def while_it_is_looked_at(world: World, invoice: Invoice) -> None:
     """Perhaps it closes, and an event tells of that before the look is answered: as it was."""
     if world.weather.haste and world.network.stormy(world.weather.haste / 3):
         world.deed(after(0, _closing(world, invoice)))
+    overtaken.while_it_is_looked_at(world, invoice)
 
 
 def void_what_was_paid(world: World) -> None:

@@ -5,13 +5,15 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 from tests.simulation.checks_afterwards import left_to_people
-from tests.simulation.faults import GIVES_UP_S
+from tests.simulation.faults import GIVES_UP_S, Weather
 from tests.simulation.houses import LOST, SCOPE
 from tests.simulation.letters import FORGED
+from twintill.domain.policy import Policy
 from twintill.errors import StripeError
 from twintill.flows import catch_up, compare, duties, recover, sweep_invoices
 from twintill.flows.duty import Duty
@@ -31,13 +33,33 @@ _FORGED_BEFORE_THE_ANSWER = f"""
     WHERE processor_payment_id LIKE '%{FORGED}%'"""
 
 
+def policy(its: Policy, weather: Weather) -> Policy:
+    """Where nobody knows of it, methods are dead at once: the next one is charged the same hour."""
+    return replace(its, retry_pauses=()) if weather.falls_back else its
+
+
 async def lose_a_day(world: World, since_s: float, until_s: float) -> None:
-    """At one moment a backup is made; at a later one it is all that is left."""
+    """People know of it: first of all they have the lost time looked for."""
+    await _restore_a_backup(world, since_s, until_s)
+    await _recover(world)
+    await _go_on(world)
+
+
+async def fall_back(world: World) -> None:
+    """Nobody knows of it, until some payment says that there was another database."""
+    await _restore_a_backup(world, 1.0, world.rng.uniform(2, 4) * 3600)
+    await _go_on(world)
+    await asyncio.sleep(world.rng.uniform(1, 6) * 3600)
+    await _recover(world)
+
+
+async def _restore_a_backup(world: World, since_s: float, until_s: float) -> None:
+    """At one moment it is made; at a later one it is all that is left."""
     await asyncio.sleep(since_s)
     world.trace.say("operator", "makes a backup")
     world.database.back_up()
     await asyncio.sleep(until_s - since_s)
-    world.trace.say("operator", "restores the backup, and recovers")
+    world.trace.say("operator", "restores the backup")
     world.restored = True
     world.rules.forgotten_until_s = world.loop.time()
     world.in_operation.clear()
@@ -47,8 +69,11 @@ async def lose_a_day(world: World, since_s: float, until_s: float) -> None:
     world.database.restore()
     world.trace.alarm.set()  # what was paused then is paused again
     world.dispatcher.forget()
+    world.mirrored.clear()
     world.open_office()
-    await _recover(world)
+
+
+async def _go_on(world: World) -> None:
     await world.restart_web()
     world.in_operation.set()
     await _until_it_ends(world, catch_up.compare_events)

@@ -18,10 +18,11 @@ from tests.simulation import (
     giving_back,
     leaving,
     mischief,
-    moved,
     moving,
+    overtaken,
     processor,
     restore,
+    wallets,
 )
 from tests.simulation.aim import of_the_world, weather_of
 from tests.simulation.database import SimDatabase
@@ -52,17 +53,6 @@ from twintill.store.doorbell import Kind
 
 EPOCH_S = 1_767_600_000  # a Monday in January 2026, 08:00 UTC
 DAY_S = 86_400.0
-_MAGIC = (
-    *("card_ok",) * 4,
-    "card_refund_fails",
-    *("card_declines_once",) * 3,
-    *("debit_ok", "debit_fails", "debit_fails_late") * 2,
-    "card_declined",
-    "card_hard_declined",
-    "card_expired",
-    "card_needs_customer",
-)
-_IN_A_RUSH = ("card_ok", "card_ok", "card_refund_fails", "debit_ok")
 
 
 @dataclass(frozen=True)
@@ -74,7 +64,7 @@ class Size:
     workers: int
     within_s: float = 3600.0  # of each other
     processor: str | None = None  # only this one
-    magic: tuple[str, ...] = _MAGIC
+    magic: tuple[str, ...] = wallets.MAGIC
 
 
 SIZES = {
@@ -147,6 +137,7 @@ class World:
         chosen = random.Random(f"{seed}/{size}/policy of later")
         self.policy = policy_afterwards(policy(self.rng), self.weather, chosen)
         self.policy = moving.policy(self.policy, self.weather, seed, size)
+        self.policy = restore.policy(self.policy, self.weather)
         self.rules = Rules(self.stripe, self.policy, database, self.trace)
         self.stripe.may_collect = self.rules.may_be_collected_by_stripe
         self.banks = {kind.name: self._bank(kind, seed) for kind in KINDS}
@@ -171,6 +162,7 @@ class World:
         self.in_operation = asyncio.Event()  # not while a backup is restored
         self.in_operation.set()
         self.restored = False
+        self.mirrored: dict[str, InvoiceStatus] = {}  # what the mirror showed last
         self.twin: Twin | None = None
 
     async def live(self) -> None:
@@ -182,7 +174,8 @@ class World:
         self.houses.append(self.dispatcher.house)
         self.trace.say("world", f"{self.weather}")
         self.trace.say("world", f"{self.policy}")
-        if self.weather.two_copies and not self.weather.lost_day:
+        loses = self.weather.lost_day or self.weather.falls_back
+        if self.weather.two_copies and not loses:
             self.twin = Twin(self)
             self.houses += self.twin.houses
             self.rules.databases.append(self.twin.database)
@@ -194,6 +187,8 @@ class World:
             since_s = self.rng.uniform(0, 7200)
             until_s = since_s + self.rng.choice((600.0, 3600.0, DAY_S))
             self.deed(restore.lose_a_day(self, since_s, until_s))
+        elif self.weather.falls_back:
+            self.deed(restore.fall_back(self))
         elif self.weather.deaf_s == GIVES_UP_S:
             self.deed(restore.look_for_what_was_not_delivered(self))
         resuming = self.loop.create_task(mischief.see_to_what_is_paused(self))
@@ -234,9 +229,9 @@ class World:
     def deaf_until_s(self) -> float:
         return EPOCH_S + self.weather.deaf_s
 
-    async def new_method(self, customer_id: str, magic: str) -> str:
+    async def new_method(self, customer_id: str, magic: str, at: str | None = None) -> str:
         """The customer gave us a method, at one of the processors."""
-        bank = self.banks[self.size.processor or self.rng.choice(sorted(self.banks))]
+        bank = self.banks[at or self.size.processor or self.rng.choice(sorted(self.banks))]
         made = bank.method(magic)
         new = methods.NewMethod(
             setup_session_id=made.token,
@@ -309,6 +304,7 @@ class World:
                 moving.around_a_look(self, bell.row_id)
             try:
                 await house.answer(bell)
+                checks.check_mirror_moves_up(self)
             finally:
                 self.dispatcher.busy -= 1
                 self.dispatcher.stirred()
@@ -322,10 +318,8 @@ class World:
 
     async def _found_customer(self, n: int) -> None:
         customer_id = f"cus_{n}"
-        for _ in range(self.rng.choice((1, 1, 2))):
-            usual = _IN_A_RUSH if self.weather.rush else self.size.magic
-            magic = giving_back.magic_of(self) or leaving.magic_of(self) or self.rng.choice(usual)
-            await self.new_method(customer_id, magic)
+        for magic, its_processor in wallets.at_first(self):
+            await self.new_method(customer_id, magic, its_processor)
         moving.in_the_life_of(self, customer_id)
         leaving.in_the_life_of(self, customer_id)
         for month in range(self.size.invoices):
@@ -342,7 +336,8 @@ class World:
     async def _bill(self, invoice: Invoice, after_s: float) -> None:
         await asyncio.sleep(after_s)
         self.stripe.issue(invoice)
-        if not giving_back.is_left_alone(self):
+        last = self.weather.falls_back or overtaken.is_the_last(self, invoice)
+        if not last and not giving_back.is_left_alone(self):
             mischief.in_the_life_of(self, invoice)
         giving_back.in_the_life_of(self, invoice)
 
@@ -382,6 +377,6 @@ class World:
         if patience_s > EPOCH_S + (30 * self.size.invoices + 40) * DAY_S:
             self.trace.blame("the world never comes to rest")
             raise NeverRests
-        moved.check_handed(self)
+        checks.check_before_it_closes(self)
         for invoice in list(self.stripe.invoices.values()):
             self.stripe.close(invoice, InvoiceStatus.VOID)
