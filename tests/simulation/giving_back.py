@@ -30,6 +30,7 @@ _DAY_S = 86_400.0
 _TRIES = 12
 _PAIR_PAUSE_S = 600.0  # by then whoever does both sides by hand has done the second
 _THAT_PAY = (*("card_ok",) * 5, "card_refund_fails", "debit_ok", "debit_fails_late")
+_FOR_DEMANDS = ("card_ok", "card_ok", "card_refund_fails")
 Deed = Callable[[], Awaitable[None]]
 
 
@@ -45,7 +46,10 @@ def in_the_life_of(world: World, invoice: Invoice) -> None:
         world.deed(after(_some_time(world) / 10, _credit_and_void(world, invoice)))
     if disputes and world.rng.random() < disputes:
         world.deed(after(_some_time(world), _when_told(world, invoice, _dispute(world, invoice))))
-    if back or disputes:
+    demands = world.weather.demands
+    if demands and world.apart.random() < demands:
+        world.deed(_demand(world, invoice))
+    if back or disputes or demands:
         world.deed(_see_to_it(world, invoice))
 
 
@@ -65,12 +69,14 @@ def magic_of(world: World) -> str | None:
         return "card_partial"
     if (weather.money_back or weather.disputes) and world.rng.random() < 0.7:
         return world.rng.choice(_THAT_PAY)
-    return None
+    return world.apart.choice(_FOR_DEMANDS) if weather.demands else None
 
 
 def is_left_alone(world: World) -> bool:
     """By those who void, credit and pay elsewhere: so that something is there to go back."""
     weather = world.weather
+    if weather.demands and world.apart.random() < 0.8:
+        return True
     return bool(weather.money_back or weather.disputes) and world.rng.random() < 0.6
 
 
@@ -136,6 +142,21 @@ def _ask(world: World, invoice: Invoice, minor: int | None) -> Deed:
             await asyncio.sleep(60)
 
     return do
+
+
+async def _demand(world: World, invoice: Invoice) -> None:
+    """Parts of it as soon as it is paid, and then more than is left, several times."""
+    rng, part_minor = world.apart, max(1, invoice.total_minor // 3)
+    await asyncio.sleep(max(0.0, world.deaf_until_s - world.loop.time()))
+    for _ in range(10 * _TRIES):
+        if invoice.told_minor:
+            break
+        await asyncio.sleep(1200)
+    else:
+        return
+    for minor in (part_minor, part_minor, invoice.total_minor, None, None):
+        await _ask(world, invoice, minor)()
+        await asyncio.sleep(rng.choice((1.0, 300.0, 4 * 3600.0)) * rng.random())
 
 
 async def _asked(world: World, ask_id: str, wish: Wish) -> str:

@@ -274,7 +274,7 @@ class SimStripe(Collecting):
             self.network.trace.say("stripe", f"{what} {object_id}{_shown(done)}")
             return done, None
 
-        share = self.network.weather.stripe_faults
+        share = self._share(what)
         # Of one that is open already, by whoever heard no answer: nothing happens.
         again = what == "finalize" and target is not None and target.status is not Status.DRAFT
         if object_id in self._being_called and not again:
@@ -301,6 +301,12 @@ class SimStripe(Collecting):
         if error is not None:
             raise error
         return value  # type: ignore[return-value]
+
+    def _share(self, what: str) -> float:
+        """Of requests that something befalls; a credit note cannot be voided: it is tried most."""
+        weather = self.network.weather
+        least = weather.demands / 2 if what == "credit" else 0.0
+        return max(weather.stripe_faults, least)
 
     def _tell(self, invoice: Invoice, event_type: str) -> None:
         self.network.trace.say("stripe", f"{event_type} {invoice.id} {invoice.remaining_minor}")
