@@ -4,6 +4,7 @@ approvals; by people at Twintill's doors, in Stripe's Dashboard and at the proce
 from __future__ import annotations
 
 import asyncio
+import random
 from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING
 
@@ -197,11 +198,16 @@ def _refund(world: World, invoice: Invoice, minor: int) -> Deed:
             if charge.finality != "final" and world.rng.random() < 0.8:
                 continue
             amount = min(minor, charge.taken - charge.refunded)
+            apart = random.Random(f"{charge.id}/silently")  # other worlds stay as they are
+            silently = bank.kind.capabilities().finds_refunds and apart.random() < 0.3
             try:
-                bank.give_back(charge.id, amount, None)
-                what = "gives"
+                bank.give_back(charge.id, amount, None, silently=silently)
+                what = "gives, and nobody is told," if silently else "gives"
             except Refusal as refusal:
                 what = f"may not give ({refusal.code})"
+            else:
+                if silently:
+                    world.deed(restore.find_refunds(world, apart.random() * _DAY_S))
             world.trace.say("operator", f"{what} {amount} of {charge.id} back by hand")
 
     return do

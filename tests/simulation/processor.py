@@ -130,10 +130,15 @@ class Bank(httpx.AsyncBaseTransport):
         charging.approve_late(self.book, charge.id, self.now())
         self.tell()
 
-    def give_back(self, charge_id: str, minor: int, reference: str | None) -> Any:
+    def give_back(
+        self, charge_id: str, minor: int, reference: str | None, *, silently: bool = False
+    ) -> Any:
         """Raises Refusal: never more than is left of the charge."""
         now = self.now()
+        self.tell()
         refund = giving_back.refund_charge(self.book, charge_id, minor, reference, now)
+        if silently:
+            self._told = len(self.book.events)
         self.tell()
         return refund.to_json()
 
@@ -185,7 +190,7 @@ class Bank(httpx.AsyncBaseTransport):
                 key = request.headers["idempotency-key"]
                 return self._give_back(path.split("/")[3], key, json.loads(body), sent_s)
             if path == "/v1/refunds":
-                return 200, self._list_refunds(parse_qs(request.url.query.decode())["charge"][0])
+                return 200, self._list_refunds(parse_qs(request.url.query.decode()))
             if path == "/v1/disputes":
                 return 200, self._list_disputes(parse_qs(request.url.query.decode()))
             if path.startswith("/v1/disputes/"):
@@ -236,14 +241,18 @@ class Bank(httpx.AsyncBaseTransport):
             self.keys[key] = (now_s, status, answer)
         return status, answer
 
-    def _list_refunds(self, charge_id: str) -> Any:
+    def _list_refunds(self, query: dict[str, list[str]]) -> Any:
+        """Of one charge, or all since a time."""
         shown_until = self.now() - timedelta(seconds=self.kind.lag_s)
+        charge_id, since = query.get("charge", [None])[0], query.get("created_since", [None])[0]
         found = [
-            refund.to_json()
+            refund
             for refund in self.book.refunds.values()
-            if refund.charge == charge_id and refund.created <= shown_until
+            if charge_id in (None, refund.charge)
+            and refund.created <= shown_until
+            and (since is None or refund.created >= datetime.fromisoformat(since))
         ]
-        return {"object": "list", "data": found, "has_more": False}
+        return page_of(found, query.get("after", [None])[0], int(query["limit"][0]))
 
     def _find(self, reference: str) -> Any:
         shown_until = self.now() - timedelta(seconds=self.kind.lag_s)

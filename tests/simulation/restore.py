@@ -18,6 +18,7 @@ from twintill.errors import StripeError
 from twintill.flows import catch_up, compare, duties, recover, sweep_invoices
 from twintill.flows.duty import Duty
 from twintill.flows.find_disputes import find_disputes as find_disputes_duty
+from twintill.flows.find_refunds import find_refunds as find_refunds_duty
 
 if TYPE_CHECKING:
     from tests.simulation.world import World
@@ -134,14 +135,25 @@ async def look_for_what_was_not_delivered(world: World) -> None:
 async def find_disputes(world: World) -> None:
     """The day's duty, until it could ask every processor."""
     await asyncio.sleep(world.rng.random() * _DAY_S)
+    await _ask_all(world, find_disputes_duty, set(world.banks))
+
+
+async def find_refunds(world: World, after_s: float) -> None:
+    """The same for refunds, at those that can list them."""
+    await asyncio.sleep(after_s)
+    able = {name for name, bank in world.banks.items() if bank.kind.capabilities().finds_refunds}
+    await _ask_all(world, find_refunds_duty, able)
+
+
+async def _ask_all(world: World, duty: Duty, banks: set[str]) -> None:
     cursor: Mapping[str, Any] = {}
     for _ in range(_TRIES):
-        ran = await _run(world, find_disputes_duty, cursor)
+        ran = await _run(world, duty, cursor)
         cursor = cursor if ran is None else ran
-        if "todo" not in cursor and set(cursor.get("since", {})) == set(world.banks):
+        if "todo" not in cursor and set(cursor.get("since", {})) == banks:
             return
         await asyncio.sleep(600 if ran is None or "todo" not in cursor else 1)
-    raise AssertionError("some processor never listed its disputes")
+    raise AssertionError("some processor never listed them")
 
 
 async def _until_it_ends(world: World, duty: Duty) -> None:

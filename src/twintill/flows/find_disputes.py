@@ -29,7 +29,8 @@ _log = structlog.get_logger(__name__)
 
 async def find_disputes(means: Means, scope: Scope, cursor: Mapping[str, Any]) -> Ran:
     """One page: as many requests as there are pages, once a day."""
-    at = await processor_lists.resume(means, cursor, Disputes)
+    names = (name for name, its in means.processors.items() if isinstance(its, Disputes))
+    at = await processor_lists.resume(means, cursor, names)
     if at.todo:
         at = await _page(means, scope, at)
     return at.ran()

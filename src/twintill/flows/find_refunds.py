@@ -35,18 +35,26 @@ _log = structlog.get_logger(__name__)
 
 async def find_refunds(means: Means, scope: Scope, cursor: Mapping[str, Any]) -> Ran:
     """One page: as many requests as there are pages, once a day."""
-    at = await processor_lists.resume(means, cursor, RefundLists)
+    names = (name for name, its in means.processors.items() if _lists(its) is not None)
+    at = await processor_lists.resume(means, cursor, names)
     if at.todo:
         at = await _page(means, scope, at)
     return at.ran()
 
 
+def _lists(processor: Processor) -> RefundLists | None:
+    """Only where a charge's refunds can be listed, too: what is told is compared with that list."""
+    can = isinstance(processor, RefundLists) and processor.capabilities.finds_refunds
+    return processor if can and isinstance(processor, RefundLists) else None
+
+
 async def _page(means: Means, scope: Scope, at: Pass) -> Pass:
     name = at.todo[0]
     processor = means.processors.get(name)
-    if processor is None or not isinstance(processor, RefundLists):
+    lists = None if processor is None else _lists(processor)
+    if processor is None or lists is None:
         return at.next()  # out of the settings since the last page
-    page = await processor.list_recent_refunds(at.listed_since(name, AT_FIRST), at.after)
+    page = await lists.list_recent_refunds(at.listed_since(name, AT_FIRST), at.after)
     if isinstance(page, NoAnswer | NotSent):
         _log.warning("refunds_not_listed", processor=name, why=page.detail)
         return replace(at, not_asked=at.not_asked + 1).next()

@@ -1,6 +1,6 @@
 """A daily pass over a list that each processor keeps: how far it is, and what it found so far."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any
@@ -54,11 +54,10 @@ class Pass:
         return Ran(EVERY, result, {"since": dict(self.since)})
 
 
-async def resume(means: Means, cursor: Mapping[str, Any], kind: type) -> Pass:
-    """Where the last run left off, or a new pass over all processors of this kind."""
+async def resume(means: Means, cursor: Mapping[str, Any], names: Iterable[str]) -> Pass:
+    """Where the last run left off, or a new pass over these processors."""
     if "todo" in cursor:
         return Pass(**{**cursor, "todo": tuple(cursor["todo"])})
     async with means.database.connect() as db:
         now = await clock.now(db)
-    names = sorted(name for name, its in means.processors.items() if isinstance(its, kind))
-    return Pass(now.isoformat(), tuple(names), cursor.get("since", {}))
+    return Pass(now.isoformat(), tuple(sorted(names)), cursor.get("since", {}))
