@@ -76,6 +76,23 @@ def test_the_fee_is_booked_once_and_what_is_added_to_it() -> None:
     assert learned(REPORTED, OPENED, OPENED).postings == ()
 
 
+@pytest.mark.parametrize("name", ["back-in-doubt", "refund-in-doubt"])
+@pytest.mark.parametrize("told", [OPENED, REVIEW, LOST, replace(OPENED, withheld=False)])
+def test_a_refund_in_doubt_is_not_sent_again_beside_it(name: str, told: DisputeTold) -> None:
+    """Had the first one never arrived, the customer would have it twice; it is still asked for."""
+    held = learned(SITUATIONS[name], told).payment
+    (refund,) = (r for r in held.refunds if r.unresolved)
+    again = learned(held, f.RefundReplayStarted(refund.id))
+    assert again.give_back is None
+    assert isinstance(next_step(again.payment), AskRefund)
+
+
+@pytest.mark.parametrize("name", ["back-in-doubt", "refund-in-doubt"])
+def test_when_it_is_won_a_refund_in_doubt_is_sent_again(name: str) -> None:
+    won = learned(SITUATIONS[name], OPENED, WON).payment
+    assert learned(won, f.RefundReplayStarted("ref_1")).give_back is not None
+
+
 def test_lost_and_not_taken_yet_it_is_asked_for_until_it_is() -> None:
     lost = learned(REPORTED, replace(LOST, withheld=False)).payment
     assert lost.receipts[0].withheld_minor == -5000

@@ -143,6 +143,9 @@ def _replay_started(
     if _receipt(payment, refund).failed:
         detail = "not sent again: the debit has failed meanwhile"
         return _in_doubt(payment, refund, detail, policy, now)
+    if payment.is_held(refund.receipt_id):
+        # If the first one never arrived, the customer would have it from the dispute as well.
+        return _in_doubt(payment, refund, "not sent again: a dispute holds it", policy, now)
     sent = replace(refund, asked=refund.asked + 1, sendings=refund.sendings + 1)
     payment = replace(with_refund(payment, sent), next_look_at=now)
     return Decision(payment, give_back=sent, attempt_id=sent.id)
