@@ -4,7 +4,11 @@
 `:doubt_s` and `:pending_s` are the deadlines of attempts that are out, in seconds.
 """
 
+from sqlalchemy import CheckConstraint, UniqueConstraint
+from sqlalchemy.dialects import postgresql
+
 from twintill.store.checks import WHOLE, Check
+from twintill.store.tables.columns import metadata
 
 # A row is looked at within seconds; the rest is for a fleet that was stopped for an update.
 _LATE = "interval '15 minutes'"
@@ -42,18 +46,32 @@ _TRIGGERS = (
         for rule in ("only_grows", "never_emptied")
     ),
 )
-_UNIQUE = (
-    "uq_attempts_unresolved",
-    "uq_attempts_processor_payment",
-    "uq_ledger_transactions_stripe_account_id_livemode_cause",
-    "uq_payments_stripe_account_id_livemode_invoice_id",
-    "uq_receipts_stripe_account_id_livemode_attempt_id",
-)
-_CONSTRAINTS = (
-    *(f"ck_{table}_not_forgotten" for table in ("payments", "inbox", "operations")),
-    "ck_receipts_not_more_than_collected",
-    "ck_receipts_nothing_negative",
-)
+# Its migration gave it the convention's prefix twice.
+_MIGRATED_AS = {"ck_duties_not_forgotten": "ck_duties_ck_duties_not_forgotten"}
+_PREPARER = postgresql.dialect().identifier_preparer
+
+
+def _unique() -> tuple[str, ...]:
+    """What the tables say: a rule that is added there is watched from then on."""
+    named: list[str] = []
+    for table in metadata.sorted_tables:
+        named += [str(index.name) for index in table.indexes if index.unique]
+        named += [
+            str(_PREPARER.format_constraint(rule))
+            for rule in table.constraints
+            if isinstance(rule, UniqueConstraint)
+        ]
+    return tuple(sorted(named))
+
+
+def _checks() -> tuple[str, ...]:
+    named = (
+        str(_PREPARER.format_constraint(rule))
+        for table in metadata.sorted_tables
+        for rule in sorted(table.constraints, key=lambda rule: str(rule.name))
+        if isinstance(rule, CheckConstraint)
+    )
+    return tuple(_MIGRATED_AS.get(name, name) for name in named)
 
 
 def _names(names: tuple[str, ...]) -> str:
@@ -66,11 +84,11 @@ _GUARDS_STAND = f"""
         SELECT FROM pg_trigger WHERE tgname = name AND tgenabled IN ('O', 'A'))
     UNION ALL
     SELECT name, 'this unique index is missing or invalid'
-    FROM (VALUES {_names(_UNIQUE)}) AS u (name) WHERE NOT EXISTS (
+    FROM (VALUES {_names(_unique())}) AS u (name) WHERE NOT EXISTS (
         SELECT FROM pg_index WHERE indexrelid = to_regclass(name) AND indisunique AND indisvalid)
     UNION ALL
     SELECT name, 'this constraint is missing or not validated'
-    FROM (VALUES {_names(_CONSTRAINTS)}) AS c (name) WHERE NOT EXISTS (
+    FROM (VALUES {_names(_checks())}) AS c (name) WHERE NOT EXISTS (
         SELECT FROM pg_constraint WHERE conname = name AND convalidated)
 """
 
