@@ -48,7 +48,7 @@ _TRIGGERS = (
 )
 # Its migration gave it the convention's prefix twice.
 _MIGRATED_AS = {"ck_duties_not_forgotten": "ck_duties_ck_duties_not_forgotten"}
-_PREPARER = postgresql.dialect().identifier_preparer
+_PREPARER = postgresql.dialect().identifier_preparer  # type: ignore[no-untyped-call]
 
 
 def _unique() -> tuple[str, ...]:
