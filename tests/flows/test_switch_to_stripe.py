@@ -21,7 +21,7 @@ from tests.flows.switching import (
     to_stripe,
 )
 from tests.flows.world import SCOPE, World
-from twintill.domain.facts import PersonSaid
+from twintill.domain.facts import PersonSaid, Unparked
 from twintill.domain.outcomes import NotSent, NotSentReason
 from twintill.domain.payment import Reason, State
 from twintill.flows import operations as flow
@@ -212,6 +212,21 @@ async def test_a_mark_that_arrives_when_its_switch_has_ended_holds_nothing_back(
     assert ended.step == "done"
     await world.means.stripe.mark_handed_over(invoice_id, ended.id)  # it was slow
     await world.advance(timedelta(days=2))
+    await work(world)
+    assert (await world.payment(invoice_id)).state is State.REPORTED
+
+
+async def test_a_mark_that_no_switch_of_ours_knows_calls_a_person(world: World) -> None:
+    """Found by the simulation (month, seed 5): after a restore, the invoice waited for ever."""
+    _, subscription_id, _ = await subscriber(world)
+    invoice_id = await open_invoice(world, subscription_id)
+    await world.means.stripe.mark_handed_over(invoice_id, "op_of_a_lost_database")
+    await work(world)
+    payment = await world.payment(invoice_id)
+    assert await world.charges() == []
+    assert "op_of_a_lost_database" in (payment.parked_why or "")
+    await world.means.stripe.unmark_handed_over(invoice_id)
+    await learn(world.means, SCOPE, payment.id, Unparked("took the mark away"))
     await work(world)
     assert (await world.payment(invoice_id)).state is State.REPORTED
 

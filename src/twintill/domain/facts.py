@@ -333,7 +333,7 @@ class CheckoutExpired:
 
 @dataclass(frozen=True, slots=True)
 class LookGaveUp:
-    """The worker failed on this payment again and again for a reason that is a bug of ours."""
+    """Nothing that a worker can do by itself: a bug of ours, or what only a person can tell."""
 
     detail: str
 

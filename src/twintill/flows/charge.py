@@ -12,11 +12,12 @@ from twintill.domain.dunning import choose
 from twintill.domain.facts import (
     ChargeBraked,
     ChargeStarted,
+    LookGaveUp,
     Method,
     NoMethodFound,
     Via,
 )
-from twintill.domain.invoice import InvoiceLook, InvoiceStatus
+from twintill.domain.invoice import InvoiceLook, InvoiceStatus, StripePayment
 from twintill.domain.outcomes import NotSent, NotSentReason
 from twintill.domain.payment import Attempt, Payment, Reason
 from twintill.flows import report, resolve
@@ -26,8 +27,14 @@ from twintill.processors import ChargeRequest, PreparedCharge, Processor, Stored
 from twintill.store import brakes, methods, mirror, operations, work
 from twintill.store.methods import MethodRow
 from twintill.store.work import PAYMENTS
+from twintill.stripe_billing.marks import HANDED
 
 _STILL_COLLECTABLE = (InvoiceStatus.DRAFT, InvoiceStatus.OPEN)
+_UNKNOWN_SWITCH = (
+    "handed over to Stripe by {by}, a switch that this database does not know of: was a backup "
+    "restored, or does another copy run? If Stripe is not to charge it, take {mark} out of the "
+    "invoice's metadata, then unpark"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +61,10 @@ async def charge(looking: Looking) -> None:
         return
     look = await looking.means.stripe.last_look(payment.invoice_id, payment.next_n)
     if look.handed_by is not None:
-        look = await _without_a_late_mark(looking, look, look.handed_by)
+        seen = await _without_a_late_mark(looking, look, look.handed_by)
+        if seen is None:
+            return
+        look = seen
     draft = _draft(looking, method, look)
     decision = await _start(looking, draft, look)
     if decision is None or decision.send is None:
@@ -100,16 +110,26 @@ async def _is_doubtful(looking: Looking) -> bool:
     return seen.status not in _STILL_COLLECTABLE or (seen.stale and not at_checkout)
 
 
-async def _without_a_late_mark(looking: Looking, look: InvoiceLook, by: str) -> InvoiceLook:
+async def _without_a_late_mark(looking: Looking, look: InvoiceLook, by: str) -> InvoiceLook | None:
     """A request of a switch may arrive after the switch has ended: then nobody takes its mark away.
 
-    Of a switch that this database does not know, the mark stands.
+    Of a switch that this database does not know, the mark stands. Nobody here will end it: unless
+    Stripe is at it, a person is called (None).
     """
     async with looking.means.database.connect() as db:
         operation = await operations.find(db, looking.lease.scope, by)
+    if operation is None and _is_left_lying(look):
+        await looking.learn(LookGaveUp(_UNKNOWN_SWITCH.format(by=by, mark=HANDED)), look=look)
+        return None
     if operation is None or operation.ended_at is None:
         return look
     return await looking.means.stripe.unmark_handed_over(looking.payment.invoice_id)
+
+
+def _is_left_lying(look: InvoiceLook) -> bool:
+    """To be sent, and not being paid at Stripe."""
+    is_ours = look.status is InvoiceStatus.OPEN and look.collection_method == "send_invoice"
+    return is_ours and look.stripe_payment is StripePayment.NONE
 
 
 def _draft(looking: Looking, method: MethodRow | None, look: InvoiceLook) -> _Draft:
