@@ -187,6 +187,8 @@ def policy_afterwards(policy: Policy, weather: Weather, rng: random.Random) -> P
         )
     if weather.partial:
         policy = replace(policy, partial=rng.choice((Partial.SPLIT, *Partial)))
+    if weather.demands:  # nearly each automatic refund waits for a person
+        policy = replace(policy, refunds_without_share=0)
     if weather.money_back or weather.disputes:
         policy = replace(policy, report_when=rng.choice((ReportWhen.CONFIRMED, *ReportWhen)))
     return policy

@@ -11,12 +11,10 @@ from typing import TYPE_CHECKING
 from tests.simulation import restore
 from tests.simulation.houses import SCOPE
 from tests.simulation.invoice import Invoice
-from tests.simulation.mischief import Shrugging, after, in_a_moment
-from twintill.domain.facts import Unparked
+from tests.simulation.mischief import Shrugging, after, in_a_moment, say_go_on
 from twintill.domain.invoice import InvoiceStatus
 from twintill.errors import BadRequest, ConflictError, NotFoundError
 from twintill.flows import money_back
-from twintill.flows.learn import learn
 from twintill.flows.money_back import Wish
 from twintill.ids import payment_id
 from twintill.sandbox.processor import giving_back as there
@@ -155,9 +153,14 @@ async def _demand(world: World, invoice: Invoice) -> None:
         await asyncio.sleep(1200)
     else:
         return
-    for minor in (part_minor, part_minor, invoice.total_minor, None, None):
+    then_in_stripe = rng.random() < 0.4
+    more = () if then_in_stripe else (part_minor, invoice.total_minor, None, None)
+    for minor in (part_minor, *more):
         await _ask(world, invoice, minor)()
         await asyncio.sleep(rng.choice((1.0, 300.0, 4 * 3600.0)) * rng.random())
+    for _ in range(2 if then_in_stripe else 0):  # the second when a person agreed to the first
+        await _note(world, invoice, part_minor)()
+        await asyncio.sleep(rng.uniform(4, 6) * _DAY_S)
 
 
 async def _asked(world: World, ask_id: str, wish: Wish) -> str:
@@ -290,6 +293,5 @@ async def _see_to_it(world: World, invoice: Invoice) -> None:
             continue
         with Shrugging(world):
             world.trace.say("operator", f"unparks {invoice.id}: {why[0]}")
-            world.rules.agreed.add(invoice.id)
-            await learn(world.office.means, SCOPE, its_id, Unparked("go on"), actor="person")
+            await say_go_on(world, invoice, "go on")
             world.dispatcher.stirred()

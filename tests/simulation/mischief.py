@@ -245,12 +245,19 @@ def _unpark(world: World, invoice: Invoice) -> Callable[[], Awaitable[None]]:
                 known = await mirror.payment_of_invoice(db, SCOPE, invoice.id)
             if known is not None:
                 world.trace.say("operator", f"unparks {invoice.id}")
-                world.rules.agreed.add(invoice.id)
-                fact = Unparked("looked at it")
-                await learn(means, SCOPE, payment_id(SCOPE, invoice.id), fact, actor="person")
+                await say_go_on(world, invoice, "looked at it")
                 world.dispatcher.stirred()
 
     return do
+
+
+async def say_go_on(world: World, invoice: Invoice, why: str) -> None:
+    """Put the payment back to work; also where the answer is lost, it may have been agreed to."""
+    means, its_id = world.office.means, payment_id(SCOPE, invoice.id)
+    world.rules.agrees(invoice.id)
+    decision = await learn(means, SCOPE, its_id, Unparked(why), actor="person")
+    if not decision.payment.refund_agreed:
+        world.rules.has_not_agreed(invoice.id)
 
 
 def _pause(world: World) -> Callable[[], Awaitable[None]]:

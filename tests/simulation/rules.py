@@ -1,5 +1,8 @@
 """What may never happen, checked when a charge, a refund or a credit note of ours arrives."""
 
+import asyncio
+import math
+from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 
@@ -52,6 +55,14 @@ _HELD = """
 _LISTED_S = 180.0  # what was done so long before is in the lists that we read first
 
 
+@dataclass
+class Consent:
+    """A person put a payment back to work: one refund of it need not keep to the caps."""
+
+    since_s: float
+    until_s: float = math.inf
+
+
 class Rules:
     """All charges of an invoice, over all processors."""
 
@@ -63,7 +74,7 @@ class Rules:
         self._stripe, self._policy, self._database = stripe, policy, database
         self.databases = [database]  # of all copies that may charge
         self.forgotten_until_s = 0.0  # what nobody can be asked for, and a restore took away
-        self.agreed: set[str] = set()  # invoices whose payment a person put back to work
+        self.agreed: dict[str, list[Consent]] = {}  # of whose payment a person said: go on
         self.asks: dict[str, str | None] = {}  # what people asked for, and the request it became
         self.at_work: dict[str, float] = {}  # invoices of which somebody does both sides by hand
         self._trace = trace
@@ -123,8 +134,17 @@ class Rules:
         if rest < told:
             self._trace.blame(f"{invoice_id}: {rest} would be left, and Stripe was told {told}")
         self._not_at_work(invoice_id, sent_s)
-        if not same and invoice_id not in self.agreed and len(self.databases) == 1:
+        if not same and len(self.databases) == 1 and not self._agreed_to(invoice_id, order):
             self._caps(invoice_id, charge, order)
+
+    def agrees(self, invoice_id: str) -> None:
+        """A person says: go on."""
+        self.agreed.setdefault(invoice_id, []).append(Consent(self._now_s()))
+
+    def has_not_agreed(self, invoice_id: str) -> None:
+        """What he said changed nothing, or there was nothing to give back just then."""
+        for consent in self.agreed[invoice_id]:
+            consent.until_s = min(consent.until_s, self._now_s())
 
     def may_pay(self, invoice: Invoice) -> None:
         """Called before Stripe is told that it is paid: of all that Stripe showed as due."""
@@ -194,6 +214,30 @@ class Rules:
             self.asks[ask] = order["reference"]
             return True
         return False
+
+    def _agreed_to(self, invoice_id: str, order: dict[str, Any]) -> bool:
+        """By the last word of a person before it was begun, and nothing went back on it since."""
+        if self.forgotten_until_s:
+            return invoice_id in self.agreed  # a restored database has forgotten what it gave
+        rows = self._database.fetch(_INTENTS)
+        began = {row["reference"]: row["first_sent_at"].timestamp() for row in rows}
+        at_s = began.get(order["reference"], 0.0)
+        for consent in reversed(self.agreed.get(invoice_id, ())):
+            if consent.since_s - _FRESH_S <= at_s <= consent.until_s + _FRESH_S:
+                given = [r.reference for r in self._refunds(invoice_id) if r.status == "succeeded"]
+                return not any(consent.since_s <= began.get(str(r), 0.0) < at_s for r in given)
+        return False
+
+    def _refunds(self, invoice_id: str) -> list[Refund]:
+        return [
+            refund
+            for bank, charge in self.of(invoice_id)
+            for refund in bank.book.refunds.values()
+            if refund.charge == charge.id
+        ]
+
+    def _now_s(self) -> float:
+        return asyncio.get_running_loop().time()
 
     def _dispute(self, invoice_id: str, sent_s: float) -> None:
         for row in self._database.fetch(_HELD, invoice_id, sent_s - _FRESH_S):

@@ -305,7 +305,7 @@ class SimStripe(Collecting):
     def _share(self, what: str) -> float:
         """Of requests that something befalls; a credit note cannot be voided: it is tried most."""
         weather = self.network.weather
-        least = weather.demands / 2 if what == "credit" else 0.0
+        least = 0.8 * weather.demands if what == "credit" else 0.0
         return max(weather.stripe_faults, least)
 
     def _tell(self, invoice: Invoice, event_type: str) -> None:
