@@ -88,7 +88,7 @@ def _sides_seen(payment: Payment, fact: SidesSeen, policy: Policy, now: datetime
         payment = _contradicted(payment, wrong, notices)
     for refund in fact.refunds:
         known = len(payment.refunds)
-        decision = seen_there(payment, refund, now)
+        decision = seen_there(payment, refund, policy, now)
         payment = decision.payment
         postings += decision.postings
         notices += decision.notices

@@ -63,7 +63,7 @@ def refund_told(payment: Payment, fact: RefundFact, policy: Policy, now: datetim
         case RefundNotFoundThere():
             return _not_found_there(payment, fact, policy, now)
         case RefundSeenThere():
-            return seen_there(payment, fact, now)
+            return seen_there(payment, fact, policy, now)
     assert_never(fact)
 
 
@@ -183,7 +183,7 @@ def _not_found_there(
     return replace(not_sent(failed, refund, proved, policy, now), notices=notices)
 
 
-def seen_there(payment: Payment, fact: RefundSeenThere, now: datetime) -> Decision:
+def seen_there(payment: Payment, fact: RefundSeenThere, policy: Policy, now: datetime) -> Decision:
     """Somebody gave it back at the processor, by hand: booked, and only the rest is ours to do."""
     receipt = next((r for r in payment.receipts if r.id == fact.receipt_id), None)
     if payment.unresolved_refund is not None or receipt is None or receipt.attempt_id is None:
@@ -214,6 +214,9 @@ def seen_there(payment: Payment, fact: RefundSeenThere, now: datetime) -> Decisi
     payment = with_refund(payment, by_hand)
     if fact.ours:
         payment = refund_books.ask_answered(payment, by_hand)
+    if fact.under_way:
+        # It may still come back: no credit note is made for it before it has arrived.
+        return _accepted(payment, by_hand, Accepted(fact.processor_refund_id), policy, now)
     return _approved(payment, by_hand, Approved(fact.processor_refund_id, fact.amount), now)
 
 

@@ -46,6 +46,7 @@ class RefundSeenThere:
     """The processor's list shows a refund of the charge that we did not ask for.
 
     `ours`: it has a reference of ours, which this database does not know: a backup was restored.
+    `under_way`: the processor took it, and it may still come back.
     """
 
     receipt_id: str
@@ -54,6 +55,7 @@ class RefundSeenThere:
     n: int
     refund_id: str
     ours: bool = False
+    under_way: bool = False
 
 
 @dataclass(frozen=True, slots=True)

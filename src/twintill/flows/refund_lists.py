@@ -5,7 +5,7 @@ from itertools import count
 
 from twintill import ids
 from twintill.domain import tripwires
-from twintill.domain.outcomes import Declined, NoAnswer, NotSent, NotSentReason
+from twintill.domain.outcomes import Accepted, Declined, NoAnswer, NotSent, NotSentReason
 from twintill.domain.payment import Attempt, Payment, Receipt, Refund
 from twintill.domain.return_facts import RefundSeenThere
 from twintill.flows import brakes
@@ -47,7 +47,8 @@ def _numbered(
         lost_n = lost[seen.processor_refund_id]
         n, name = lost_n or next(free), seen.processor_refund_id
         row, ours = ids.attempt_id(scope, invoice_id, KIND, n), lost_n is not None
-        facts.append(RefundSeenThere(receipt.id, name, seen.amount, n, row, ours))
+        out = isinstance(seen.outcome, Accepted)
+        facts.append(RefundSeenThere(receipt.id, name, seen.amount, n, row, ours, under_way=out))
     return tuple(facts)
 
 
