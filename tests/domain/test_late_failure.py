@@ -28,7 +28,7 @@ from twintill.domain.follow_on import FollowOn, FollowOnWhy
 from twintill.domain.outcomes import DeclineKind
 from twintill.domain.payment import Payment, Reason, State
 from twintill.domain.policy import FailedAfterReport, Policy, ReportWhen
-from twintill.domain.return_facts import NoteMade, NoteStarted, SidesSeen
+from twintill.domain.return_facts import NoteMade, NoteStarted, RefundAsked, SidesSeen
 from twintill.domain.steps import Ask, Credit, Report, Rest, next_step
 
 DEBIT = SITUATIONS["reported-provisional"]
@@ -112,6 +112,19 @@ def test_what_was_credited_before_it_failed_is_not_owed_to_the_customer_any_more
         ledger.FAILED: receipt.reported_minor,
         ledger.where_from(receipt): -receipt.collected_minor,
     }
+
+
+def test_what_was_credited_as_a_whole_is_neither_charged_nor_invoiced_again() -> None:
+    asked = learned(DEBIT, RefundAsked("ask_1", DEBIT.receipts[0].id, 1, "", "person")).payment
+    owed = learned(asked, SidesSeen((seen_note(5000, "cn_1"),))).payment
+    assert owed.receipts[0].reported_minor == 0
+    after = learned(owed, f.FailedLate("att_1", "nsf", "")).payment
+    assert (after.state, after.reason) == (State.REPORTED, Reason.COMPARING)
+    later = after.compare_at
+    assert later is not None
+    done = decide(after, SidesSeen((seen_note(5000, "cn_1"),)), POLICY, later)
+    assert (done.payment.state, done.payment.ended) == (State.REPORTED, True)
+    assert (done.payment.reason, done.follow_on) == (Reason.FAILED_LATE, None)
 
 
 def test_by_setting_a_person_decides_and_unparks_it() -> None:

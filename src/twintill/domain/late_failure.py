@@ -55,7 +55,7 @@ def failed_late(payment: Payment, fact: FailedLate, policy: Policy, now: datetim
     )
     payment = replace(with_attempt(payment, attempt), receipts=receipts)
     payment = refund_books.asks_end(payment, receipt)
-    if receipt.reported_minor or receipt.stranded_minor or receipt.refunded_minor:
+    if _was_judged(receipt):
         payment, notices = _after_the_report(payment, receipt, fact.code, policy, now)
     else:
         payment, notices = _before_the_report(payment, policy, now)
@@ -81,6 +81,12 @@ def _under_way_minor(payment: Payment, receipt: Receipt, of: RefundOf) -> int:
     return sum(r.amount.minor for r in on_its_way if r.receipt_id == receipt.id)
 
 
+def _was_judged(receipt: Receipt) -> bool:
+    """Stripe was told of it, or its invoice was closed: `refund_due`: credited there since."""
+    told = receipt.reported_minor or receipt.refund_due_minor
+    return bool(told or receipt.stranded_minor or receipt.refunded_minor)
+
+
 def _after_the_report(
     payment: Payment, receipt: Receipt, code: str, policy: Policy, now: datetime
 ) -> tuple[Payment, tuple[Notice, ...]]:
@@ -100,13 +106,13 @@ def _after_the_report(
     payment = replace(payment, reason=Reason.FAILED_LATE)
     if why is not None:
         return parked(payment, why), (Notice.FAILED_LATE, Notice.NEEDS_PERSON)
-    if receipt.reported_minor:
+    if receipt.reported_minor or receipt.refund_due_minor:
         return _to_be_replaced(payment, now), (Notice.FAILED_LATE,)
     return _nothing_to_give_back(payment, now), (Notice.FAILED_LATE,)
 
 
 def _to_be_replaced(payment: Payment, now: datetime) -> Payment:
-    """A credit note comes next; what is stranded besides goes back first, when it was to."""
+    """A credit note comes next, of what none was made of; what is stranded goes back first."""
     if payment.receipt_to_give_back is not None:
         return at_rest(payment, max(now, payment.next_look_at or now))
     return rest_or_go_on(replace(payment, state=State.REPORTED), now)
