@@ -250,6 +250,7 @@ class Collecting(Subscriptions, ABC):
         self._must_not_be_there_twice(invoice)
         invoice.finalization_error, invoice.status = None, Status.OPEN
         self._tell(invoice, "invoice.finalized")
+        self._paid_if_nothing_remains(invoice)  # of a trial: Stripe closes it by itself
         self._collect(invoice)
 
     def _collect(self, invoice: Invoice) -> None:

@@ -74,6 +74,7 @@ class Weather:
     withdrawals: float = 0.0  # per customer: every method of his, while his subscription lives
     returns: float = 0.0  # per customer: left to Stripe, which cannot charge him either
     demands: float = 0.0  # per invoice: a refund of it is asked for again and again
+    trials: float = 0.0  # per customer: begins with an invoice of nothing
     rush: bool = False  # all is billed at once, by mistake, and voided when it is paid
     farewells: float = 0.0  # per invoice: it is the last one, and told of long after the end
     overtaken: float = 0.0  # per last look: it closes, and an event tells us before the answer
@@ -110,6 +111,7 @@ def weather(
         withdrawals=leaving.choice((*(0.0,) * 8, 0.9)),
         returns=leaving.choice((*(0.0,) * 8, 0.9)),
         demands=leaving.choice((*(0.0,) * 8, 0.9)),
+        trials=leaving.choice((*(0.0,) * 8, 0.9)),
         farewells=hasty.choice((0.0,) * 11 + (0.8,)),
         overtaken=hasty.choice((0.0,) * 15 + (0.5,)),
         falls_back=hasty.random() < 0.05,

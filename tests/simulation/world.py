@@ -322,6 +322,8 @@ class World:
             await self.new_method(customer_id, magic, its_processor)
         moving.in_the_life_of(self, customer_id)
         leaving.in_the_life_of(self, customer_id)
+        if self.weather.trials and self.apart.random() < self.weather.trials:
+            self.deed(self._begin_trial(f"in_{n}_trial", customer_id))
         for month in range(self.size.invoices):
             invoice = Invoice(
                 id=f"in_{n}_{month + 1}",
@@ -332,6 +334,11 @@ class World:
             )
             within_s = 60 if self.weather.rush else self.size.within_s
             self.deed(self._bill(invoice, 30 * month * DAY_S + self.rng.uniform(0, within_s)))
+
+    async def _begin_trial(self, invoice_id: str, customer_id: str) -> None:
+        """An invoice of nothing, which Stripe closes by itself: the method is there already."""
+        await asyncio.sleep(self.apart.random() * DAY_S)
+        self.stripe.issue(Invoice(invoice_id, customer_id, "EUR", 0, EPOCH_S + 31 * DAY_S))
 
     async def _bill(self, invoice: Invoice, after_s: float) -> None:
         await asyncio.sleep(after_s)
