@@ -25,11 +25,13 @@ from twintill.domain.comparing import (
     compare_attempt,
     compare_invoice,
     compare_next,
+    compare_refund,
     compare_unknown,
+    compare_unknown_refund,
 )
 from twintill.domain.invoice import InvoiceLook, InvoiceStatus
-from twintill.domain.outcomes import Approved, LookUp, NotFound
-from twintill.domain.payment import Reason
+from twintill.domain.outcomes import Accepted, Approved, LookUp, NotFound
+from twintill.domain.payment import Payment, Reason
 
 OPEN = LOOK
 DELETED = replace(VOID, status=InvoiceStatus.DELETED, currency="XXX")
@@ -146,3 +148,55 @@ def test_what_was_approved_in_part_is_compared_with_its_part() -> None:
     attempt = in_part.attempts[-1]
     assert compare_attempt(in_part, attempt, IN_PART) == []
     assert kinds(compare_attempt(in_part, attempt, APPROVED)) == ["amounts_differ"]
+
+
+def first_refund(payment: Payment, found: LookUp) -> list[str]:
+    refund, attempt = payment.refunds[0], payment.attempts[0]
+    return kinds(compare_refund(payment, attempt, refund, found))
+
+
+REFUNDS: dict[str, tuple[str, LookUp, list[str]]] = {
+    "given back, as we say": ("refunded", Approved("rfd_1", AMOUNT), []),
+    "on its way there": ("refunded", Accepted("rfd_1"), []),
+    "another amount": ("refunded", TOO_MUCH, ["amounts_differ"]),
+    "not given back there": ("refunded", NotFound(), ["not_refunded_there"]),
+    "come back there": ("refunded", SOFT, ["not_refunded_there"]),
+    "refused, as we say": ("refund-refused", SOFT, []),
+    "refused, and forgotten there": ("refund-refused", NotFound(), []),
+    "given back there after all": ("refund-refused", APPROVED, ["refunded_there"]),
+    "on its way after all": ("refund-not-sent", ACCEPTED, ["refunded_there"]),
+    "in doubt: somebody asks already": ("refund-in-doubt", NotFound(), []),
+    "under way: somebody asks already": ("refund-under-way", APPROVED, []),
+}
+
+
+@pytest.mark.parametrize("what", REFUNDS)
+def test_a_refund_and_what_was_given_back(what: str) -> None:
+    situation, found, told = REFUNDS[what]
+    assert first_refund(SITUATIONS[situation], found) == told
+
+
+def test_what_a_person_paid_another_way_is_not_there() -> None:
+    refunded = SITUATIONS["refunded"]
+    (refund,) = refunded.refunds
+    by_bank = replace(refunded, refunds=(replace(refund, another_way="SEPA 42"),))
+    assert first_refund(by_bank, NotFound()) == []
+
+
+@pytest.mark.parametrize(
+    ("situation", "told"),
+    [
+        ("reported", ["refunded_there"]),
+        ("refunded", ["refunded_there"]),
+        ("refund-refused", ["refunded_there"]),  # a person has it: nothing goes on by itself
+        ("refund-in-doubt", []),
+        ("stranded", []),
+        ("back-given", []),  # its credit note is due: both sides are listed first
+    ],
+)
+def test_a_refund_that_we_do_not_know_is_told_unless_it_is_listed_soon(
+    situation: str, told: list[str]
+) -> None:
+    payment = SITUATIONS[situation]
+    (receipt,), attempt = payment.receipts, payment.attempts[-1]
+    assert kinds(compare_unknown_refund(payment, receipt, attempt, "rfd_9", AMOUNT)) == told

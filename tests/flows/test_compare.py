@@ -5,6 +5,9 @@ from datetime import timedelta
 import asyncpg
 import pytest
 
+from tests.flows.test_money_back import GRACE, ask, reported, told
+from tests.flows.test_paid_another_way import not_given_back, paid
+from tests.flows.test_refunds import REFUNDS, give_by_hand, later
 from tests.flows.world import PROCESSOR_KEY, SCOPE, World
 from tests.postgres import Database
 from twintill import ids
@@ -15,6 +18,7 @@ from twintill.flows.learn import learn
 from twintill.flows.verify_remote import verify_remote
 
 MONTH = timedelta(days=30)
+NO_REFUNDS = {"code": 200, "body": {"object": "list", "data": [], "has_more": False}}
 
 
 async def walk(world: World) -> Walk:
@@ -139,6 +143,87 @@ async def test_what_is_parked_or_in_doubt_is_no_news(world: World) -> None:
         world.means, SCOPE, ids.payment_id(SCOPE, invoice_id), LookGaveUp("a person looks at it")
     )
     assert await kinds(world) == []
+
+
+async def given_back(world: World, minor: int = 1900) -> str:
+    """A part of what Stripe was told of, asked for here."""
+    invoice_id = await reported(world)
+    await ask(world, invoice_id, minor)
+    await world.work()
+    return invoice_id
+
+
+async def test_what_was_given_back_here_or_by_hand_agrees(world: World) -> None:
+    invoice_id = await given_back(world)
+    assert await kinds(world) == []
+    await give_by_hand(world, invoice_id, 900)
+    await told(world, invoice_id)
+    assert await kinds(world) == []  # both sides are compared in ten minutes
+    await later(world, GRACE)
+    assert (await world.payment(invoice_id)).refunded_minor == 2800
+    assert await kinds(world) == []
+
+
+async def test_a_refund_that_was_made_there_by_hand_is_noticed_each_by_its_name(
+    world: World,
+) -> None:
+    invoice_id = await reported(world)
+    await give_by_hand(world, invoice_id, 1900)
+    (differs,) = (await walk(world)).differences
+    charge_id = (await world.payment(invoice_id)).attempts[0].processor_payment_id
+    assert (differs["kind"], differs["processor_payment_id"]) == ("refunded_there", charge_id)
+    assert "19.00 EUR" in str(differs["says"])
+    assert str(differs["processor_refund_id"]) in str(differs["says"])
+
+
+REFUND_LIES = {
+    "SET reference = 'tw-nobody', processor_payment_id = 'rfd_x'": [
+        "not_refunded_there",
+        "refunded_there",
+    ],
+    "SET outcome = 'declined'": ["refunded_there"],
+    "SET amount_minor = 100": ["amounts_differ"],
+}
+
+
+@pytest.mark.parametrize("lie", REFUND_LIES)
+async def test_a_lie_about_a_refund_is_noticed(world: World, database: Database, lie: str) -> None:
+    await given_back(world)
+    await falsify(database, f"UPDATE attempts {lie} WHERE kind = 'refund'")
+    assert await kinds(world) == REFUND_LIES[lie]
+
+
+async def test_a_refund_that_the_processor_does_not_have_is_noticed(world: World) -> None:
+    """As after a restore of theirs, or a charge that was taken for another."""
+    invoice_id = await given_back(world)
+    await world.break_processor("/v1/refunds$", "status", method="GET", times=9, **NO_REFUNDS)
+    (differs,) = (await walk(world)).differences
+    refund = (await world.payment(invoice_id)).refunds[0]
+    assert (differs["kind"], differs["attempt_id"]) == ("not_refunded_there", refund.id)
+
+
+async def test_a_refund_under_way_or_in_doubt_is_no_news(world: World) -> None:
+    await given_back(world)
+    invoice_id = await reported(world)
+    await world.break_processor(REFUNDS, "timeout_after")
+    await ask(world, invoice_id, 1900, "rfd_2")
+    await world.work(limit=3)
+    assert (await world.payment(invoice_id)).unresolved_refund is not None
+    assert await kinds(world) == []
+
+
+async def test_what_a_person_paid_another_way_is_not_looked_for_there(world: World) -> None:
+    invoice_id = await not_given_back(world)
+    await paid(world, invoice_id)
+    assert (await world.payment(invoice_id)).refunded_minor == 4900
+    assert await kinds(world) == []
+
+
+async def test_a_processor_that_does_not_list_its_refunds_is_counted(world: World) -> None:
+    await given_back(world)
+    await world.break_processor("/v1/refunds$", "status", method="GET", code=503)
+    done = await walk(world)
+    assert (done.differ, done.not_asked) == (0, 1)
 
 
 async def test_the_duty_goes_page_by_page_and_tells_what_is_new(

@@ -30,7 +30,8 @@ def verify(*, remote: Remote = False, since: Since = "2d", as_json: Json = False
     """Check that the books agree with themselves, and that nothing was forgotten.
 
     Changes nothing, at any time, on a database of any size. With --remote each invoice is compared
-    with Stripe's, and each attempt with its processor's, inside the day's budget of reads.
+    with Stripe's, and each attempt and refund with its processor's, inside the day's budget of
+    reads.
 
     Exit code 0: every rule holds; 1: at least one does not, or something differs; 2: it could not
     be checked, or not to the end.
@@ -174,7 +175,8 @@ def _show_remote(remote: dict[str, Any]) -> None:
     if remote["not_asked"]:
         print(f"{remote['not_asked']} attempts could not be asked for.")
     for differs in remote["differences"]:
-        named = (differs[k] for k in ("payment_id", "attempt_id", "processor_payment_id"))
+        names = ("payment_id", "attempt_id", "processor_payment_id", "processor_refund_id")
+        named = (differs.get(name) for name in names)
         print(f"DIFFERS  {differs['invoice_id']}: {differs['says']}", *filter(None, named))
     unseen = remote["differ"] - len(remote["differences"])
     if unseen:

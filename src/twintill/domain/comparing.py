@@ -1,16 +1,25 @@
 """What Stripe and the processors show against what our books say, in a person's words. Pure.
 
-A difference is told only of what does not move any more: an attempt without an answer, and money
-that waits to be reported, have their own way to an end.
+A difference is told only of what does not move any more: an attempt or a refund without an answer,
+and money that waits to be reported, or compared, have their own way to an end.
 """
 
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
 
+from twintill.domain.afterwards import is_pending
 from twintill.domain.invoice import InvoiceLook, InvoiceStatus
-from twintill.domain.outcomes import Approved, Declined, LookUp, NoAnswer, NotFound, NotSent
-from twintill.domain.payment import Attempt, Outcome, Payment, Reason, State
+from twintill.domain.outcomes import (
+    Accepted,
+    Approved,
+    Declined,
+    LookUp,
+    NoAnswer,
+    NotFound,
+    NotSent,
+)
+from twintill.domain.payment import Attempt, Outcome, Payment, Reason, Receipt, Refund, State
 from twintill.money import Money
 
 
@@ -39,6 +48,7 @@ class Difference:
     payment_id: str | None = None
     attempt_id: str | None = None
     processor_payment_id: str | None = None
+    processor_refund_id: str | None = None
 
 
 _CLOSED = frozenset(
@@ -100,6 +110,64 @@ def compare_next(payment: Payment, reference: str, found: LookUp) -> list[Differ
     )
     there = found.processor_payment_id
     return [Difference("unknown_charge", says, payment.invoice_id, payment.id, None, there)]
+
+
+def compare_refund(
+    payment: Payment, attempt: Attempt, refund: Refund, found: LookUp
+) -> list[Difference]:
+    """One refund of that attempt's receipt against what the processor's list shows of it.
+
+    What is under way there counts as given back: when it fails, that is told.
+    """
+    if refund.unresolved or refund.another_way is not None:
+        return []
+    ours, back = refund.outcome is Outcome.APPROVED, isinstance(found, Approved | Accepted)
+    shown = "nothing" if isinstance(found, NotFound) else type(found).__name__.lower()
+    if ours and not back:
+        says = f"we say that {refund.amount} was given back, the processor shows {shown}"
+        return [_of_refund("not_refunded_there", says, payment, attempt, refund)]
+    if back and not ours:
+        says = f"we say that giving back was {refund.outcome}, the processor shows it {shown}"
+        return [_of_refund("refunded_there", says, payment, attempt, refund)]
+    if isinstance(found, Approved) and found.amount != refund.amount:
+        says = f"we say that {refund.amount} was given back, the processor {found.amount}"
+        return [_of_refund("amounts_differ", says, payment, attempt, refund)]
+    return []
+
+
+def compare_unknown_refund(
+    payment: Payment, receipt: Receipt, attempt: Attempt, refund_id: str, amount: Money
+) -> list[Difference]:
+    """The processor shows it, done or under way, and no refund of ours is it."""
+    if _is_listed_soon(payment, receipt):
+        return []
+    says = f"the processor shows {amount} given back ({refund_id}), which our books do not know"
+    return [
+        Difference(
+            "refunded_there",
+            says,
+            payment.invoice_id,
+            payment.id,
+            attempt.id,
+            attempt.processor_payment_id,
+            refund_id,
+        )
+    ]
+
+
+def _is_listed_soon(payment: Payment, receipt: Receipt) -> bool:
+    """Its refunds are listed before anything more follows, and what is new there is learned."""
+    if payment.compare_at is not None or payment.unresolved_refund is not None:
+        return True
+    goes_back = receipt.to_give_back_minor > 0 and not payment.is_held(receipt.id)
+    return payment.parked_why is None and (goes_back or is_pending(payment))
+
+
+def _of_refund(
+    kind: str, says: str, payment: Payment, attempt: Attempt, refund: Refund
+) -> Difference:
+    there = attempt.processor_payment_id, refund.processor_refund_id
+    return Difference(kind, says, payment.invoice_id, payment.id, refund.id, *there)
 
 
 def _money(payment: Payment, listed: Listed) -> Iterator[tuple[str, str]]:

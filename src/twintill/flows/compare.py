@@ -2,7 +2,8 @@
 
 listing     Stripe's invoices since a day, newest first, each against our payment of it
 unlisted    our payments since then that no list showed, one read each
-processors  their attempts, looked up by our reference, and the one that must not exist yet
+processors  their attempts, looked up by our reference, and the one that must not exist yet; and
+            what was given back of their receipts
 
 It changes nothing there, and here only when an invoice was last told of. What differs is looked at
 once more, on both sides, before it is told: payments move meanwhile.
@@ -21,6 +22,7 @@ from twintill.domain.invoice import InvoiceLook, InvoiceStatus
 from twintill.domain.outcomes import LookUp, NoAnswer, NotSent
 from twintill.domain.payment import Attempt, Payment
 from twintill.errors import SettingsError, StripeRefused
+from twintill.flows import compare_refunds
 from twintill.flows.invoices import CLOCKS_DIFFER
 from twintill.flows.means import Means
 from twintill.ids import Scope
@@ -186,10 +188,9 @@ async def _processors(means: Means, scope: Scope, walk: Walk) -> Walk:
 
 
 async def _look_up(means: Means, scope: Scope, payment_id: str, walk: Walk) -> Walk:
-    payment, found, told = await _ask(means, scope, payment_id)
+    payment, unanswered, told = await _ask(means, scope, payment_id)
     if told:  # once more: it may have moved between our reading and theirs
-        payment, found, told = await _ask(means, scope, payment_id)
-    unanswered = sum(isinstance(answer, NoAnswer | NotSent) for answer in found)
+        payment, unanswered, told = await _ask(means, scope, payment_id)
     walk = replace(
         walk,
         payments=walk.payments + 1,
@@ -201,20 +202,23 @@ async def _look_up(means: Means, scope: Scope, payment_id: str, walk: Walk) -> W
 
 async def _ask(
     means: Means, scope: Scope, payment_id: str
-) -> tuple[Payment, list[LookUp], list[Difference]]:
-    """The payment, what was answered, and what of it differs."""
+) -> tuple[Payment, int, list[Difference]]:
+    """The payment, of how many attempts not all was answered, and what of it differs."""
     async with means.database.connect() as db:
         payment = await payments.read(db, scope, payment_id)
-    answers: list[LookUp] = []
+        now = await clock.now(db)
+    unanswered = 0
     told: list[Difference] = []
     for attempt in payment.attempts:
         answer = await _find(means, attempt, attempt.reference)
-        answers.append(answer)
         told += rules.compare_attempt(payment, attempt, answer)
+        of_refunds = await compare_refunds.differences(means, payment, attempt, now)
+        told += of_refunds or ()
+        unanswered += isinstance(answer, NoAnswer | NotSent) or of_refunds is None
     following = ids.reference(scope, payment.invoice_id, "charge", payment.next_n)
     for processor in _of(means, payment):
         told += rules.compare_next(payment, following, await processor.find_charge(following))
-    return payment, answers, told
+    return payment, unanswered, told
 
 
 def _of(means: Means, payment: Payment) -> list[Processor]:

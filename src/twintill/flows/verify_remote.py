@@ -58,5 +58,6 @@ async def _passed(means: Means, scope: Scope, cursor: Mapping[str, Any], walk: W
 
 def _named(difference: Mapping[str, Any]) -> str:
     """The same difference in the next pass has the same name."""
-    which = difference["attempt_id"] or difference["payment_id"] or difference["invoice_id"]
+    names = ("processor_refund_id", "attempt_id", "payment_id", "invoice_id")
+    which = next(difference[name] for name in names if difference.get(name))
     return f"{difference['kind']} {which}"
