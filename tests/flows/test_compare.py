@@ -1,6 +1,8 @@
 """Our books against Stripe's and the processor's: silent when they agree, and each lie is named."""
 
+from dataclasses import replace
 from datetime import timedelta
+from typing import Any
 
 import asyncpg
 import pytest
@@ -12,13 +14,18 @@ from tests.flows.world import PROCESSOR_KEY, SCOPE, World
 from tests.postgres import Database
 from twintill import ids
 from twintill.domain.facts import LookGaveUp
+from twintill.domain.payment import Reason
 from twintill.flows import compare
 from twintill.flows.compare import Part, Walk
 from twintill.flows.learn import learn
 from twintill.flows.verify_remote import verify_remote
+from twintill.processors.sandbox import SandboxProcessor
 
 MONTH = timedelta(days=30)
-NO_REFUNDS = {"code": 200, "body": {"object": "list", "data": [], "has_more": False}}
+NO_REFUNDS: dict[str, Any] = {
+    "code": 200,
+    "body": {"object": "list", "data": [], "has_more": False},
+}
 
 
 async def walk(world: World) -> Walk:
@@ -202,13 +209,40 @@ async def test_a_refund_that_the_processor_does_not_have_is_noticed(world: World
     assert (differs["kind"], differs["attempt_id"]) == ("not_refunded_there", refund.id)
 
 
-async def test_a_refund_under_way_or_in_doubt_is_no_news(world: World) -> None:
+class ShownLate(SandboxProcessor):
+    """The same, that lists a refund only after some minutes."""
+
+    capabilities = replace(SandboxProcessor.capabilities, look_up_lag_s=600)
+
+
+async def test_what_need_not_be_listed_yet_is_no_news(world: World) -> None:
+    url, key = str(world.processor.base_url), PROCESSOR_KEY
+    late = ShownLate(url, key, ("whsec_1",), "acct_sandbox", world.processor)
+    world = replace(world, means=replace(world.means, processors={"sandbox": late}))
     await given_back(world)
+    await world.break_processor("/v1/refunds$", "status", method="GET", times=9, **NO_REFUNDS)
+    assert await kinds(world) == []
+    await world.advance(timedelta(minutes=10))
+    assert await kinds(world) == ["not_refunded_there"]
+
+
+@pytest.mark.parametrize("shown", [{}, NO_REFUNDS], ids=["listed", "not listed"])
+async def test_a_refund_under_way_is_no_news(world: World, shown: dict[str, Any]) -> None:
+    invoice_id = await reported(world, "card_refund_fails")
+    await ask(world, invoice_id, 1900)
+    await world.work()
+    assert (await world.payment(invoice_id)).reason is Reason.REFUND_UNDER_WAY
+    if shown:
+        await world.break_processor("/v1/refunds$", "status", method="GET", times=9, **shown)
+    assert await kinds(world) == []
+
+
+async def test_a_refund_in_doubt_is_no_news(world: World) -> None:
     invoice_id = await reported(world)
     await world.break_processor(REFUNDS, "timeout_after")
-    await ask(world, invoice_id, 1900, "rfd_2")
-    await world.work(limit=3)
-    assert (await world.payment(invoice_id)).unresolved_refund is not None
+    await ask(world, invoice_id, 1900)
+    await world.work()
+    assert (await world.payment(invoice_id)).reason is Reason.REFUND_IN_DOUBT
     assert await kinds(world) == []
 
 
