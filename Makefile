@@ -36,7 +36,7 @@ test: $(READY)  ## all tests that need no browser; the domain's coverage must be
 	$(BIN)/coverage run -m pytest -q -n $(JOBS) tests/domain
 	$(BIN)/coverage combine -q
 	$(BIN)/coverage report
-	$(BIN)/pytest -q -n $(JOBS) -m "not browser" --ignore tests/domain
+	$(BIN)/pytest -q -n $(JOBS) --dist worksteal -m "not browser" --ignore tests/domain
 
 .PHONY: test-browser
 test-browser: $(READY)  ## the pages' tests, in a real Chromium

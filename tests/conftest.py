@@ -7,6 +7,7 @@ from pathlib import Path
 
 import hypothesis
 import pytest
+import structlog
 
 from tests.postgres import FOLDER_VARIABLE, Database, Databases, folder_of_this_run, new_folder
 from twintill.sandbox import postgres
@@ -14,6 +15,14 @@ from twintill.sandbox import postgres
 # A busy machine is no reason to fail: no test is a matter of time.
 hypothesis.settings.register_profile("twintill", hypothesis.settings(), deadline=None)
 hypothesis.settings.load_profile("twintill")
+
+# A picture of each frame with its variables takes seconds: meanwhile nothing else would run.
+structlog.configure(
+    processors=[
+        structlog.processors.add_log_level,
+        structlog.dev.ConsoleRenderer(exception_formatter=structlog.dev.plain_traceback),
+    ]
+)
 
 _RUN = pytest.StashKey[contextlib.ExitStack]()
 

@@ -1,8 +1,10 @@
 """Logs: useful to people, useless to thieves."""
 
+from typing import Any
+
 import pytest
 
-from twintill.cli.logs import without_secrets
+from twintill.cli.logs import _rendering, without_secrets
 from twintill.ids import Scope
 from twintill.store.api_keys import _new_secret
 from twintill.web.frame import _CAPABILITY
@@ -36,3 +38,18 @@ def test_the_path_of_a_checkout_is_cut() -> None:
     assert (
         _CAPABILITY.sub(r"\1…", "/checkout/chk_4Yk9n2Qa7Zx/return") == "/checkout/chk_4Yk9…/return"
     )
+
+
+def test_an_exception_is_logged_without_the_values_of_variables() -> None:
+    def fails() -> None:
+        token = "tok_of_a_customer"
+        raise LookupError(len(token))
+
+    try:
+        fails()
+    except LookupError as error:
+        logged: Any = {"event": "it_failed", "exc_info": error}
+    for step in _rendering():
+        logged = step(None, "error", logged)
+    assert "LookupError" in logged
+    assert "tok_of_a_customer" not in logged

@@ -7,6 +7,7 @@ from collections.abc import MutableMapping
 from typing import Any
 
 import structlog
+from structlog.tracebacks import ExceptionDictTransformer
 
 # API keys of Stripe and of ours, signing secrets, and ids that open a page to whoever knows them.
 _SECRET = re.compile(r"\b((?:[sr]k|tw)_(?:live|test)_|whsec_|chk_)\w{4,}")
@@ -46,6 +47,7 @@ def configure_logs(level: str) -> None:
 
 
 def _rendering() -> list[structlog.typing.Processor]:
+    """Without the values of variables: tokens and addresses are among them."""
     if sys.stderr.isatty():
         return [
             structlog.processors.format_exc_info,
@@ -53,7 +55,7 @@ def _rendering() -> list[structlog.typing.Processor]:
             structlog.dev.ConsoleRenderer(),
         ]
     return [
-        structlog.processors.dict_tracebacks,
+        structlog.processors.ExceptionRenderer(ExceptionDictTransformer(show_locals=False)),
         without_secrets,
         structlog.processors.JSONRenderer(),
     ]
