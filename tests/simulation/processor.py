@@ -183,7 +183,9 @@ class Bank(httpx.AsyncBaseTransport):
             if path.startswith("/v1/methods/") and request.method == "GET":
                 return 200, self.book.method(path.rsplit("/", 1)[1]).to_json()
             if path.startswith("/v1/methods/"):
-                self.may_drop(self, self.book.methods[path.rsplit("/", 1)[1]])
+                method = self.book.methods[path.rsplit("/", 1)[1]]
+                if method.status != "revoked":  # else nothing is dropped any more
+                    self.may_drop(self, method)
                 setups.revoke_method(self.book, path.rsplit("/", 1)[1], "merchant", self.now())
                 return 204, {}
             if path.endswith("/refunds") and request.method == "POST":
