@@ -305,10 +305,14 @@ def _bank_reconsiders(world: World, invoice: Invoice) -> Callable[[], Awaitable[
     async def do() -> None:
         # Only its webhook tells of it: no duty asks for what was declined.
         await asyncio.sleep(max(0.0, world.deaf_until_s - world.loop.time()))
+        approved: set[str] = set()  # one request that was sent again is not approved twice
         for bank, charge in world.rules.of(invoice.id):
             if charge.status == "requires_action":
                 bank.resolve_action(charge, approved=world.rng.random() < 0.7)
             elif charge.status == "declined" and world.rng.random() < 0.5:
+                if charge.reference in approved:
+                    continue
+                approved.add(charge.reference)
                 world.trace.say("bank", f"approves {charge.id} of {invoice.id} after all")
                 bank.approve_late(charge)
 
