@@ -44,8 +44,9 @@ async def find_refunds(means: Means, scope: Scope, cursor: Mapping[str, Any]) ->
 
 def _lists(processor: Processor) -> RefundLists | None:
     """Only where a charge's refunds can be listed, too: what is told is compared with that list."""
-    can = isinstance(processor, RefundLists) and processor.capabilities.finds_refunds
-    return processor if can and isinstance(processor, RefundLists) else None
+    if isinstance(processor, RefundLists) and processor.capabilities.finds_refunds:
+        return processor
+    return None
 
 
 async def _page(means: Means, scope: Scope, at: Pass) -> Pass:

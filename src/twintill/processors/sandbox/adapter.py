@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import datetime
+from typing import TypeVar
 from urllib.parse import quote
 
 import httpx
@@ -50,6 +51,7 @@ from twintill.processors.sandbox import answers, requests, webhooks
 from twintill.processors.sandbox.currencies import EXPONENTS
 from twintill.processors.sandbox.fields import Json, Unreadable, read_json
 
+Rows = TypeVar("Rows")
 # Refusals that prove that nothing was done, under this key or any other.
 _DID_NOTHING = frozenset(
     (
@@ -177,32 +179,16 @@ class SandboxProcessor:
     async def list_refunds(
         self, processor_payment_id: str
     ) -> tuple[SeenRefund, ...] | NoAnswer | NotSent:
-        query = f"/v1/refunds?limit=100&charge={_quoted(processor_payment_id)}"
-        answer = await self._send("GET", query)
-        if not isinstance(answer, httpx.Response):
-            return answer
-        if answer.status_code != 200:
-            return NoAnswer(f"could not list refunds: HTTP {answer.status_code}")
-        try:
-            return answers.read_refunds(answer.content, processor_payment_id)
-        except Unreadable as error:
-            return NoAnswer(f"a list that cannot be believed: {error}")
+        def read(body: bytes) -> tuple[SeenRefund, ...]:
+            return answers.read_refunds(body, processor_payment_id)
+
+        return await self._list("refunds", f"charge={_quoted(processor_payment_id)}", read)
 
     async def list_recent_refunds(
         self, made_since: datetime, after: str | None = None
     ) -> RefundPage | NoAnswer | NotSent:
-        query = f"/v1/refunds?limit=100&created_since={_quoted(made_since.isoformat())}"
-        if after is not None:
-            query += f"&after={_quoted(after)}"
-        answer = await self._send("GET", query)
-        if not isinstance(answer, httpx.Response):
-            return answer
-        if answer.status_code != 200:
-            return NoAnswer(f"could not list refunds: HTTP {answer.status_code}")
-        try:
-            return answers.read_recent_refunds(answer.content)
-        except Unreadable as error:
-            return NoAnswer(f"a list that cannot be believed: {error}")
+        query = f"created_since={_quoted(made_since.isoformat())}{_behind(after)}"
+        return await self._list("refunds", query, answers.read_recent_refunds)
 
     async def get_dispute(self, dispute_id: str) -> SeenDispute | NotFound | NoAnswer | NotSent:
         answer = await self._send("GET", f"/v1/disputes/{_quoted(dispute_id)}")
@@ -220,18 +206,8 @@ class SandboxProcessor:
     async def list_disputes(
         self, opened_since: datetime, after: str | None = None
     ) -> DisputePage | NoAnswer | NotSent:
-        query = f"/v1/disputes?limit=100&opened_since={_quoted(opened_since.isoformat())}"
-        if after is not None:
-            query += f"&after={_quoted(after)}"
-        answer = await self._send("GET", query)
-        if not isinstance(answer, httpx.Response):
-            return answer
-        if answer.status_code != 200:
-            return NoAnswer(f"could not list disputes: HTTP {answer.status_code}")
-        try:
-            return answers.read_disputes(answer.content)
-        except Unreadable as error:
-            return NoAnswer(f"a list that cannot be believed: {error}")
+        query = f"opened_since={_quoted(opened_since.isoformat())}{_behind(after)}"
+        return await self._list("disputes", query, answers.read_disputes)
 
     async def start_setup(self, request: SetupRequest) -> SetupSession:
         session = await self._ask(
@@ -284,6 +260,20 @@ class SandboxProcessor:
         if isinstance(answer, httpx.Response):
             return transport.read_status(answer) or answer
         return answer
+
+    async def _list(
+        self, what: str, query: str, read: Callable[[bytes], Rows]
+    ) -> Rows | NoAnswer | NotSent:
+        """A page of them, a hundred at most, as `read` understands it."""
+        answer = await self._send("GET", f"/v1/{what}?limit=100&{query}")
+        if not isinstance(answer, httpx.Response):
+            return answer
+        if answer.status_code != 200:
+            return NoAnswer(f"could not list {what}: HTTP {answer.status_code}")
+        try:
+            return read(answer.content)
+        except Unreadable as error:
+            return NoAnswer(f"a list that cannot be believed: {error}")
 
     async def _ask(
         self, method: str, path: str, *, key: str | None = None, body: bytes | None = None
@@ -354,6 +344,10 @@ def _refused(answer: httpx.Response) -> ProcessorError:
 
 def _charge_path(charge_id: str) -> str:
     return f"/v1/charges/{_quoted(charge_id)}"
+
+
+def _behind(after: str | None) -> str:
+    return "" if after is None else f"&after={_quoted(after)}"
 
 
 def _quoted(text: str) -> str:

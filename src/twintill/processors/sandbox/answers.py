@@ -140,13 +140,10 @@ def read_refunds(body: bytes, charge_id: str) -> tuple[SeenRefund, ...]:
 
 def read_recent_refunds(body: bytes) -> RefundPage:
     """Refunds of any charges."""
-    page = read_json(body)
-    refunds = list_of(page, "data")
-    if not isinstance(page.get("has_more"), bool) or not all(isinstance(r, dict) for r in refunds):
-        raise Unreadable("not a list of refunds")
+    refunds, following = _read_page(body, "refunds")
     listed = [(text_of(refund, "charge"), refund) for refund in refunds]
     seen = tuple(ListedRefund(charge, read_refund(refund, charge)) for charge, refund in listed)
-    return RefundPage(seen, text_of(page, "next") if page["has_more"] else None)
+    return RefundPage(seen, following)
 
 
 def read_dispute(dispute: Json) -> SeenDispute:
@@ -175,12 +172,17 @@ def read_dispute(dispute: Json) -> SeenDispute:
 
 
 def read_disputes(body: bytes) -> DisputePage:
+    disputes, following = _read_page(body, "disputes")
+    return DisputePage(tuple(read_dispute(one) for one in disputes), following)
+
+
+def _read_page(body: bytes, what: str) -> tuple[list[Json], str | None]:
+    """What is listed, and where the next page begins. Raises Unreadable."""
     page = read_json(body)
-    disputes = list_of(page, "data")
-    if not isinstance(page.get("has_more"), bool) or not all(isinstance(d, dict) for d in disputes):
-        raise Unreadable("not a list of disputes")
-    seen = tuple(read_dispute(one) for one in disputes)
-    return DisputePage(seen, text_of(page, "next") if page["has_more"] else None)
+    rows = list_of(page, "data")
+    if not isinstance(page.get("has_more"), bool) or not all(isinstance(row, dict) for row in rows):
+        raise Unreadable(f"not a list of {what}")
+    return rows, text_of(page, "next") if page["has_more"] else None
 
 
 _STAGES = {
