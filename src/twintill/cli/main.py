@@ -12,6 +12,7 @@ from twintill.cli import (
     endpoints,
     events,
     inbox,
+    invoices,
     keys,
     operations,
     payments,
@@ -43,6 +44,7 @@ you like, on any machines), all with the same settings: see .env.example.""",
 app.add_typer(sandbox.app, name="sandbox")
 app.add_typer(keys.app, name="keys")
 app.add_typer(inbox.app, name="inbox")
+app.add_typer(invoices.app, name="invoices")
 app.add_typer(operations.app, name="operations")
 app.add_typer(duties.app, name="duties")
 app.add_typer(payments.app, name="payments")

@@ -35,16 +35,19 @@ _REPORTED_SOON = f"""
         AND collected_minor > reported_minor + stranded_minor + refunded_minor
 """
 
+_APPEND_ONLY = (
+    "ledger_transactions",
+    "postings",
+    "payment_history",
+    "deliveries",
+    "invoice_actions",
+)
 _TRIGGERS = (
     "ledger_transactions_stamp",
     "postings_belong",
     "postings_balance",
     "ledger_transactions_balance",
-    *(
-        f"{table}_{rule}"
-        for table in ("ledger_transactions", "postings", "payment_history", "deliveries")
-        for rule in ("only_grows", "never_emptied")
-    ),
+    *(f"{table}_{rule}" for table in _APPEND_ONLY for rule in ("only_grows", "never_emptied")),
 )
 # Its migration gave it the convention's prefix twice.
 _MIGRATED_AS = {"ck_duties_not_forgotten": "ck_duties_ck_duties_not_forgotten"}

@@ -20,6 +20,7 @@ from twintill.store.tables.doors import (
 )
 from twintill.store.tables.duties import duties
 from twintill.store.tables.endpoints import outgoing_deliveries, webhook_endpoints
+from twintill.store.tables.invoicing import invoice_actions
 from twintill.store.tables.mirror import (
     customers,
     invoices,
@@ -54,6 +55,7 @@ __all__ = [
     "disputes",
     "duties",
     "inbox",
+    "invoice_actions",
     "invoices",
     "ledger_transactions",
     "metadata",
