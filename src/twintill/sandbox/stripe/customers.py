@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 from twintill.sandbox.stripe import drafting, subscription_state
@@ -29,6 +30,7 @@ ADDRESS = {
     "state": "str",
 }
 _TEXTS = ("description", "email", "name", "phone")
+_PREFIX = re.compile(r"[A-Z0-9]{3,12}\Z")
 _SPEC: dict[str, Any] = {
     "address": ADDRESS,
     "description": "str",
@@ -43,6 +45,7 @@ _SPEC: dict[str, Any] = {
     "shipping": {"address": ADDRESS, "name": "str", "phone": "str"},
     "tax": {"ip_address": "str", "validate_location": ("auto", "deferred", "immediately")},
     "tax_exempt": ("none", "exempt", "reverse"),
+    "next_invoice_sequence": "int",
 }
 
 
@@ -55,6 +58,7 @@ def create_customer(world: World, call: Call) -> Json:
         moment = type(moment)(clock["frozen_time"], moment.request_id, moment.idempotency_key)
     customer = _blank_customer(world, moment.at, clock_id)
     _check_location(world, customer, params)
+    _check_prefix(world, customer, params)
     world.add(customer)
     _apply(world, customer, params)
     if params.get("balance"):
@@ -73,6 +77,7 @@ def get_customer(world: World, call: Call) -> Json:
 def update_customer(world: World, call: Call) -> Json:
     customer = world.find("customer", call.id)
     _check_location(world, customer, call.params)
+    _check_prefix(world, customer, call.params)
     moment = world.moment_of(call.id, call.moment)
     before = snapshot(customer)
     had_ip = world.ip_addresses.get(call.id)
@@ -181,7 +186,7 @@ def _apply(world: World, customer: Json, params: Json) -> None:
         customer["address"] = _address(customer["address"], params["address"])
     if "shipping" in params:
         customer["shipping"] = _shipping(params["shipping"])
-    for name in ("preferred_locales", "tax_exempt", "invoice_prefix"):
+    for name in ("preferred_locales", "tax_exempt", "invoice_prefix", "next_invoice_sequence"):
         if params.get(name):
             customer[name] = params[name]
     customer["metadata"] = merge_metadata(customer["metadata"], params.get("metadata"))
@@ -219,6 +224,27 @@ def _shipping(given: Json | str) -> Json | None:
         "name": given.get("name", ""),
         "phone": text_or_none(given.get("phone")),
     }
+
+
+def _check_prefix(world: World, customer: Json, params: Json) -> None:
+    """Numbers begin with it, so nobody else may have it, and no number may come twice."""
+    prefix, sequence = params.get("invoice_prefix"), params.get("next_invoice_sequence")
+    if prefix and not _PREFIX.match(prefix):
+        raise invalid(
+            "Invalid invoice_prefix: it must be 3 to 12 uppercase letters or numbers.",
+            param="invoice_prefix",
+        )
+    others = (row for row in world.all("customer").values() if row["id"] != customer["id"])
+    if prefix and any(row["invoice_prefix"] == prefix for row in others):
+        raise invalid(
+            f"The invoice prefix {prefix} is already used by another customer.",
+            param="invoice_prefix",
+        )
+    if sequence and sequence < customer["next_invoice_sequence"]:
+        raise invalid(
+            "The next invoice sequence cannot be lower than the present one.",
+            param="next_invoice_sequence",
+        )
 
 
 def _check_location(world: World, customer: Json, params: Json) -> None:

@@ -7,10 +7,12 @@ from collections.abc import Callable
 from twintill.sandbox.stripe.events import emit, listens
 from twintill.sandbox.stripe.invoice_shape import Terms, blank_invoice
 from twintill.sandbox.stripe.lines import item_line
+from twintill.sandbox.stripe.refusal import invalid
 from twintill.sandbox.stripe.tax import Rate, locate, rate_for, tax_on, tax_within
 from twintill.sandbox.stripe.world import Json, Moment, World, list_object, snapshot
 
 EMBEDDED_LINES = 10
+MAX_ITEMS = 250
 
 
 def build_draft(
@@ -67,6 +69,12 @@ def may_finalize(world: World, invoice: Json, at: int) -> bool:
         return bool(invoice["automatically_finalizes_at"] <= at)
     waited = at - invoice["created"] >= world.settings.finalize_anyway_after_s
     return waited and world.outbox.all_attempted(world.created_events[invoice["id"]])
+
+
+def require_room(world: World, invoice: Json, more: int) -> None:
+    """Refuses more items than an invoice may have."""
+    if len(world.lines[invoice["id"]]) + more > MAX_ITEMS:
+        raise invalid(f"An invoice can have at most {MAX_ITEMS} items.", param="invoice")
 
 
 def add_items(world: World, invoice: Json, items: list[Json]) -> None:

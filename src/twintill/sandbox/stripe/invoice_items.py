@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from twintill.sandbox.stripe.calls import PAGING, Call, Route, in_range, page
-from twintill.sandbox.stripe.drafting import add_items, set_lines
+from twintill.sandbox.stripe.currencies import bind_currency
+from twintill.sandbox.stripe.drafting import MAX_ITEMS, add_items, require_room, set_lines
 from twintill.sandbox.stripe.events import emit
 from twintill.sandbox.stripe.lines import item_line, pricing
 from twintill.sandbox.stripe.refusal import Refusal, invalid
@@ -62,6 +63,8 @@ def create_item(world: World, call: Call) -> Json:
     currency = _currency(world, params, price, customer)
     if invoice and invoice["currency"] != currency:
         raise invalid(f"The invoice is in {invoice['currency']}.", param="currency")
+    _require_room(world, customer, invoice)
+    bind_currency(customer, currency)
     item = new_item(world, customer["id"], currency, moment.at)
     _apply(item, params, price)
     world.tax_behaviors[item["id"]] = params.get("tax_behavior", "exclusive")
@@ -85,6 +88,9 @@ def add_lines(world: World, call: Call) -> Json:
     customer = world.get("customer", invoice["customer"])
     moment = world.moment_of(customer["id"], call.moment)
     given = [(line, _price(world, line)) for line in call.params["lines"]]
+    require_room(world, invoice, len(given))
+    for _, price in given:
+        _require_same_currency(price, invoice["currency"])
     before, items = snapshot(invoice), []
     for line, price in given:
         item = new_item(world, customer["id"], invoice["currency"], moment.at)
@@ -101,7 +107,9 @@ def update_item(world: World, call: Call) -> Json:
     item = world.find("invoiceitem", call.id)
     invoice = _require_editable(world, item)
     moment = world.moment_of(item["customer"], call.moment)
-    _apply(item, call.params, _price(world, call.params, required=False))
+    price = _price(world, call.params, required=False)
+    _require_same_currency(price, item["currency"])
+    _apply(item, call.params, price)
     if invoice:
         _rebuild(world, invoice, item, moment, keep=True)
     return item
@@ -137,7 +145,32 @@ def _price(world: World, params: Json, *, required: bool = True) -> Json | None:
     ways = sum(bool(way) for way in (price_id, "amount" in params, "unit_amount_decimal" in params))
     if ways > 1 or (required and ways == 0):
         raise invalid("Pass one of amount, pricing, or unit_amount_decimal.", param="amount")
-    return world.find("price", price_id, "pricing[price]") if price_id else None
+    if not price_id:
+        return None
+    price = world.find("price", price_id, "pricing[price]")
+    if price["type"] == "recurring":
+        raise invalid(
+            "The price specified is set to `type=recurring` but this field only accepts prices "
+            "with `type=one_time`.",
+            param="pricing[price]",
+        )
+    return price
+
+
+def _require_same_currency(price: Json | None, currency: str) -> None:
+    if price and price["currency"] != currency:
+        raise invalid(f"The price is in {price['currency']}, not {currency}.", param="pricing")
+
+
+def _require_room(world: World, customer: Json, invoice: Json | None) -> None:
+    """At most 250 items on an invoice, and as many that wait for a customer's next one."""
+    if invoice is not None:
+        require_room(world, invoice, 1)
+        return
+    items = world.all("invoiceitem").values()
+    waiting = (i for i in items if i["invoice"] is None and i["customer"] == customer["id"])
+    if sum(1 for _ in waiting) >= MAX_ITEMS:
+        raise invalid(f"A customer can have at most {MAX_ITEMS} pending invoice items.")
 
 
 def _draft(world: World, params: Json, customer: Json) -> Json | None:
@@ -159,6 +192,8 @@ def _currency(world: World, params: Json, price: Json | None, customer: Json) ->
 
 def _apply(item: Json, params: Json, price: Json | None) -> None:
     quantity: int = params["quantity"] if "quantity" in params else item["quantity"]
+    if quantity < 0:
+        raise invalid("Invalid non-negative integer", param="quantity")
     if price:
         item["amount"] = price["unit_amount"] * quantity
         item["pricing"] = pricing(price)

@@ -6,6 +6,7 @@ from typing import Any
 
 from twintill.sandbox.stripe import drafting, settling
 from twintill.sandbox.stripe.calls import PAGING, Call, Route, in_range, page
+from twintill.sandbox.stripe.currencies import require_currency
 from twintill.sandbox.stripe.events import emit
 from twintill.sandbox.stripe.invoice_shape import Terms, automatic_tax
 from twintill.sandbox.stripe.payment_methods import remember_method
@@ -35,10 +36,11 @@ def create_invoice(world: World, call: Call) -> Json:
     moment = world.moment_of(customer["id"], call.moment)
     method = params.get("collection_method", "charge_automatically")
     _check_due(method, params, required=True)
-    currency = params.get("currency") or customer["currency"] or world.settings.default_currency
+    currency = _currency(world, params, customer)
+    waiting = _waiting(world, params, customer, currency)
     terms = Terms(
         billing_reason="manual",
-        currency=currency.lower(),
+        currency=currency,
         collection_method=method,
         auto_advance=params.get("auto_advance", False),
         automatic_tax=(params.get("automatic_tax") or {}).get("enabled", False),
@@ -54,10 +56,7 @@ def create_invoice(world: World, call: Call) -> Json:
         finalizes_at=params.get("automatically_finalizes_at"),
     )
     invoice = drafting.build_draft(world, customer, terms, moment, lambda _id: [])
-    if params.get("pending_invoice_items_behavior") == "include":
-        sub_id = params.get("subscription")
-        waiting = drafting.pending_items(world, customer, terms.currency, sub_id)
-        drafting.add_items(world, invoice, waiting)
+    drafting.add_items(world, invoice, waiting)
     invoice["number"] = text_or_none(params.get("number"))
     invoice["statement_descriptor"] = text_or_none(params.get("statement_descriptor"))
     drafting.publish_draft(world, invoice, moment)
@@ -221,6 +220,25 @@ def _check_due(method: str, params: Json, *, required: bool) -> None:
             "You must pass `days_until_due` or `due_date` with `send_invoice`.",
             param="days_until_due",
         )
+
+
+def _currency(world: World, params: Json, customer: Json) -> str:
+    named = params.get("currency") or customer["currency"] or world.settings.default_currency
+    currency = str(named).lower()
+    require_currency(customer, currency)
+    return currency
+
+
+def _waiting(world: World, params: Json, customer: Json, currency: str) -> list[Json]:
+    """The pending items that were asked for ("invoice now"); none of them is refused."""
+    if params.get("pending_invoice_items_behavior") != "include":
+        return []
+    subscription_id = params.get("subscription")
+    waiting = drafting.pending_items(world, customer, currency, subscription_id)
+    if not waiting:
+        noun = "subscription" if subscription_id else "customer"
+        raise Refusal(f"Nothing to invoice for {noun}", code=f"invoice_no_{noun}_line_items")
+    return waiting
 
 
 def _subscription(world: World, params: Json, customer: Json) -> Json | None:

@@ -6,6 +6,7 @@ from typing import Any
 
 from twintill.sandbox.stripe import cycle, prorations, subscription_state
 from twintill.sandbox.stripe.calls import PAGING, Call, Route, in_range, page
+from twintill.sandbox.stripe.currencies import bind_currency
 from twintill.sandbox.stripe.customers import location_refusal
 from twintill.sandbox.stripe.events import emit
 from twintill.sandbox.stripe.payment_methods import remember_method
@@ -37,13 +38,7 @@ def create_subscription(world: World, call: Call) -> Json:
     subscription = blank_subscription(world, customer, method, params, moment)
     items = build_items(world, subscription["id"], params["items"], moment.at)
     subscription["currency"] = items[0]["price"]["currency"]
-    if customer["currency"] not in (None, subscription["currency"]):
-        raise invalid(
-            f"You cannot combine currencies on a single customer. This customer has "
-            f"{customer['currency']}.",
-            param="currency",
-        )
-    customer["currency"] = subscription["currency"]
+    bind_currency(customer, subscription["currency"])
     subscription["items"] = items_object(subscription["id"], items)
     _apply_method(world, subscription, customer, params)
     _place_first_period(subscription, params, moment)
