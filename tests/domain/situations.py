@@ -8,6 +8,7 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 from twintill.domain import facts as f
+from twintill.domain.customer_facts import TryAsked
 from twintill.domain.decide import decide
 from twintill.domain.facts import (
     Answered,
@@ -250,6 +251,10 @@ SITUATIONS: dict[str, Payment] = {
     # Charged once more with the method that was refused for good: the new one is gone again.
     "waiting-refused-before": after(
         new_payment(), start(), answer(HARD), f.MethodAdded("pm_b"), at=NOW - timedelta(days=3)
+    ),
+    # Declined a while ago, and the customer asks for the same once more.
+    "waiting-asked": after(
+        new_payment(), start(), answer(SOFT), TryAsked("pm_a"), at=NOW - timedelta(hours=4)
     ),
     # Its subscription has ended, and the setting is to void what it left open.
     "waiting-closing": replace(new_payment(), closing=AtEnd.VOID, next_look_at=NOW),
@@ -567,6 +572,8 @@ FACTS: dict[str, Make] = {
     "ReportFailed, for a person": lambda _: f.ReportFailed("more is due", needs_person=True),
     "AmountAgreed": lambda _: f.AmountAgreed(5000),
     "MethodAdded": lambda _: f.MethodAdded("pm_b"),
+    "TryAsked": lambda _: TryAsked("pm_a"),
+    "TryAsked with another method": lambda _: TryAsked("pm_b"),
     "MethodLost": lambda _: f.MethodLost("pm_lost"),
     "SubscriptionEnded": lambda _: f.SubscriptionEnded("sub_1"),
     "FirstPaymentGivenUp": lambda _: f.FirstPaymentGivenUp(),

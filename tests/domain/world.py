@@ -12,6 +12,7 @@ from tests.domain.giving_back import GivingBack
 from tests.domain.situations import LOOK, NOW, POLICY, new_payment
 from twintill.domain import facts as f
 from twintill.domain.afterwards import to_note_minor
+from twintill.domain.customer_facts import TryAsked
 from twintill.domain.decide import decide
 from twintill.domain.decision import Decision
 from twintill.domain.doubt import Window, may_replay, nothing_can_appear
@@ -75,6 +76,8 @@ TOLD: tuple[Fact, ...] = (
     f.InvoiceOpened(None),
     f.MethodAdded("pm_b"),
     f.MethodLost("pm_c"),
+    TryAsked("pm_a"),
+    TryAsked("pm_b"),
     f.ConclusionStarted(LOOK),
     f.Concluded(Exhausted.MARK_UNCOLLECTIBLE, "uncollectible"),
     f.AmountAgreed(5000),
@@ -200,9 +203,16 @@ class World:
             for a in before.attempts
             if a.method_id == sent.method_id and a.outcome is Outcome.DECLINED
         ]
-        assert len(declines) < 4, "a fifth try with one method"
+        (token,) = [m for m in before.methods if m.id == sent.method_id]
+        for window, limit in ((timedelta(days=1), 7), (timedelta(days=30), 15)):
+            recent = [at for at in token.tried_at if at > self.now - window]
+            assert len(recent) < limit, "more than the card networks allow"
+        asked_for = before.method_asked_for == sent.method_id
+        assert asked_for or len(declines) < 4, "a fifth try with one method"
         for old in declines:
             assert old.decline_kind is DeclineKind.SOFT, "charged again after a hard decline"
+            if asked_for:
+                continue
             assert sent.first_sent_at - old.first_sent_at >= POLICY.retry_gap_min, "too soon"
             assert before.due_at is None or self.now <= before.due_at - POLICY.due_margin
 

@@ -19,6 +19,7 @@ from twintill.cli import (
     sandbox,
     subscriptions,
 )
+from twintill.cli.another_try import try_again
 from twintill.cli.brakes import brakes, pause, resume
 from twintill.cli.recover import recover
 from twintill.cli.refund import refund
@@ -47,6 +48,7 @@ app.add_typer(inbox.app, name="inbox")
 app.add_typer(invoices.app, name="invoices")
 app.add_typer(operations.app, name="operations")
 app.add_typer(duties.app, name="duties")
+payments.app.command("try-again")(try_again)
 app.add_typer(payments.app, name="payments")
 app.add_typer(disputes.app, name="disputes")
 app.add_typer(customers.app, name="customers")

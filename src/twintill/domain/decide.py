@@ -10,11 +10,13 @@ from typing import assert_never
 
 from twintill.domain import closing, facts, refunds, reporting
 from twintill.domain.afterwards import owed
+from twintill.domain.another_try import try_asked
 from twintill.domain.answers import answered, not_found_there, still_in_doubt, withdrawn
 from twintill.domain.braked import charge_braked, refund_braked
 from twintill.domain.charging import charge_started, method_lost, no_method_found
 from twintill.domain.conclusion import conclusion_told
 from twintill.domain.credit_notes import NoteFact, note_told
+from twintill.domain.customer_facts import TryAsked
 from twintill.domain.decision import (
     Decision,
     Notice,
@@ -94,6 +96,8 @@ def _decide(  # noqa: C901, PLR0912 -- one flat table, a case per fact
             return reporting.report_failed(payment, fact, policy, now)
         case facts.AmountAgreed() | facts.MethodAdded():
             return _customer_came(payment, fact, now)
+        case TryAsked():
+            return try_asked(payment, fact, policy, now)
         case facts.MethodLost():
             return method_lost(payment, policy, now)
         case facts.CheckoutExpired():

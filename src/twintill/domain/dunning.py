@@ -50,14 +50,14 @@ def plans(payment: Payment, policy: Policy, now: datetime) -> tuple[Plan, ...]:
 
 def choose(payment: Payment, policy: Policy, now: datetime) -> str | None:
     """The method to charge: the first that is not dead. All dead: the first, to be told so."""
-    known = plans(payment, policy, now)
+    known = _asked_for_first(payment, plans(payment, policy, now))
     living = (plan.method_id for plan in known if isinstance(plan.follows, TryAt))
     return next(living, known[0].method_id if known else None)
 
 
 def next_move(payment: Payment, policy: Policy, now: datetime) -> TryAt | GiveUp:
     """What follows a decline (already among the payment's attempts), or the loss of a method."""
-    known = plans(payment, policy, now)
+    known = _asked_for_first(payment, plans(payment, policy, now))
     for plan in known:
         if isinstance(plan.follows, TryAt):
             return plan.follows
@@ -72,6 +72,8 @@ def next_charge(payment: Payment, method_id: str, policy: Policy, now: datetime)
     dead = _dead(payment, method)
     if dead is not None:
         return GiveUp(dead)
+    if payment.method_asked_for == method_id:
+        return earliest(payment, method, policy, now)
     declines = _declines(payment, method)
     if len(declines) >= policy.tries:
         return GiveUp(Reason.TRIES_USED_UP)
@@ -86,6 +88,22 @@ def next_charge(payment: Payment, method_id: str, policy: Policy, now: datetime)
     if last is not None and allowed > last and by_itself:
         return GiveUp(Reason.NO_TRY_FITS)
     return TryAt(allowed, reason)
+
+
+def earliest(payment: Payment, method: Usable, policy: Policy, now: datetime) -> TryAt:
+    """When a living method may be tried at the customer's own wish.
+
+    Pauses, and the wait that came with a decline, are for what happens by itself: he knows what
+    has changed since. The networks' limits bind him too, and a copy that is still on its way.
+    """
+    at = max([now, *(_copies_gone(a, policy) for a in payment.attempts)])
+    allowed = _network_allows(method.tried_at, at)
+    return TryAt(allowed, Reason.NETWORK_LIMIT if allowed > at else Reason.RETRY)
+
+
+def why_dead(payment: Payment, method: Usable) -> Reason | None:
+    """Never again with this one, for this payment; None: it may be tried."""
+    return _dead(payment, method)
 
 
 def last_moment(payment: Payment, policy: Policy) -> datetime | None:
@@ -126,6 +144,11 @@ def exhausted(payment: Payment, reason: Reason, policy: Policy, now: datetime) -
         next_look_at=None if nothing_to_do else now,
         ended=nothing_to_do and payment.parked_why is None,
     )
+
+
+def _asked_for_first(payment: Payment, known: tuple[Plan, ...]) -> tuple[Plan, ...]:
+    wanted = payment.method_asked_for
+    return tuple(sorted(known, key=lambda plan: plan.method_id != wanted))
 
 
 def _method(payment: Payment, method_id: str, now: datetime) -> Usable:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 
+from twintill.domain.customer_facts import TryAsked
 from twintill.domain.invoice import InvoiceLook
 from twintill.domain.outcomes import Approved, ChargeOutcome, DeclineKind, NotSent
 from twintill.domain.policy import AtEnd, Exhausted
@@ -380,6 +381,7 @@ Fact = (
     | ReportFailed
     | AmountAgreed
     | MethodAdded
+    | TryAsked
     | MethodLost
     | CheckoutExpired
     | SubscriptionEnded

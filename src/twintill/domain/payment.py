@@ -236,6 +236,14 @@ class Usable:
 
 
 @dataclass(frozen=True, slots=True)
+class AskedTry:
+    """Somebody asked for a try with this method; `n`: the number that it has at the least."""
+
+    method_id: str
+    n: int
+
+
+@dataclass(frozen=True, slots=True)
 class Payment:
     """Our collecting of one invoice: the row's fields, with all its attempts and receipts."""
 
@@ -260,6 +268,7 @@ class Payment:
     attempts: tuple[Attempt, ...] = ()
     receipts: tuple[Receipt, ...] = ()
     refunds: tuple[Refund, ...] = ()
+    asked_try: AskedTry | None = None
     compare_at: datetime | None = None  # then both sides are listed: something was told of one
     asks: tuple[RefundAsk, ...] = ()
     notes: tuple[CreditNote, ...] = ()
@@ -269,6 +278,15 @@ class Payment:
     def unresolved_attempt(self) -> Attempt | None:
         """At most one: the database holds it (partial unique index)."""
         return next((a for a in self.attempts if a.unresolved), None)
+
+    @property
+    def method_asked_for(self) -> str | None:
+        """Until a try with it, or with another one, has reached a processor."""
+        asked = self.asked_try
+        if asked is None:
+            return None
+        tried = any(a.n >= asked.n and a.outcome is not Outcome.NOT_SENT for a in self.attempts)
+        return None if tried else asked.method_id
 
     @property
     def unapplied_minor(self) -> int:

@@ -13,7 +13,7 @@ from sqlalchemy.dialects.postgresql import insert as upsert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from twintill.domain.decision import Decision
-from twintill.domain.payment import Payment, Reason, State
+from twintill.domain.payment import AskedTry, Payment, Reason, State
 from twintill.domain.policy import AtEnd
 from twintill.errors import NotFoundError
 from twintill.ids import Scope
@@ -179,6 +179,7 @@ async def _with_money(db: AsyncConnection, scope: Scope, row: Any) -> Payment:
         continues=row.continues,
         refund_agreed=row.refund_agreed,
         closing=None if row.closing is None else AtEnd(row.closing),
+        asked_try=_asked_try(row),
         attempts=tried,
         receipts=received,
         refunds=given_back,
@@ -187,6 +188,10 @@ async def _with_money(db: AsyncConnection, scope: Scope, row: Any) -> Payment:
         notes=money_back_rows.notes(row.notes),
         disputes=money_back_rows.disputes(row.disputes),
     )
+
+
+def _asked_try(row: Any) -> AskedTry | None:
+    return None if row.asked_n is None else AskedTry(row.asked_method_id, row.asked_n)
 
 
 _READ = (
@@ -225,4 +230,6 @@ def _payment_columns(payment: Payment) -> dict[str, Any]:
         "refund_agreed": payment.refund_agreed,
         "closing": payment.closing,
         "compare_at": payment.compare_at,
+        "asked_method_id": payment.asked_try and payment.asked_try.method_id,
+        "asked_n": payment.asked_try and payment.asked_try.n,
     }

@@ -23,6 +23,7 @@ class Code:
 _WRITES = ("POST ", "PUT ", "PATCH ", "DELETE ")
 _POSTS = ("POST ",)
 _RESOLVE = ("POST /v1/payments/{payment}/resolve",)
+_TRY = ("POST /v1/payments/{payment}/attempt",)
 _REFUND = ("POST /v1/payments/{payment}/refunds",)
 _STRIPE = (
     "POST /v1/signups",
@@ -99,7 +100,7 @@ CODES: tuple[Code, ...] = (
         "needs_person",
         409,
         "It waits for a person; `detail` says what for.",
-        (*_CHECKOUT, *_REFUND),
+        (*_CHECKOUT, *_REFUND, *_TRY),
     ),
     Code("setup_incomplete", 409, "The customer has not finished at the processor.", _CHECKOUT),
     Code("amount_changed", 409, "The amount is not the one that was agreed to.", _CHECKOUT),
@@ -123,7 +124,9 @@ CODES: tuple[Code, ...] = (
     Code("another_attempt", 409, "Another attempt than the named one is in doubt.", _RESOLVE),
     Code("another_charge", 409, "The processor shows another charge.", _RESOLVE),
     Code("amount_differs", 409, "The processor shows another amount.", _RESOLVE),
-    Code("may_still_arrive", 409, "The charge may still happen at the processor.", _RESOLVE),
+    Code(
+        "may_still_arrive", 409, "The charge may still happen at the processor.", (*_RESOLVE, *_TRY)
+    ),
     Code("not_our_reference", 409, "That charge does not carry our reference.", _RESOLVE),
     Code("declined_there", 409, "The processor shows it as declined.", _RESOLVE),
     Code("unknown_there", 409, "The processor knows no such charge.", _RESOLVE),
@@ -141,7 +144,14 @@ CODES: tuple[Code, ...] = (
     Code("already_there", 409, "It is collected there already.", _SWITCH),
     Code("switch_running", 409, "Another switch of it has no end yet.", _SWITCH),
     Code("signup_unfinished", 409, "Its sign-up is not complete yet.", _SWITCH),
-    Code("payment_method_dead", 409, "The payment method is removed or revoked.", _SWITCH),
+    Code(
+        "payment_method_dead", 409, "The payment method is removed or revoked.", (*_SWITCH, *_TRY)
+    ),
+    Code("attempt_out", 409, "An attempt has no answer yet.", _TRY),
+    Code("nothing_to_collect", 409, "Nothing is to be collected any more.", _TRY),
+    Code("not_due_yet", 409, "It waits for something else first; `detail` says what.", _TRY),
+    Code("refused_for_good", 409, "No stored payment method may be charged for it again.", _TRY),
+    Code("too_soon", 409, "A card network allows it only later; `detail` says when.", _TRY),
     Code("nothing_to_refund", 409, "No collected money is left to refund.", (*_REFUND, *_CANCEL)),
     Code("amount_over_what_is_left", 409, "More than can still be refunded.", _REFUND),
     Code("not_final", 409, "The bank debit may still fail.", _REFUND),

@@ -1,6 +1,7 @@
 """The routers of the REST API and of the pages: a new one is listed here."""
 
 from twintill.web import (
+    another_try,
     brakes,
     cancellations,
     checkout_page,
@@ -31,6 +32,7 @@ ROUTERS = (
     refunds.router,
     disputes.router,
     resolving.router,
+    another_try.router,
     switches.router,
     cancellations.router,
     tax_locations.router,

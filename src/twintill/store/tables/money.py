@@ -50,6 +50,8 @@ payments = Table(
     count("unreadable"),
     flag("refund_agreed", "false"),
     words("closing", null=True),
+    words("asked_method_id", null=True),  # with which a try was asked for
+    Column("asked_n", Integer, nullable=True),  # ... and the number that it has at the least
     count("history_seq"),
     time("due_at"),
     time("compare_at"),
