@@ -13,6 +13,11 @@ Step = Callable[[], Awaitable[Any]]
 STEPS = 150
 JUMPS_S = [60, 3600, 86400, 14 * 86400, 31 * 86400]
 PLACES: list[dict[str, Any]] = [{}, {"address": BERLIN}, {"address": {"country": "US"}}]
+COUPONS: list[dict[str, Any]] = [
+    {"percent_off": 33.3, "duration": "forever"},
+    {"amount_off": 700, "currency": "eur", "duration": "repeating", "duration_in_months": 2},
+    {"percent_off": 100, "duration": "once"},
+]
 
 
 class Walk:
@@ -75,6 +80,8 @@ class Walk:
             given |= {"collection_method": "send_invoice", "days_until_due": 14}
         if self.random.random() < 0.2:
             given["trial_period_days"] = 10
+        if self.random.random() < 0.4:
+            given["discounts"] = [{"coupon": self.any_of("coupon")} for _ in range(2)]
         await self.v1.subscriptions.create_async(given)
 
     async def change_seats(self) -> None:
@@ -96,7 +103,8 @@ class Walk:
 
 def check_amounts(invoice: dict[str, Any]) -> None:
     taxes = sum(tax["amount"] for tax in invoice["total_taxes"])
-    assert invoice["total"] == invoice["subtotal"] + taxes
+    off = sum(row["amount"] for row in invoice["total_discount_amounts"])
+    assert invoice["total"] == invoice["subtotal"] - off + taxes
     assert invoice["amount_remaining"] == invoice["amount_due"] - invoice["amount_paid"] >= 0
     if invoice["status"] == "paid":
         assert invoice["amount_remaining"] == 0
@@ -111,6 +119,8 @@ def check_amounts(invoice: dict[str, Any]) -> None:
 async def test_amounts_add_up_after_any_walk(world: StripeWorld, seed: int) -> None:
     walk = Walk(world, seed)
     prices = [(await world.price(amount)).id for amount in (0, 30, 1000, 4900)]
+    for coupon in COUPONS:
+        await world.v1.coupons.create_async(coupon)
     for place in (*PLACES, CUSTOMER_CARD):
         await world.customer(**place)
     for _ in range(STEPS):

@@ -17,12 +17,15 @@ from twintill.sandbox.clock import Clock
 from twintill.sandbox.stripe import (
     account,
     catalog,
+    coupons,
     credit_notes,
     customers,
     invoice_items,
+    invoice_lists,
     invoices,
     notifications,
     payment_methods,
+    preview,
     subscriptions,
     test_clocks,
 )
@@ -38,8 +41,8 @@ from twintill.sandbox.stripe.world import Moment, World
 
 log = logging.getLogger(__name__)
 MODULES = (
-    account, catalog, credit_notes, customers, invoice_items, invoices, notifications,
-    payment_methods, subscriptions, test_clocks,
+    account, catalog, coupons, credit_notes, customers, invoice_items,
+    invoice_lists, invoices, notifications, payment_methods, preview, subscriptions, test_clocks,
 )  # fmt: skip
 ROUTES: list[Route] = [route for module in MODULES for route in module.ROUTES]
 _ID = r"([^/]+)"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from twintill.sandbox.stripe import drafting, settling, subscription_state
+from twintill.sandbox.stripe import discounts, drafting, settling, subscription_state
 from twintill.sandbox.stripe.events import emit
 from twintill.sandbox.stripe.invoice_shape import Terms
 from twintill.sandbox.stripe.lines import subscription_line
@@ -34,6 +34,7 @@ def begin(world: World, subscription: Json, moment: Moment, *, prorate: bool = T
     invoice = drafting.build_draft(world, customer, terms, moment, lines)
     waiting = drafting.pending_items(world, customer, terms.currency, subscription["id"])
     drafting.add_items(world, invoice, waiting)
+    _remember_billed(world, subscription, invoice)
     subscription["latest_invoice"] = invoice["id"]
     return invoice
 
@@ -61,6 +62,7 @@ def period_ended(world: World, subscription: Json, moment: Moment) -> None:
         return
     if subscription["cancel_at_period_end"] or (subscription["cancel_at"] or end + 1) <= end:
         subscription_state.cancel_now(world, subscription, moment)
+        _bill_what_waits(world, subscription, (start, end), moment)
         return
     before = snapshot(subscription)
     if subscription["status"] == "trialing":
@@ -89,7 +91,30 @@ def renewal_invoice(
     invoice = drafting.build_draft(world, customer, terms, moment, lines)
     waiting = drafting.pending_items(world, customer, terms.currency, subscription["id"])
     drafting.add_items(world, invoice, waiting)
+    _remember_billed(world, subscription, invoice)
     return invoice
+
+
+def _bill_what_waits(
+    world: World, subscription: Json, ended: tuple[int, int], moment: Moment
+) -> None:
+    """Pending items are billed when the period ends, also when the subscription ends with it."""
+    customer = world.get("customer", subscription["customer"])
+    terms = _terms(subscription, "subscription_cycle", ended)
+    waiting = drafting.pending_items(world, customer, terms.currency, subscription["id"])
+    if waiting:
+        invoice = drafting.build_draft(world, customer, terms, moment, lambda _id: [])
+        drafting.add_items(world, invoice, waiting)
+        subscription["latest_invoice"] = invoice["id"]
+        drafting.publish_draft(world, invoice, moment)
+
+
+def _remember_billed(world: World, subscription: Json, invoice: Json) -> None:
+    """What a whole period comes to after discounts: unused time is credited by it."""
+    items = subscription["items"]["data"]
+    fulls = [item["price"]["unit_amount"] * item["quantity"] for item in items]
+    nets = discounts.net_amounts(world, invoice["discounts"], fulls)
+    world.billed.update(zip((item["id"] for item in items), nets, strict=True))
 
 
 def finalization_due(world: World, invoice: Json, moment: Moment) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from twintill.sandbox.stripe import discounts, subscription_state
 from twintill.sandbox.stripe.events import emit, listens
 from twintill.sandbox.stripe.invoice_shape import Terms, blank_invoice
 from twintill.sandbox.stripe.lines import item_line
@@ -27,6 +28,8 @@ def build_draft(
     world.invoices_of[customer["id"]].append(invoice["id"])
     if terms.subscription:
         world.invoices_of[terms.subscription["id"]].append(invoice["id"])
+        held = discounts.holding(world, terms.subscription["discounts"], moment.at)
+        invoice["discounts"] = held
     set_lines(world, invoice, make_lines(invoice["id"]), customer)
     if terms.finalizes_at is not None:
         world.fixed_finalization.add(invoice["id"])
@@ -38,7 +41,17 @@ def publish_draft(world: World, invoice: Json, moment: Moment) -> None:
     if not any(listens(e, "invoice.created") for e in world.all("webhook_endpoint").values()):
         invoice["webhooks_delivered_at"] = moment.at
     emit(world, "invoice.created", invoice, moment)
+    _use_discounts(world, invoice, moment)
     schedule_finalization(world, invoice)
+
+
+def _use_discounts(world: World, invoice: Json, moment: Moment) -> None:
+    """A discount for one invoice is the subscription's no longer."""
+    used = discounts.used_up(world, invoice)
+    subscription = subscription_state.subscription_of(world, invoice)
+    if subscription and used & set(subscription["discounts"]):
+        left = [key for key in subscription["discounts"] if key not in used]
+        subscription_state.change(world, subscription, moment, discounts=left)
 
 
 def schedule_finalization(world: World, invoice: Json) -> None:
@@ -120,15 +133,17 @@ def set_lines(world: World, invoice: Json, lines: list[Json], customer: Json | N
 
 
 def compute(world: World, invoice: Json, lines: list[Json], customer: Json) -> None:
-    """Subtotal, tax, total and what is due after the customer's credit balance."""
+    """Subtotal, discounts, tax, total and what is due after the customer's credit balance."""
+    discounts.apply(world, invoice, lines)
     taxes = _tax_lines(world, invoice, lines, customer)
-    subtotal = sum(line["amount"] for line in lines)
-    invoice["subtotal"] = subtotal
+    net = sum(line["amount"] - discounts.off(line) for line in lines)
+    of_invoice = sum(discounts.off(line, invoice["discounts"]) for line in lines)
+    invoice["subtotal"] = net + of_invoice
     invoice["total_taxes"] = taxes
     added = sum(tax["amount"] for tax in taxes if tax["tax_behavior"] == "exclusive")
-    invoice["total"] = subtotal + added
+    invoice["total"] = net + added
     invoice["total_excluding_tax"] = invoice["total"] - sum(tax["amount"] for tax in taxes)
-    invoice["subtotal_excluding_tax"] = invoice["total_excluding_tax"]
+    invoice["subtotal_excluding_tax"] = invoice["total_excluding_tax"] + of_invoice
     invoice["starting_balance"] = _usable_balance(customer, invoice["currency"])
     invoice["amount_due"] = max(0, invoice["total"] + invoice["starting_balance"])
     invoice["amount_remaining"] = invoice["amount_due"] - invoice["amount_paid"]
@@ -172,10 +187,11 @@ def _tax_lines(world: World, invoice: Json, lines: list[Json], customer: Json) -
 def _tax_of(world: World, line: Json, rate: Rate) -> Json:
     """Of an inclusive item it is a part of the amount, else it comes on top."""
     item = ((line["parent"] or {}).get("invoice_item_details") or {}).get("invoice_item")
+    net_minor = line["amount"] - discounts.off(line)
     if world.tax_behaviors.get(item or "") == "inclusive":
-        tax_minor = tax_within(line["amount"], rate)
-        return _tax(tax_minor, line["amount"] - tax_minor, rate, "inclusive")
-    return _tax(tax_on(line["amount"], rate), line["amount"], rate, "exclusive")
+        tax_minor = tax_within(net_minor, rate)
+        return _tax(tax_minor, net_minor - tax_minor, rate, "inclusive")
+    return _tax(tax_on(net_minor, rate), net_minor, rate, "exclusive")
 
 
 def _summed(taxes: list[Json], rate: Rate, behavior: str) -> Json:

@@ -13,11 +13,11 @@ MAX_LEVELS = 4
 _ABSENT: Any = object()
 # Fields that hold an id (or nothing yet) for which Stripe gives the object.
 _REFERENCES = frozenset(
-    ("application", "charge", "credit_note", "customer", "customer_balance_transaction",
-     "default_payment_method", "default_price", "default_source", "invoice", "latest_invoice",
-     "latest_revision", "on_behalf_of", "payment_intent", "payment_method", "payment_record",
-     "pending_setup_intent", "price", "product", "schedule", "subscription", "tax_code",
-     "test_clock")
+    ("application", "charge", "coupon", "credit_note", "customer", "customer_balance_transaction",
+     "default_payment_method", "default_price", "default_source", "discount", "invoice",
+     "latest_invoice", "latest_revision", "on_behalf_of", "payment_intent", "payment_method",
+     "payment_record", "pending_setup_intent", "price", "product", "schedule", "subscription",
+     "tax_code", "test_clock")
 )  # fmt: skip
 
 

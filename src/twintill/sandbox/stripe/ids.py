@@ -10,6 +10,7 @@ _ALPHABET = string.ascii_letters + string.digits
 _LONG = {
     "in": "1", "sub": "1", "price": "1", "il": "1", "ii": "1", "evt": "1", "we": "1", "cn": "1",
     "cnli": "1", "pi": "3", "inpay": "1", "cbtxn": "1", "pm": "1", "clock": "1", "txi": "1",
+    "di": "1",
 }  # fmt: skip
 
 
@@ -26,6 +27,9 @@ class Ids:
 
     def secret(self) -> str:
         return f"whsec_{self._text(32)}"
+
+    def coupon(self) -> str:
+        return self._text(8)
 
     def invoice_prefix(self) -> str:
         return "".join(self._random.choices("ABCDEF0123456789", k=8))

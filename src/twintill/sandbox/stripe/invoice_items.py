@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from twintill.sandbox.stripe import discounts
 from twintill.sandbox.stripe.calls import PAGING, Call, Route, in_range, page
 from twintill.sandbox.stripe.currencies import bind_currency
 from twintill.sandbox.stripe.drafting import MAX_ITEMS, add_items, require_room, set_lines
@@ -67,6 +68,8 @@ def create_item(world: World, call: Call) -> Json:
     bind_currency(customer, currency)
     item = new_item(world, customer["id"], currency, moment.at)
     _apply(item, params, price)
+    item["discountable"] = params.get("discountable", item["amount"] >= 0)
+    _discount(world, item, params, moment)
     world.tax_behaviors[item["id"]] = params.get("tax_behavior", "exclusive")
     if subscription_id:
         details = {"subscription": subscription_id}
@@ -95,6 +98,7 @@ def add_lines(world: World, call: Call) -> Json:
     for line, price in given:
         item = new_item(world, customer["id"], invoice["currency"], moment.at)
         _apply(item, line, price)
+        item["discountable"] = line.get("discountable", item["amount"] >= 0)
         items.append(item)
     add_items(world, invoice, items)
     for item in items:
@@ -110,6 +114,7 @@ def update_item(world: World, call: Call) -> Json:
     price = _price(world, call.params, required=False)
     _require_same_currency(price, item["currency"])
     _apply(item, call.params, price)
+    _discount(world, item, call.params, moment)
     if invoice:
         _rebuild(world, invoice, item, moment, keep=True)
     return item
@@ -215,6 +220,22 @@ def _apply(item: Json, params: Json, price: Json | None) -> None:
     item["metadata"] = merge_metadata(item["metadata"], params.get("metadata"))
 
 
+def _discount(world: World, item: Json, params: Json, moment: Moment) -> None:
+    if "discounts" in params:
+        customer_id, item_id = item["customer"], item["id"]
+        item["discounts"] = discounts.redeem(
+            world,
+            params["discounts"],
+            item["currency"],
+            moment.at,
+            customer=customer_id,
+            invoice_item=item_id,
+        )
+    item["net_amount"] = item["amount"]
+    if item["discountable"]:
+        [item["net_amount"]] = discounts.net_amounts(world, item["discounts"], [item["amount"]])
+
+
 def _require_editable(world: World, item: Json) -> Json | None:
     if item["invoice"] is None:
         return None
@@ -248,6 +269,7 @@ _SPEC: dict[str, Any] = {
     "amount": "int",
     "description": "str",
     "discountable": "bool",
+    "discounts": discounts.DISCOUNTS,
     "expand": ["str"],
     "metadata": "metadata",
     "period": {"start!": "int", "end!": "int"},
@@ -256,7 +278,9 @@ _SPEC: dict[str, Any] = {
     "unit_amount_decimal": "decimal",
 }
 _LINE = {
-    name: spec for name, spec in _SPEC.items() if name not in ("expand", "unit_amount_decimal")
+    name: spec
+    for name, spec in _SPEC.items()
+    if name not in ("discounts", "expand", "unit_amount_decimal")
 }
 ROUTES = [
     Route(

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
-from twintill.sandbox.stripe import drafting, settling
-from twintill.sandbox.stripe.calls import PAGING, Call, Route, in_range, page
+from twintill.sandbox.stripe import discounts, drafting, settling
+from twintill.sandbox.stripe.calls import Call, Route
 from twintill.sandbox.stripe.currencies import require_currency
 from twintill.sandbox.stripe.events import emit
 from twintill.sandbox.stripe.invoice_shape import Terms, automatic_tax
 from twintill.sandbox.stripe.payment_methods import remember_method
-from twintill.sandbox.stripe.preview import create_preview
 from twintill.sandbox.stripe.refusal import Refusal, invalid
 from twintill.sandbox.stripe.settings import DAY_S
 from twintill.sandbox.stripe.world import (
@@ -25,7 +24,7 @@ from twintill.sandbox.stripe.world import (
 _METHODS = ("charge_automatically", "send_invoice")
 _DRAFT_ONLY = frozenset(
     ("automatic_tax", "automatically_finalizes_at", "collection_method", "days_until_due",
-     "description", "due_date", "footer", "number", "statement_descriptor")
+     "description", "discounts", "due_date", "footer", "number", "statement_descriptor")
 )  # fmt: skip
 
 
@@ -56,6 +55,7 @@ def create_invoice(world: World, call: Call) -> Json:
         finalizes_at=params.get("automatically_finalizes_at"),
     )
     invoice = drafting.build_draft(world, customer, terms, moment, lambda _id: [])
+    _discount(world, invoice, params, moment)
     drafting.add_items(world, invoice, waiting)
     invoice["number"] = text_or_none(params.get("number"))
     invoice["statement_descriptor"] = text_or_none(params.get("statement_descriptor"))
@@ -80,6 +80,9 @@ def update_invoice(world: World, call: Call) -> Json:
     before = snapshot(invoice)
     if invoice["status"] == "draft":
         _change_draft(world, invoice, params)
+        _discount(world, invoice, params, moment)
+        if "discounts" in params:
+            drafting.set_lines(world, invoice, world.lines[invoice["id"]])
     if "default_payment_method" in params:
         customer = world.get("customer", invoice["customer"])
         invoice["default_payment_method"] = _method(world, params, customer)
@@ -160,55 +163,6 @@ def send_invoice(world: World, call: Call) -> Json:
     return invoice
 
 
-def list_invoices(world: World, call: Call) -> Json:
-    params = call.params
-    rows = reversed(world.all("invoice").values())
-    owner = params.get("subscription") or params.get("customer")
-    if owner:
-        table = world.all("invoice")
-        ids = reversed(world.invoices_of.get(owner, []))
-        rows = (table[key] for key in ids if key in table)
-
-    def matches(row: Json) -> bool:
-        return (
-            params.get("customer") in (None, row["customer"])
-            and params.get("status") in (None, row["status"])
-            and params.get("collection_method") in (None, row["collection_method"])
-            and in_range(row["created"], params.get("created"))
-            and _due_in_range(row, params.get("due_date"))
-        )
-
-    return page(call, filter(matches, rows), "invoice")
-
-
-def list_lines(world: World, call: Call) -> Json:
-    world.find("invoice", call.id)
-    return page(call, world.lines[call.id], "line_item")
-
-
-def list_payments(world: World, call: Call) -> Json:
-    params = call.params
-    payment = params.get("payment") or {}
-    table = world.all("invoice_payment")
-    if params.get("invoice"):
-        rows = [table[key] for key in reversed(world.payments_of.get(params["invoice"], []))]
-    else:
-        rows = list(reversed(table.values()))
-
-    def matches(row: Json) -> bool:
-        return params.get("status") in (None, row["status"]) and all(
-            row["payment"].get(name) == value for name, value in payment.items()
-        )
-
-    return page(call, filter(matches, rows), "invoice_payment")
-
-
-def _due_in_range(invoice: Json, bounds: dict[str, int] | None) -> bool:
-    if not bounds:
-        return True
-    return invoice["due_date"] is not None and in_range(invoice["due_date"], bounds)
-
-
 def _check_due(method: str, params: Json, *, required: bool) -> None:
     given = [name for name in ("days_until_due", "due_date") if params.get(name) not in (None, "")]
     if method == "charge_automatically" and given:
@@ -219,6 +173,19 @@ def _check_due(method: str, params: Json, *, required: bool) -> None:
         raise invalid(
             "You must pass `days_until_due` or `due_date` with `send_invoice`.",
             param="days_until_due",
+        )
+
+
+def _discount(world: World, invoice: Json, params: Json, moment: Moment) -> None:
+    """Those of its subscription, unless others (or none) are given."""
+    if "discounts" in params:
+        invoice["discounts"] = discounts.redeem(
+            world,
+            params["discounts"],
+            invoice["currency"],
+            moment.at,
+            customer=invoice["customer"],
+            invoice=invoice["id"],
         )
 
 
@@ -302,6 +269,7 @@ _SPEC: dict[str, Any] = {
     "days_until_due": "int",
     "default_payment_method": "str",
     "description": "str",
+    "discounts": discounts.DISCOUNTS,
     "due_date": "int",
     "footer": "str",
     "metadata": "metadata",
@@ -321,44 +289,9 @@ ROUTES = [
             "subscription": "str",
         },
     ),
-    Route(
-        "GET",
-        "/v1/invoices",
-        list_invoices,
-        {
-            **PAGING,
-            "collection_method": _METHODS,
-            "created": "range",
-            "customer": "str",
-            "due_date": "range",
-            "status": ("draft", "open", "paid", "uncollectible", "void"),
-            "subscription": "str",
-        },
-    ),
-    Route(
-        "POST",
-        "/v1/invoices/create_preview",
-        create_preview,
-        {
-            **_EXPAND,
-            "automatic_tax": {"enabled!": "bool"},
-            "customer": "str",
-            "preview_mode": ("next",),
-            "subscription": "str",
-            "subscription_details": {
-                "cancel_now": "bool",
-                "items": [
-                    {"deleted": "bool", "id": "str", "price": "str", "quantity": "int"},
-                ],
-                "proration_behavior": ("always_invoice", "create_prorations", "none"),
-                "proration_date": "int",
-            },
-        },
-    ),
     Route("GET", "/v1/invoices/{}", get_invoice, _EXPAND),
     Route("POST", "/v1/invoices/{}", update_invoice, _SPEC),
     Route("DELETE", "/v1/invoices/{}", delete_invoice),
-    Route("GET", "/v1/invoices/{}/lines", list_lines, PAGING),
     Route(
         "POST",
         "/v1/invoices/{}/finalize",
@@ -379,21 +312,4 @@ ROUTES = [
     Route("POST", "/v1/invoices/{}/void", void_invoice, _EXPAND),
     Route("POST", "/v1/invoices/{}/mark_uncollectible", mark_invoice_uncollectible, _EXPAND),
     Route("POST", "/v1/invoices/{}/send", send_invoice, _EXPAND),
-    Route(
-        "GET",
-        "/v1/invoice_payments",
-        list_payments,
-        {
-            **PAGING,
-            "invoice": "str",
-            "payment": {"payment_intent": "str", "payment_record": "str", "type": "str"},
-            "status": ("canceled", "open", "paid"),
-        },
-    ),
-    Route(
-        "GET",
-        "/v1/invoice_payments/{}",
-        lambda world, call: world.find("invoice_payment", call.id),
-        _EXPAND,
-    ),
 ]

@@ -61,6 +61,7 @@ def item_line(world: World, invoice_id: str, item: Json) -> Json:
     line["subscription"] = subscription
     line["metadata"] = dict(item["metadata"])
     line["discountable"] = item["discountable"]
+    line["discounts"] = list(item["discounts"])
     return line
 
 

@@ -13,7 +13,7 @@ from twintill.sandbox.stripe.world import World
 FORMAT = 1
 _PLAIN = (
     "tables", "lines", "credit_note_lines", "ip_addresses", "secrets", "deleted",
-    "created_events", "tax_behaviors",
+    "created_events", "tax_behaviors", "billed", "deleted_coupons",
 )  # fmt: skip
 _INDEXES = ("subscriptions_of", "invoices_of", "payments_of")
 

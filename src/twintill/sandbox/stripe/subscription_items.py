@@ -17,6 +17,18 @@ def change_items(world: World, subscription: Json, given: list[Json], at: int) -
     """Adds, changes or removes items; returns them as they were before."""
     present = subscription["items"]["data"]
     old = [snapshot(item) for item in present]
+    changed = changed_items(world, subscription, given, at)
+    for item in present:
+        world.all("subscription_item").pop(item["id"])
+    for item in changed:
+        world.add(item)
+    subscription["items"] = items_object(subscription["id"], changed)
+    return old
+
+
+def changed_items(world: World, subscription: Json, given: list[Json], at: int) -> list[Json]:
+    """The items as they would be; nothing is changed."""
+    present = subscription["items"]["data"]
     changed = [snapshot(item) for item in present]
     start, end = present[0]["current_period_start"], present[0]["current_period_end"]
     for params in given:
@@ -33,12 +45,12 @@ def change_items(world: World, subscription: Json, given: list[Json], at: int) -
     if not changed:
         raise invalid("A subscription must have at least one item.", param="items")
     _require_uniform(changed)
-    for item in present:
-        world.all("subscription_item").pop(item["id"])
-    for item in changed:
-        world.add(item)
-    subscription["items"] = items_object(subscription["id"], changed)
-    return old
+    if changed[0]["price"]["currency"] != subscription["currency"]:
+        raise invalid(
+            f"The subscription is in {subscription['currency']}; all its prices must be.",
+            param="items",
+        )
+    return changed
 
 
 def find_item(items: list[Json], item_id: str) -> Json:
@@ -81,7 +93,7 @@ def _new_item(world: World, subscription_id: str, params: Json, at: int) -> Json
         "metadata": merge_metadata({}, params.get("metadata")),
         "plan": _plan(price),
         "price": snapshot(price),
-        "quantity": params.get("quantity", 1),
+        "quantity": _quantity(params.get("quantity", 1)),
         "subscription": subscription_id,
         "tax_rates": [],
     }
@@ -92,8 +104,18 @@ def _change(world: World, item: Json, params: Json) -> None:
         price = price_params(world, params["price"], "items[0][price]")
         item["price"], item["plan"] = snapshot(price), _plan(price)
     if "quantity" in params:
-        item["quantity"] = params["quantity"]
+        item["quantity"] = _quantity(params["quantity"])
     item["metadata"] = merge_metadata(item["metadata"], params.get("metadata"))
+
+
+def _quantity(given: int) -> int:
+    if given < 0:
+        raise invalid(
+            "Invalid non-negative integer",
+            code="parameter_invalid_integer",
+            param="items[0][quantity]",
+        )
+    return given
 
 
 def _require_uniform(items: list[Json]) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from twintill.sandbox.stripe import cycle, prorations, subscription_state
+from twintill.sandbox.stripe import cycle, discounts, prorations, subscription_state, trials
 from twintill.sandbox.stripe.calls import PAGING, Call, Route, in_range, page
 from twintill.sandbox.stripe.currencies import bind_currency
 from twintill.sandbox.stripe.customers import location_refusal
@@ -40,6 +40,7 @@ def create_subscription(world: World, call: Call) -> Json:
     subscription["currency"] = items[0]["price"]["currency"]
     bind_currency(customer, subscription["currency"])
     subscription["items"] = items_object(subscription["id"], items)
+    _discount(world, subscription, params.get("discounts") or [], moment)
     _apply_method(world, subscription, customer, params)
     _place_first_period(subscription, params, moment)
     _set_first_status(subscription, customer, params)
@@ -69,19 +70,20 @@ def update_subscription(world: World, call: Call) -> Json:
     if method == "charge_automatically" and "days_until_due" not in params:
         days = None
     _check_days_until_due(method, days)
+    prorations.require_within_period(subscription, params.get("proration_date"), "proration_date")
     before = snapshot(subscription)
     customer = world.get("customer", subscription["customer"])
-    if "items" in params:
-        behavior = params.get("proration_behavior", "create_prorations")
-        old = change_items(world, subscription, params["items"], moment.at)
-        at = params.get("proration_date") or moment.at
-        if behavior != "none" and subscription["status"] != "trialing":
-            prorations.add_prorations(world, subscription, old, at, moment)
+    if "discounts" in params:
+        _discount(world, subscription, params["discounts"], moment)
+    begins_trial = "trial_end" in params and subscription["status"] != "trialing"
+    _change_items(world, subscription, params, moment, begins_trial=begins_trial)
     subscription["collection_method"], subscription["days_until_due"] = method, days
     _apply_method(world, subscription, customer, params)
     _apply_changes(world, subscription, params, moment)
     emit(world, "customer.subscription.updated", subscription, moment, before)
-    if "items" in params and params.get("proration_behavior") == "always_invoice":
+    if begins_trial:
+        trials.bill_begun(world, subscription, moment)
+    elif "items" in params and params.get("proration_behavior") == "always_invoice":
         prorations.invoice_now(world, subscription, moment)
     return subscription
 
@@ -124,6 +126,35 @@ def list_subscriptions(world: World, call: Call) -> Json:
     else:
         rows = list(reversed(world.all("subscription").values()))
     return page(call, filter(matches, rows), "subscription")
+
+
+def _discount(world: World, subscription: Json, given: list[Json] | str, moment: Moment) -> None:
+    subscription["discounts"] = discounts.redeem(
+        world,
+        given,
+        subscription["currency"],
+        moment.at,
+        customer=subscription["customer"],
+        subscription=subscription["id"],
+    )
+
+
+def _change_items(
+    world: World, subscription: Json, params: Json, moment: Moment, *, begins_trial: bool
+) -> None:
+    """Prices and quantities, what of the period that costs or gives back, and a trial."""
+    if not begins_trial and "items" not in params:
+        return
+    prorates = params.get("proration_behavior") != "none" and subscription["status"] != "trialing"
+    at = params.get("proration_date") or moment.at
+    end = trials.read_end(params["trial_end"], moment.at) if begins_trial else 0
+    old = change_items(world, subscription, params.get("items") or [], moment.at)
+    if not begins_trial and prorates:
+        prorations.add_prorations(world, subscription, old, at, moment)
+    elif begins_trial:
+        rows = prorations.of_change(world, subscription, old, [], at) if prorates else []
+        prorations.add(world, subscription, rows, moment)
+        trials.begin(subscription, end, moment.at)
 
 
 def _has_price(subscription: Json, price_id: str) -> bool:
@@ -228,7 +259,7 @@ def _apply_changes(world: World, subscription: Json, params: Json, moment: Momen
     if params.get("cancellation_details"):
         subscription["cancellation_details"].update(params["cancellation_details"])
     if "trial_end" in params:
-        _move_trial_end(world, subscription, params["trial_end"], moment)
+        trials.move_end(world, subscription, trials.read_end(params["trial_end"], moment.at))
     _apply_ending(world, subscription, params, moment)
 
 
@@ -246,17 +277,6 @@ def _apply_ending(world: World, subscription: Json, params: Json, moment: Moment
             world.schedule(subscription["cancel_at"], "cancel_at", subscription)
 
 
-def _move_trial_end(world: World, subscription: Json, trial_end: str, moment: Moment) -> None:
-    """`now` ends the trial at once: the first paid period, and its invoice, begin."""
-    if subscription["status"] != "trialing":
-        raise invalid("The sandbox only moves the end of a running trial.", param="trial_end")
-    end = moment.at if trial_end == "now" else int(trial_end)
-    subscription["trial_end"] = end
-    for item in subscription["items"]["data"]:
-        item["current_period_end"] = end
-    cycle.schedule_period_end(world, subscription)
-
-
 def _pause(given: Json | str) -> Json | None:
     if not isinstance(given, dict):
         return None
@@ -271,6 +291,7 @@ _COMMON: dict[str, Any] = {
     "days_until_due": "int",
     "default_payment_method": "str",
     "description": "str",
+    "discounts": discounts.DISCOUNTS,
     "expand": ["str"],
     "metadata": "metadata",
     "off_session": "bool",

@@ -27,11 +27,15 @@ KINDS = {
     "pi": "payment_intent",
     "pm": "payment_method",
     "cn": "credit_note",
+    "di": "discount",
     "cbtxn": "customer_balance_transaction",
     "evt": "event",
     "we": "webhook_endpoint",
     "clock": "test_helpers.test_clock",
 }
+
+# Kinds whose ids are names that anybody may choose.
+_NAMED = ("coupon",)
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +54,7 @@ class World:
     settings: StripeSandboxSettings
     ids: Ids
     tables: dict[str, dict[str, Json]] = field(
-        default_factory=lambda: {kind: {} for kind in KINDS.values()}
+        default_factory=lambda: {kind: {} for kind in (*KINDS.values(), *_NAMED)}
     )
     agenda: Agenda = field(default_factory=Agenda)
     outbox: Outbox = field(default_factory=Outbox)
@@ -61,7 +65,11 @@ class World:
     secrets: dict[str, str] = field(default_factory=dict)
     tax_behaviors: dict[str, str] = field(default_factory=dict)
     """Of invoice items: what Stripe shows of it only on prices."""
+    billed: dict[str, int] = field(default_factory=dict)
+    """Of subscription items: what a whole period of each came to after its discounts."""
     deleted: dict[str, str] = field(default_factory=dict)
+    deleted_coupons: dict[str, Json] = field(default_factory=dict)
+    """Whoever has redeemed one keeps the discount."""
     # Who belongs to whom, oldest first.
     subscriptions_of: dict[str, list[str]] = field(default_factory=lambda: defaultdict(list))
     invoices_of: dict[str, list[str]] = field(default_factory=lambda: defaultdict(list))
@@ -112,7 +120,9 @@ class World:
         """The object with this id, whatever it is; used to expand ids."""
         kind = KINDS.get(id.partition("_")[0])
         found = self.tables[kind].get(id) if kind else None
-        return found or self.tables["product"].get(id) or self.tables["price"].get(id)
+        for named in ("product", "price", "coupon"):
+            found = found or self.tables[named].get(id)
+        return found or self.deleted_coupons.get(id)
 
     def clock_of(self, customer_id: str | None) -> str | None:
         customer = self.tables["customer"].get(customer_id or "")
