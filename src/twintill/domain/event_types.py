@@ -5,8 +5,9 @@ new event is entered here, with an example of its `data`.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Any
+
+from twintill.domain.event_type import EventType
+from twintill.domain.payment_events import PAYMENT, PAYMENT_EVENTS
 
 TEST = "endpoint.test"
 DISABLED = "endpoint.disabled"
@@ -18,32 +19,8 @@ TAX_PROBLEM = "tax.problem"
 TAX_MENDED = "tax.mended"
 METHOD_REVOKED = "method.revoked"
 METHOD_EXPIRING = "method.expiring"
-FOLLOWED_ON = "payment.followed_on"
 
 
-@dataclass(frozen=True, slots=True)
-class EventType:
-    """One kind of event: when it comes, what the app does about it, what its `data` looks like."""
-
-    name: str
-    when: str
-    example: Mapping[str, Any]
-
-
-_PAYMENT = {
-    "id": "pay_1f7f6a0c9f0f5c7d8f1b2a3c4d5e6f70",
-    "object": "payment",
-    "invoice": "in_1PgafmB7WZ01zgkW6dKueIc5",
-    "customer": "cus_QXg1o8vcGmoR32",
-    "state": "reported",
-    "reason": None,
-    "currency": "eur",
-    "collected": 4900,
-    "reported": 4900,
-    "next_look_at": None,
-    "needs_person": None,
-}
-_NOTHING = {"collected": 0, "reported": 0}
 _METHOD = {
     "id": "pm_4Yk9n2bT7xQz1LmN8vRc3WpD",
     "object": "payment_method",
@@ -91,10 +68,6 @@ _BRAKE = {
 }
 
 
-def _payment(event: str, when: str, **otherwise: Any) -> EventType:
-    return EventType(f"payment.{event}", when, {**_PAYMENT, **otherwise})
-
-
 _ACCESS = (
     EventType(
         "signup.access_granted",
@@ -116,7 +89,7 @@ _ACCESS = (
         "subscription.first_payment_failed",
         "Nothing was ever paid for a subscription, and its first payment failed for good: invoice "
         "voided, subscription cancelled.",
-        {**_SUBSCRIPTION, "payment": _PAYMENT["id"]},
+        {**_SUBSCRIPTION, "payment": PAYMENT["id"]},
     ),
     EventType(
         ACCESS_WITHDRAWN,
@@ -128,111 +101,6 @@ _ACCESS = (
         "Stripe has cancelled a subscription that we collect for. What is still open of its "
         "invoices is told by the payments' own events.",
         _SUBSCRIPTION,
-    ),
-)
-
-_PAYMENTS: tuple[EventType, ...] = (
-    _payment(
-        "pending",
-        "The processor has taken the charge and tells the result later (a bank debit), or the "
-        "customer has to approve it.",
-        **_NOTHING,
-        state="pending",
-    ),
-    _payment("collected", "The processor has the money.", state="collected", reported=0),
-    _payment("reported", "Stripe shows the invoice as paid, because we told it."),
-    _payment(
-        "declined",
-        "A charge failed. Whether it is tried again, the next event says: `payment.in_dunning` or "
-        "`payment.exhausted`.",
-        **_NOTHING,
-        state="waiting",
-        reason="retry",
-        next_look_at=1795425600,
-    ),
-    _payment(
-        "in_dunning",
-        "A charge failed and is tried again, at `next_look_at`: ask the customer to look at the "
-        "payment method.",
-        **_NOTHING,
-        state="waiting",
-        reason="retry",
-        next_look_at=1795425600,
-    ),
-    _payment(
-        "exhausted",
-        "All tries are used up, or none makes sense: a new payment method leads out again.",
-        **_NOTHING,
-        state="exhausted",
-        reason="tries_used_up",
-    ),
-    _payment(
-        "canceled",
-        "The invoice was closed before money moved: void, or paid by other means.",
-        **_NOTHING,
-        state="canceled",
-        reason="invoice_void",
-    ),
-    _payment(
-        "failed_late",
-        "Money that counted as collected was taken back by the bank (a debit that failed late).",
-        **_NOTHING,
-        state="waiting",
-        reason="failed_late",
-        next_look_at=1795425600,
-    ),
-    _payment(
-        "stranded",
-        "Money is here that Stripe's invoice does not take: it is given back, or credited.",
-        state="stranded",
-        reason="invoice_void",
-        reported=0,
-    ),
-    EventType(
-        FOLLOWED_ON,
-        "What it could not collect was invoiced anew (its debit was returned after the report, or "
-        "only a part was paid): `followed_by` is the payment that goes on with it.",
-        {
-            "id": "pay_1f7f6a0c9f0f5c7d8f1b2a3c4d5e6f70",
-            "object": "payment",
-            "invoice": "in_1PgafmB7WZ01zgkW6dKueIc5",
-            "customer": "cus_QXg1o8vcGmoR32",
-            "why": "failed_late",
-            "amount": 4900,
-            "currency": "eur",
-            "followed_by": "pay_2c7f6a0c9f0f5c7d8f1b2a3c4d5e6f71",
-            "followed_by_invoice": "in_1PgbgnB7WZ01zgkWq3Xn8Tsa",
-        },
-    ),
-    _payment("refunded", "Money of this payment was given back.", state="refunded", reported=0),
-    _payment(
-        "refund_failed",
-        "A refund was refused, or failed later: the money is still here, and a person must look.",
-        needs_person="the processor refused the refund",
-    ),
-    _payment(
-        "disputed",
-        "The customer disputes it at the bank or the processor; answer it there, in time.",
-        reason="disputed",
-    ),
-    _payment(
-        "dispute_won",
-        "A dispute was decided for you: the money is yours again, and nothing changes in Stripe.",
-    ),
-    _payment(
-        "dispute_lost",
-        "A dispute was decided for the customer, or you accepted it: the invoice is credited (or "
-        "the loss is yours, by setting).",
-        state="refunded",
-        reason="dispute_lost",
-        reported=0,
-    ),
-    _payment(
-        "needs_person",
-        "It waits for a person of yours; `needs_person` says what has to be decided.",
-        **_NOTHING,
-        state="charging",
-        needs_person="the processor does not know what became of this charge",
     ),
 )
 
@@ -370,5 +238,5 @@ _OPERATING = (
     ),
 )
 
-ALL = (*_ACCESS, *_PAYMENTS, *_METHODS, *_SWITCHES, *_TAXES, *_OPERATING)
+ALL = (*_ACCESS, *PAYMENT_EVENTS, *_METHODS, *_SWITCHES, *_TAXES, *_OPERATING)
 CATALOGUE: Mapping[str, EventType] = {event.name: event for event in ALL}

@@ -14,11 +14,11 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from twintill import ids
 from twintill.domain import follow_on as rules
-from twintill.domain.event_types import FOLLOWED_ON
 from twintill.domain.facts import InvoiceOpened
 from twintill.domain.follow_on import FollowOnWhy
 from twintill.domain.invoice import InvoiceLook, InvoiceStatus
 from twintill.domain.payment import Payment, Reason, State
+from twintill.domain.payment_events import FOLLOWED_ON
 from twintill.errors import StripeRefused
 from twintill.flows.learn import learn_within
 from twintill.flows.operating import Operating, Walk

@@ -19,7 +19,7 @@ from twintill.domain.follow_on import KIND as FOLLOW_ON
 from twintill.domain.follow_on import READ, FollowOn
 from twintill.domain.overrides import overlay
 from twintill.domain.payment import Payment, Reason, State
-from twintill.flows import brakes, consequences
+from twintill.flows import brakes, consequences, payment_news
 from twintill.flows.means import Means
 from twintill.ids import Scope, derived_id
 from twintill.store import operations, outgoing, payments
@@ -68,7 +68,8 @@ async def learn_within(
         await operations.ring_for_payment(db, scope, payment_id)
     if means.tells_app:
         for notice in decision.notices:
-            await outgoing.add_payment_event(db, scope, notice, decision.payment)
+            more = payment_news.more_of(notice, decision.payment, policy, locked.now)
+            await outgoing.add_payment_event(db, scope, notice, decision.payment, more)
     return decision
 
 

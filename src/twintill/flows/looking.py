@@ -23,7 +23,7 @@ from twintill.domain.facts import (
     ReplayStarted,
     Via,
 )
-from twintill.domain.invoice import InvoiceLook
+from twintill.domain.invoice import InvoiceLook, InvoiceStatus
 from twintill.domain.outcomes import ChargeOutcome
 from twintill.domain.overrides import overlay
 from twintill.domain.payment import Attempt, Payment, Refund
@@ -31,6 +31,7 @@ from twintill.domain.policy import Policy
 from twintill.domain.return_facts import NoteStarted
 from twintill.flows.learn import learn_within
 from twintill.flows.means import Means
+from twintill.flows.payment_news import PaidInvoice, invoice_paid
 from twintill.store import mirror, work
 from twintill.store.database import is_away
 from twintill.store.work import PAYMENTS, Lease
@@ -66,6 +67,8 @@ class Looking:
             if look is not None:
                 await mirror.saw_look(db, self.lease.scope, look)
             decision = await learn_within(db, self.means, self.lease.scope, self.payment.id, fact)
+            if look is not None:
+                await self._tell_paid(db, look)
             if not decision.goes_on:
                 await work.release(db, PAYMENTS, self.lease)
         return decision
@@ -78,7 +81,14 @@ class Looking:
         The lease begins anew, so that it outlasts the request, however long the look took.
         """
         await mirror.saw_look(db, self.lease.scope, look)
-        return await self._start(db, fact)
+        decision = await self._start(db, fact)
+        await self._tell_paid(db, look)
+        return decision
+
+    async def _tell_paid(self, db: AsyncConnection, look: InvoiceLook) -> None:
+        if look.status is InvoiceStatus.PAID:
+            its = PaidInvoice(look.invoice_id, look.amount_due_minor, look.amount_paid_minor)
+            await invoice_paid(db, self.means, self.lease.scope, its)
 
     async def learn_return_start(
         self, db: AsyncConnection, fact: RefundStarted | RefundReplayStarted | NoteStarted

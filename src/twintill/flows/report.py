@@ -19,6 +19,7 @@ from twintill.domain.report import Pay, judge_answer, judge_report
 from twintill.errors import StripeError, StripeRefused, StripeThrottled
 from twintill.flows import both_sides
 from twintill.flows.looking import Looking
+from twintill.stripe_billing.marks import report_key
 from twintill.stripe_billing.pace import NEVER_LEFT
 
 
@@ -55,7 +56,7 @@ async def _tell(
         return before, verdict
     try:
         after = await looking.means.stripe.pay_out_of_band(
-            payment.invoice_id, key=f"twintill-pay-{payment.id}-{looking.lease.looks}"
+            payment.invoice_id, key=report_key(payment.id, looking.lease.looks)
         )
     except StripeRefused as refused:
         return await _read_again(looking, payment, refused)

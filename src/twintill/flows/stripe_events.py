@@ -3,16 +3,20 @@
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from twintill.domain.facts import InvoiceTouched
+from twintill.domain.invoice import InvoiceStatus
 from twintill.domain.return_facts import MoneyBackTold
 from twintill.flows import drop_tokens, ended, ending, switch_seen, tax
 from twintill.flows.invoices import saw_invoice
 from twintill.flows.learn import learn_within
 from twintill.flows.means import Means
+from twintill.flows.payment_news import PaidInvoice, invoice_paid
 from twintill.flows.verdict import DONE, Verdict, ignored, parked
 from twintill.ids import Scope
 from twintill.store import checkouts, mirror, operations
 from twintill.stripe_billing.credit_notes import is_our_key
 from twintill.stripe_billing.events import StripeEvent
+from twintill.stripe_billing.marks import is_our_report
+from twintill.stripe_billing.shapes import InvoiceShape
 
 
 async def take_in(db: AsyncConnection, means: Means, scope: Scope, event: StripeEvent) -> Verdict:
@@ -27,9 +31,12 @@ async def take_in(db: AsyncConnection, means: Means, scope: Scope, event: Stripe
         status = event.invoice_status
         if event.type == "invoice.finalization_failed":
             await tax.saw_failure(db, scope, event.invoice)
-        return await saw_invoice(
+        verdict = await saw_invoice(
             db, means, scope, event.invoice, status, what=event.type, actor=event.id
         )
+        if status is InvoiceStatus.PAID:
+            await _paid(db, means, scope, event, event.invoice)
+        return verdict
     if event.type == "customer.updated":
         await tax.saw_customer(db, scope, event)
         return DONE
@@ -40,6 +47,17 @@ async def take_in(db: AsyncConnection, means: Means, scope: Scope, event: Stripe
     if event.type == "customer.deleted" and event.customer_id is not None:
         return await _customer_deleted(db, means, scope, event.customer_id, event.id)
     return ignored(f"nothing to do for {event.type}")
+
+
+async def _paid(
+    db: AsyncConnection, means: Means, scope: Scope, event: StripeEvent, invoice: InvoiceShape
+) -> None:
+    """Also of one that Stripe collects itself: the app waits for one event, whoever collects."""
+    if await mirror.invoice_seen(db, scope, invoice.id) is None:
+        return
+    by_us = is_our_report(event.request_idempotency_key)
+    paid = PaidInvoice(invoice.id, invoice.amount_due_minor, invoice.amount_paid_minor, by_us)
+    await invoice_paid(db, means, scope, paid)
 
 
 async def _subscription(

@@ -2,6 +2,7 @@
 endpoint that asks for them; what an endpoint missed is put back to work here too.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -55,9 +56,13 @@ async def add_test(db: AsyncConnection, scope: Scope, endpoint_id: str) -> str:
 
 
 async def add_payment_event(
-    db: AsyncConnection, scope: Scope, event_type: str, payment: Payment
+    db: AsyncConnection,
+    scope: Scope,
+    event_type: str,
+    payment: Payment,
+    more: Mapping[str, Any] | None = None,
 ) -> str:
-    """What became of a payment, in the words of the API."""
+    """What became of a payment, in the words of the API; `more`: what this event says besides."""
     data = {
         "id": payment.id,
         "object": "payment",
@@ -70,6 +75,7 @@ async def add_payment_event(
         "reported": payment.reported_minor,
         "next_look_at": int(payment.next_look_at.timestamp()) if payment.next_look_at else None,
         "needs_person": payment.parked_why,
+        **(more or {}),
     }
     return await add(db, scope, event_type, payment.id, data)
 

@@ -85,3 +85,15 @@ def read_marks(metadata: Mapping[str, str], installation_id: str) -> Marks:
         metadata.get(PROCESSOR_PAYMENT_ID) or None,
         metadata.get(HANDED) or None,
     )
+
+
+_REPORT = "twintill-pay-"
+
+
+def report_key(payment_id: str, look: int) -> str:
+    """The idempotency key of a report: an event that it causes shows it."""
+    return f"{_REPORT}{payment_id}-{look}"
+
+
+def is_our_report(key: str | None) -> bool:
+    return key is not None and key.startswith(_REPORT)
