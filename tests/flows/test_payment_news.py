@@ -22,8 +22,9 @@ def world(world: World) -> World:
 
 async def paid(world: World) -> list[dict[str, Any]]:
     """What the app was told, after each of Stripe's own events has come twice."""
+    types = ("invoice.created", "invoice.finalized", "invoice.paid")
     for _ in range(2):
-        await deliver(world, await stripe_events(world, "invoice.created", "invoice.finalized", "invoice.paid"))
+        await deliver(world, await stripe_events(world, *types))
     return await told(world, "invoice.paid")
 
 
