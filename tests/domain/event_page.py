@@ -3,7 +3,8 @@
 import json
 from pathlib import Path
 
-from twintill.domain.event_types import CATALOGUE, EventType
+from twintill.domain.event_type import EventType
+from twintill.domain.event_types import CATALOGUE
 
 PAGE = Path(__file__).parents[2] / "docs" / "events.md"
 _MARK = "<!-- the catalogue, drawn from src/twintill/domain/event_types.py -->\n"
