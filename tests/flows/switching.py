@@ -14,6 +14,7 @@ from twintill.ids import new_id
 from twintill.processors.sandbox import SandboxProcessor
 from twintill.store import mirror, operations
 from twintill.store.operations import Operation
+from twintill.store.subscription_history import Told
 from twintill.stripe_billing.shapes import InvoiceShape
 
 OTHER_ACCOUNT = "acct_other"
@@ -33,6 +34,7 @@ async def subscription(world: World, customer_id: str, **terms: Any) -> str:
             customer_id=customer_id,
             status=made.status,
             collection_method=made.collection_method,
+            by=Told("test"),
         )
     return str(made.id)
 

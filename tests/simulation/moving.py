@@ -24,6 +24,7 @@ from twintill.flows import cancelling, tax
 from twintill.flows.cancelling import CancelRequest
 from twintill.ids import derived_id, payment_id
 from twintill.store import methods, mirror
+from twintill.store.subscription_history import Told
 
 if TYPE_CHECKING:
     from tests.simulation.processor import Bank
@@ -122,6 +123,7 @@ async def sign_up(world: World, customer_id: str) -> None:
                     customer_id=customer_id,
                     status="active",
                     collection_method=its.collection_method,
+                    by=Told("signup"),
                 )
             break
         except LOST:

@@ -12,6 +12,7 @@ from twintill.cli import (
     endpoints,
     events,
     inbox,
+    invoice_lists,  # noqa: F401 -- adds its commands to `invoices`
     invoices,
     keys,
     operations,

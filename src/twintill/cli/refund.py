@@ -3,13 +3,13 @@
 import asyncio
 import getpass
 from dataclasses import replace
-from decimal import Decimal, InvalidOperation
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from twintill.cli.amounts import read_amount
 from twintill.ids import new_id
-from twintill.money import Money, stripe_exponent
+from twintill.money import Money
 
 if TYPE_CHECKING:
     from twintill.domain.money_back import RefundAsk
@@ -61,7 +61,7 @@ def refund(
     from twintill.flows.money_back import Wish
     from twintill.settings import read_settings
 
-    money = None if amount is None else _read(amount)
+    money = None if amount is None else read_amount(amount)
     minor, currency = (None, None) if money is None else (money.minor, money.currency)
     actor = f"person:{getpass.getuser()}"
     wish = Wish(payment_id, why, actor, minor, currency, over_the_cap)
@@ -93,16 +93,3 @@ async def _ask(
         async with means.database.connect() as db:
             payment = await payments.read(db, means.scope, wish.payment_id)
         return made, Money(made.amount_minor, payment.currency)
-
-
-def _read(text: str) -> Money:
-    """Raises BadParameter: nothing is guessed, and nothing rounded."""
-    number, currency = text[:-3].strip(), text[-3:].upper()
-    try:
-        exact = Decimal(number).scaleb(stripe_exponent(currency))
-        money = Money(int(exact), currency)
-    except (InvalidOperation, ValueError, OverflowError):
-        raise typer.BadParameter(f"--amount {text}: write it as 12.50EUR") from None
-    if exact != money.minor or money.minor <= 0:
-        raise typer.BadParameter(f"--amount {text}: not a whole number of minor units above zero")
-    return money

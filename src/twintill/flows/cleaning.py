@@ -14,6 +14,7 @@ from twintill.flows.operating import Operating
 from twintill.processors import SetupStatus
 from twintill.store import mirror, operations, outgoing
 from twintill.store.checkouts import Checkout, Purpose
+from twintill.store.subscription_history import Told
 
 
 async def drop_setup(operating: Operating) -> Operating | None:
@@ -58,6 +59,7 @@ async def cancel(operating: Operating) -> Operating | None:
             customer_id=its.customer_id,
             status="canceled",
             collection_method="send_invoice",
+            by=Told(operating.id),
         )
         await drop_tokens.ask(db, scope, its.customer_id)
         await operating.end(db, Step.EXPIRED)

@@ -21,7 +21,7 @@ async def subscription(
     actor: str,
 ) -> None:
     """In the caller's transaction."""
-    await subscriptions.ended(db, scope, subscription_id)
+    await subscriptions.ended(db, scope, subscription_id, actor)
     await ending.subscription_ended(db, means, scope, subscription_id, actor=actor)
     await drop_tokens.ask(db, scope, customer_id)
 

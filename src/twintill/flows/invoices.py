@@ -124,5 +124,7 @@ def mirrored(invoice: InvoiceShape, customer_id: str, status: InvoiceStatus) -> 
         "amount_due_minor": invoice.amount_due_minor,
         "amount_paid_minor": invoice.amount_paid_minor,
         "amount_remaining_minor": invoice.amount_remaining_minor,
+        "total_minor": invoice.total_minor,
         "due_at": invoice.due_at,
+        "finalized_at": invoice.finalized_at,
     }

@@ -23,6 +23,7 @@ from twintill.ids import Scope
 from twintill.store import checkouts, mirror, operations, outgoing, payments, subscriptions
 from twintill.store.checkouts import CheckoutState, NewCheckout, Purpose
 from twintill.store.operations import Operation
+from twintill.store.subscription_history import Told
 from twintill.stripe_billing.subscriptions import SubscriptionLook
 
 KIND = "signup"
@@ -190,7 +191,7 @@ async def _open_checkout(
     scope, asked = operating.scope, operating.data["asked"]
     customer_id = operating.data["customer_id"]
     await mirror.add_customer(db, scope, customer_id)
-    await _mirror(db, scope, customer_id, subscription, invoice)
+    await _mirror(db, operating, customer_id, subscription, invoice)
     payment = _held(operating, customer_id, invoice)
     await payments.add(db, scope, payment, asked["processor"], operating.now)
     new = NewCheckout(
@@ -217,18 +218,19 @@ async def _open_checkout(
 
 async def _mirror(
     db: AsyncConnection,
-    scope: Scope,
+    operating: Operating,
     customer_id: str,
     subscription: SubscriptionLook,
     invoice: InvoiceLook,
 ) -> None:
     await mirror.saw_subscription(
         db,
-        scope,
+        operating.scope,
         subscription_id=subscription.id,
         customer_id=customer_id,
         status=subscription.status,
         collection_method=subscription.collection_method or "send_invoice",
+        by=Told(operating.id),
     )
     seen = {
         "invoice_id": invoice.invoice_id,
@@ -244,7 +246,7 @@ async def _mirror(
         "amount_remaining_minor": invoice.amount_remaining_minor,
         "due_at": invoice.due_at,
     }
-    await mirror.saw_invoice(db, scope, seen)
+    await mirror.saw_invoice(db, operating.scope, seen)
 
 
 def _held(operating: Operating, customer_id: str, invoice: InvoiceLook) -> Payment:

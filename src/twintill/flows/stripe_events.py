@@ -13,6 +13,7 @@ from twintill.flows.payment_news import PaidInvoice, invoice_paid
 from twintill.flows.verdict import DONE, Verdict, ignored, parked
 from twintill.ids import Scope
 from twintill.store import checkouts, mirror, operations
+from twintill.store.subscription_history import Told
 from twintill.stripe_billing.credit_notes import is_our_key
 from twintill.stripe_billing.events import StripeEvent
 from twintill.stripe_billing.marks import is_our_report
@@ -79,6 +80,7 @@ async def _subscription(
         status="canceled" if over else seen.status,
         collection_method=seen.collection_method or "unknown",
         cancels_at_period_end=seen.cancel_at_period_end,
+        by=Told(event.id, event.created_at),
     )
     if seen.tax_disabled_because is not None and not over:
         await tax.ask(db, scope, seen.customer_id)

@@ -34,6 +34,7 @@ from twintill.ids import Scope, derived_id
 from twintill.store import checkouts, mirror, outgoing, payments
 from twintill.store import methods as stored
 from twintill.store.checkouts import Checkout, CheckoutState
+from twintill.store.subscription_history import Told
 from twintill.store.work import NO_LANE
 from twintill.stripe_billing.subscriptions import SubscriptionLook
 from twintill.stripe_billing.switching import SubscriptionInvoice, is_gone
@@ -284,6 +285,7 @@ async def _mirror(db: AsyncConnection, operating: Operating, look: SubscriptionL
         customer_id=str(operating.operation.customer_id),
         status=look.status,
         collection_method=look.collection_method or "unknown",
+        by=Told(operating.id),
     )
 
 

@@ -51,21 +51,22 @@ async def read_page(
     key: str,
     page: Page,
     *where: ColumnElement[bool],
+    by: str = "created_at",
 ) -> tuple[list[Any], bool]:
-    """(rows, newest first; whether more lie beyond). `table` has created_at; `key` is its id.
+    """(rows, newest first; whether more lie beyond). `table` has the column `by`; `key` is its id.
 
-    Raises BadRequest for a cursor that is no such object.
+    Raises BadRequest for a cursor that is no such object, or has no place in this order.
     """
     c = table.c
-    order = tuple_(c.created_at, c[key])
+    order = tuple_(c[by], c[key])
     query = select(table).where(mine(table, scope), *where).limit(page.limit + 1)
     if page.ending_before is not None:
-        edge = await _edge(db, scope, table, key, "ending_before", page.ending_before)
-        query = query.where(order > edge).order_by(c.created_at, c[key])
+        edge = await _edge(db, scope, table, (by, key), "ending_before", page.ending_before)
+        query = query.where(order > edge).order_by(c[by], c[key])
     else:
-        query = query.order_by(c.created_at.desc(), c[key].desc())
+        query = query.order_by(c[by].desc(), c[key].desc())
         if page.starting_after is not None:
-            edge = await _edge(db, scope, table, key, "starting_after", page.starting_after)
+            edge = await _edge(db, scope, table, (by, key), "starting_after", page.starting_after)
             query = query.where(order < edge)
     return await _cut(db, query, page)
 
@@ -78,14 +79,17 @@ async def _cut(db: AsyncConnection, query: Select[Any], page: Page) -> tuple[lis
 
 
 async def _edge(
-    db: AsyncConnection, scope: Scope, table: Table, key: str, param: str, object_id: str
+    db: AsyncConnection,
+    scope: Scope,
+    table: Table,
+    order: tuple[str, str],
+    param: str,
+    object_id: str,
 ) -> Any:
-    c = table.c
-    found = await db.execute(
-        select(c.created_at, c[key]).where(mine(table, scope), c[key] == object_id)
-    )
+    by, key = (table.c[name] for name in order)
+    found = await db.execute(select(by, key).where(mine(table, scope), key == object_id))
     row = found.one_or_none()
-    if row is None:
+    if row is None or row[0] is None:
         raise BadRequest(f"{param}: no such object: {object_id}", param=param)
     return tuple_(row[0], row[1])
 

@@ -1,7 +1,8 @@
 """The mirror of Stripe's objects: ids, status and terms of customers, subscriptions, invoices.
 
-Events move a status up a rank and mark what disagrees as stale; amounts come only from our own
-answers of Stripe. Nothing about money is decided from the mirror.
+Events move a status up a rank and mark what disagrees as stale. Amounts come from our own answers
+of Stripe; from an event only with a further status, or of a draft, which nobody asks Stripe about.
+Nothing about money is decided from the mirror.
 """
 
 from datetime import datetime
@@ -15,8 +16,10 @@ from twintill.domain.follow_on import KIND as FOLLOW_ON
 from twintill.domain.invoice import InvoiceLook, InvoiceStatus, rank
 from twintill.domain.payment import Reason
 from twintill.ids import Scope
+from twintill.store import subscription_history
 from twintill.store.clock import NOW
 from twintill.store.scoped import key, mine, of, whose
+from twintill.store.subscription_history import Told
 from twintill.store.tables import (
     customers,
     invoices,
@@ -97,6 +100,7 @@ async def saw_subscription(
     status: str,
     collection_method: str,
     cancels_at_period_end: bool = False,
+    by: Told,
 ) -> None:
     """From an event or an answer. Once ended, a late event cannot bring it back."""
     ended = status in ("canceled", "incomplete_expired")
@@ -123,6 +127,7 @@ async def saw_subscription(
             where=subscriptions.c.ended_at.is_(None),
         )
     )
+    await subscription_history.write(db, scope, subscription_id, by)
 
 
 async def live_subscriptions(db: AsyncConnection, scope: Scope, customer_id: str) -> list[str]:
@@ -152,7 +157,7 @@ async def customer_of_subscription(
 async def saw_invoice(db: AsyncConnection, scope: Scope, seen: dict[str, Any]) -> None:
     """From an event: adds the invoice, or moves its status up a rank; never its amounts back.
 
-    `seen`: the invoices table's columns except the scope, `stale`, `created_at` and `seen_at`.
+    `seen`: the invoices table's columns that Stripe shows.
     """
     await db.execute(_SAW, {**key(scope), **seen})
 
@@ -162,17 +167,21 @@ async def saw_look(db: AsyncConnection, scope: Scope, look: InvoiceLook) -> None
 
     An event that came while the answer was on its way may have told of more: it stands.
     """
-    overtaken = _rank(invoices.c.status) > rank(look.status)
+    c = invoices.c
+    overtaken = _rank(c.status) > rank(look.status)
     await db.execute(
         update(invoices)
-        .where(mine(invoices, scope), invoices.c.invoice_id == look.invoice_id)
+        .where(mine(invoices, scope), c.invoice_id == look.invoice_id)
         .values(
-            status=case((overtaken, invoices.c.status), else_=look.status.value),
+            status=case((overtaken, c.status), else_=look.status.value),
             collection_method=look.collection_method,
-            amount_due_minor=look.amount_due_minor,
-            amount_paid_minor=look.amount_paid_minor,
-            amount_remaining_minor=look.amount_remaining_minor,
-            due_at=func.coalesce(look.due_at, invoices.c.due_at),
+            amount_due_minor=case((overtaken, c.amount_due_minor), else_=look.amount_due_minor),
+            amount_paid_minor=case((overtaken, c.amount_paid_minor), else_=look.amount_paid_minor),
+            amount_remaining_minor=case(
+                (overtaken, c.amount_remaining_minor), else_=look.amount_remaining_minor
+            ),
+            due_at=func.coalesce(look.due_at, c.due_at),
+            due_told=_told_of(c.due_at, func.coalesce(look.due_at, c.due_at)),
             stale=overtaken,
             seen_at=NOW,
         )
@@ -236,19 +245,36 @@ def _rank(status: Any) -> Any:
 def _saw() -> Any:
     """Built once: the longest statement of all, and the most frequent."""
     statement = insert(invoices).values(created_at=NOW, seen_at=NOW, stale=False)
-    new = statement.excluded
-    moves_up = _rank(new.status) > _rank(invoices.c.status)
-    disagrees = new.amount_remaining_minor != invoices.c.amount_remaining_minor
+    new, c = statement.excluded, invoices.c
+    moves_up = _rank(new.status) > _rank(c.status)
+    disagrees = new.amount_remaining_minor != c.amount_remaining_minor
+    drafts = (c.status == InvoiceStatus.DRAFT) & (new.status == InvoiceStatus.DRAFT)
+    due_at = func.coalesce(new.due_at, c.due_at)
     return statement.on_conflict_do_update(
         index_elements=["stripe_account_id", "livemode", "invoice_id"],
         set_={
-            "status": case((moves_up, new.status), else_=invoices.c.status),
-            "number": func.coalesce(new.number, invoices.c.number),
-            "due_at": func.coalesce(new.due_at, invoices.c.due_at),
+            "status": case((moves_up, new.status), else_=c.status),
+            "number": func.coalesce(new.number, c.number),
+            "due_at": due_at,
+            "due_told": _told_of(c.due_at, due_at),
+            "finalized_at": func.coalesce(c.finalized_at, new.finalized_at),
             "collection_method": new.collection_method,
-            "stale": invoices.c.stale | disagrees | moves_up,
+            "stale": c.stale | disagrees | moves_up,
+            **{
+                amount: case((moves_up | drafts, new[amount]), else_=c[amount])
+                for amount in ("amount_due_minor", "amount_paid_minor", "amount_remaining_minor")
+            },
+            "total_minor": case(
+                (moves_up | drafts, func.coalesce(new.total_minor, c.total_minor)),
+                else_=func.coalesce(c.total_minor, new.total_minor),
+            ),
         },
     )
+
+
+def _told_of(known: Any, due_at: Any) -> Any:
+    """Of another due date the app was told nothing yet."""
+    return case((known.is_distinct_from(due_at), "nothing"), else_=invoices.c.due_told)
 
 
 _SAW = _saw()

@@ -9,8 +9,10 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from twintill.errors import NotFoundError
 from twintill.ids import Scope
+from twintill.store import subscription_history
 from twintill.store.clock import NOW
 from twintill.store.scoped import mine
+from twintill.store.subscription_history import Told
 from twintill.store.tables import UNRESOLVED, attempts, invoices, payments, receipts, subscriptions
 
 _C = subscriptions.c
@@ -39,8 +41,8 @@ async def lock(db: AsyncConnection, scope: Scope, subscription_id: str) -> Subsc
     return await _one(db, _of(scope, subscription_id).with_for_update(), subscription_id)
 
 
-async def ended(db: AsyncConnection, scope: Scope, subscription_id: str) -> bool:
-    """Known from elsewhere than its own event; whether it is news."""
+async def ended(db: AsyncConnection, scope: Scope, subscription_id: str, actor: str) -> bool:
+    """Known from elsewhere than its own event, from `actor`; whether it is news."""
     written = await db.execute(
         update(subscriptions)
         .where(
@@ -48,6 +50,7 @@ async def ended(db: AsyncConnection, scope: Scope, subscription_id: str) -> bool
         )
         .values(status="canceled", ended_at=NOW)
     )
+    await subscription_history.write(db, scope, subscription_id, Told(actor))
     return written.rowcount == 1
 
 

@@ -2,10 +2,9 @@
 
 from typing import Annotated, Any
 
-from fastapi import Depends, Query
+from fastapi import Depends
 from starlette.requests import Request
 
-from twintill.domain.invoice import InvoiceStatus
 from twintill.store.invoice_pages import (
     InvoiceFilter,
     list_invoices,
@@ -14,23 +13,11 @@ from twintill.store.invoice_pages import (
 )
 from twintill.web.api import Reader, api_router
 from twintill.web.doors import TheMeans
-from twintill.web.pagination import CreatedRange, ListShape, ThePage, as_list, only, seconds
+from twintill.web.invoice_filters import invoice_filter
+from twintill.web.pagination import ListShape, ThePage, as_list, seconds
 from twintill.web.shapes import InvoiceShape, PaymentStub
 
 router = api_router("invoices")
-
-
-def invoice_filter(
-    created: CreatedRange,
-    customer: Annotated[str | None, only("Of this customer.")] = None,
-    subscription: Annotated[str | None, only("Of this subscription.")] = None,
-    status: Annotated[InvoiceStatus | None, Query(description="As Stripe shows it.")] = None,
-    parked: Annotated[
-        bool | None, Query(description="Whether its payment waits for a person.")
-    ] = None,
-) -> InvoiceFilter:
-    """A dependency: what the list may be narrowed to."""
-    return InvoiceFilter(customer, subscription, status, parked, created)
 
 
 @router.get("/v1/invoices", summary="List invoices")
@@ -41,7 +28,11 @@ async def list_all(
     page: ThePage,
     only: Annotated[InvoiceFilter, Depends(invoice_filter)],
 ) -> ListShape[InvoiceShape]:
-    """Newest first, by the time at which Twintill first saw them."""
+    """Newest first, by the time at which Twintill first saw them.
+
+    With `overdue=true` or `due_date[...]`, by due date, the latest first; otherwise with
+    `amount_due[...]`, the largest first.
+    """
     async with means.database.connect() as db:
         rows, has_more = await list_invoices(db, caller.scope, page, only)
         collecting = await payments_of_invoices(db, caller.scope, [r.invoice_id for r in rows])
@@ -72,7 +63,9 @@ def _invoice(row: Any, payment: Any | None) -> InvoiceShape:
         amount_due=row.amount_due_minor,
         amount_paid=row.amount_paid_minor,
         amount_remaining=row.amount_remaining_minor,
+        total=row.total_minor,
         due_date=seconds(row.due_at),
+        finalized_at=seconds(row.finalized_at),
         created=seconds(row.created_at) or 0,
         seen=seconds(row.seen_at) or 0,
         stale=row.stale,

@@ -40,7 +40,9 @@ class InvoiceShape(BaseModel):
     amount_due: Minor
     amount_paid: Minor
     amount_remaining: Minor
+    total: Minor | None = Field(description="Before what credit and balance took off; if seen.")
     due_date: Seconds | None
+    finalized_at: Seconds | None
     created: Seconds
     seen: Seconds = Field(description="When Stripe last told us.")
     stale: bool = Field(description="An event disagreed; Stripe is about to be asked again.")

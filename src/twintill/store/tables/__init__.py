@@ -41,6 +41,7 @@ from twintill.store.tables.money import (
     refund_asks,
 )
 from twintill.store.tables.pace import stripe_lanes, stripe_reads
+from twintill.store.tables.subscription_history import subscription_history
 
 __all__ = [
     "UNRESOLVED",
@@ -71,6 +72,7 @@ __all__ = [
     "stripe_accounts",
     "stripe_lanes",
     "stripe_reads",
+    "subscription_history",
     "subscriptions",
     "virtual_clocks",
     "webhook_endpoints",

@@ -13,6 +13,7 @@ from sqlalchemy import (
     Table,
     Text,
     UniqueConstraint,
+    text,
 )
 from sqlalchemy.dialects.postgresql import JSONB
 
@@ -136,6 +137,15 @@ inbox = Table(
     CheckConstraint("state IN ('new', 'done', 'ignored', 'parked')", name="state"),
     not_forgotten(),
     due("inbox"),
+    # What was told of one object: the timeline of its invoice.
+    Index(
+        "ix_inbox_object",
+        "stripe_account_id",
+        "livemode",
+        "object_id",
+        "inbox_id",
+        postgresql_where=text("object_id IS NOT NULL"),
+    ),
 )
 
 outgoing_events = Table(

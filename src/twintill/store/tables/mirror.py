@@ -101,6 +101,19 @@ subscriptions = Table(
     Index("ix_subscriptions_customer", "stripe_account_id", "livemode", "customer_id"),
 )
 
+
+def _of_invoices(name: str, *columns: str, known: bool = False, where: str | None = None) -> Index:
+    """`known`: only the rows where the first column is."""
+    only = f"{columns[0]} IS NOT NULL" if known else where
+    return Index(
+        f"ix_invoices_{name}",
+        "stripe_account_id",
+        "livemode",
+        *columns,
+        postgresql_where=None if only is None else text(only),
+    )
+
+
 invoices = Table(
     "invoices",
     metadata,
@@ -116,13 +129,27 @@ invoices = Table(
     minor("amount_due_minor"),
     minor("amount_paid_minor"),
     minor("amount_remaining_minor"),
+    minor("total_minor", null=True),
     time("due_at"),
+    words("due_told", default="nothing"),  # to the app, of this due date
+    time("finalized_at"),
     flag("stale", "false"),
     time("created_at", null=False),
     time("seen_at", null=False),
     time("listed_at"),  # when it was last in Stripe's list of open ones
     primary_key("invoice_id"),
     belongs_to("customers", "customer_id"),
-    Index("ix_invoices_created", "stripe_account_id", "livemode", "created_at", "invoice_id"),
-    Index("ix_invoices_customer", "stripe_account_id", "livemode", "customer_id", "created_at"),
+    CheckConstraint("due_told IN ('nothing', 'due_soon', 'overdue')", name="due_told"),
+    # What each is for: docs/invoices.md. Every filter of the list has one in the list's order.
+    _of_invoices("created", "created_at", "invoice_id"),
+    _of_invoices("customer", "customer_id", "created_at"),
+    _of_invoices("status", "status", "created_at", "invoice_id"),
+    _of_invoices("subscription", "subscription_id", "created_at", "invoice_id", known=True),
+    _of_invoices("number", "number", "created_at", "invoice_id", known=True),
+    _of_invoices("amount_due", "currency", "amount_due_minor", "invoice_id"),
+    _of_invoices("due", "due_at", "invoice_id", known=True),
+    _of_invoices("overdue", "due_at", "invoice_id", where="status = 'open'"),
+    _of_invoices(
+        "to_tell", "due_told", "due_at", where="status = 'open' AND due_told <> 'overdue'"
+    ),
 )

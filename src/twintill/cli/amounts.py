@@ -1,0 +1,20 @@
+"""Amounts of money as people write them on a terminal."""
+
+from decimal import Decimal, InvalidOperation
+
+import typer
+
+from twintill.money import Money, stripe_exponent
+
+
+def read_amount(text: str, option: str = "--amount") -> Money:
+    """12.50EUR. Raises BadParameter: nothing is guessed, and nothing rounded."""
+    number, currency = text[:-3].strip(), text[-3:].upper()
+    try:
+        exact = Decimal(number).scaleb(stripe_exponent(currency))
+        money = Money(int(exact), currency)
+    except (InvalidOperation, ValueError, OverflowError):
+        raise typer.BadParameter(f"{option} {text}: write it as 12.50EUR") from None
+    if exact != money.minor or money.minor <= 0:
+        raise typer.BadParameter(f"{option} {text}: not a whole number of minor units above zero")
+    return money

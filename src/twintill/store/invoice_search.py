@@ -1,0 +1,110 @@
+"""Which invoices an id is about, whoever's id it is: ours, Stripe's, the processor's.
+
+One statement of probes of keys: each is an index look-up, and most find nothing.
+"""
+
+from collections.abc import Iterator
+from typing import Any
+
+from sqlalchemy import ColumnElement, Select, Table, and_, func, select, union
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from twintill.ids import Scope
+from twintill.store.scoped import mine
+from twintill.store.tables import (
+    attempts,
+    checkouts,
+    credit_notes,
+    disputes,
+    inbox,
+    invoice_actions,
+    invoices,
+    ledger_transactions,
+    operations,
+    payments,
+    receipts,
+    refund_asks,
+)
+
+_MOST = 100  # an id is of one invoice, or of a few (an operation that moved several)
+_INVOICE_OF_AN_OPERATION = ("invoice_id", "new_invoice_id")
+_PAYMENT_OF_AN_OPERATION = ("payment_id", "new_payment_id")
+
+
+async def invoices_of(db: AsyncConnection, scope: Scope, object_id: str) -> list[str]:
+    """Ids of the invoices that it is about: none, one, or a few. Not of customers, which have many.
+
+    invoice, payment, attempt, receipt, refund, credit note, dispute, checkout, operation, ledger
+    transaction, what a person did, Stripe's event, our reference, the processor's id of a charge,
+    a refund or a dispute.
+    """
+    payment_ids = union(*_payments(scope, object_id)).subquery()
+    p = payments.c
+    by_payment = _of(payments, p.invoice_id, scope, p.payment_id.in_(select(payment_ids)))
+    query = union(*_named_there(scope, object_id), by_payment).limit(_MOST)
+    return [invoice_id for invoice_id in (await db.execute(query)).scalars() if invoice_id]
+
+
+def _named_there(scope: Scope, object_id: str) -> Iterator[Select[Any]]:
+    """Rows that name the invoice themselves; of an event, only one that is about an invoice."""
+    c, o, e, a, i = checkouts.c, operations.c, inbox.c, invoice_actions.c, invoices.c
+    yield _of(invoices, i.invoice_id, scope, i.invoice_id == object_id)
+    yield _of(checkouts, c.invoice_id, scope, c.checkout_id == object_id)
+    yield _of(checkouts, c.invoice_id, scope, c.operation_id == object_id)
+    yield _of(invoice_actions, a.invoice_id, scope, a.action_id == object_id)
+    for field in _INVOICE_OF_AN_OPERATION:
+        yield _of(operations, o.data[field].astext, scope, o.operation_id == object_id)
+    its_event = and_(e.source == "stripe", e.dedupe_key == object_id)
+    its_object = _of(inbox, e.object_id, scope, its_event)
+    yield _of(invoices, i.invoice_id, scope, i.invoice_id.in_(its_object))
+
+
+def _payments(scope: Scope, object_id: str) -> Iterator[Select[Any]]:
+    """Of the payments that it belongs to."""
+    o, a, d = operations.c, attempts.c, disputes.c
+    for table, its_id in _KEYS:
+        yield _of(table, table.c.payment_id, scope, table.c[its_id] == object_id)
+    for field in _PAYMENT_OF_AN_OPERATION:
+        yield _of(operations, o.data[field].astext, scope, o.operation_id == object_id)
+    accounts = _accounts(scope)
+    ours, theirs = a.processor_account_id.in_(accounts), d.processor_account_id.in_(accounts)
+    yield _of(attempts, a.payment_id, scope, ours, a.reference == object_id)
+    kinds = a.kind.in_(("charge", "refund"))
+    yield _of(attempts, a.payment_id, scope, ours, kinds, a.processor_payment_id == object_id)
+    yield _of(disputes, d.payment_id, scope, theirs, d.processor_dispute_id == object_id)
+
+
+def _accounts(scope: Scope) -> Select[Any]:
+    """The few processor accounts that attempts were made at.
+
+    Ids and references are unique within each: with these named, those keys are indexes enough. Read
+    from one account to the next in the index, not over all attempts.
+    """
+    a = attempts.c
+    first = select(func.min(a.processor_account_id).label("id")).where(mine(attempts, scope))
+    known = first.cte("known_accounts", recursive=True)
+    following = (
+        select(func.min(a.processor_account_id))
+        .where(mine(attempts, scope), a.processor_account_id > known.c.id)
+        .scalar_subquery()
+    )
+    known = known.union_all(select(following).where(known.c.id.is_not(None)))
+    return select(known.c.id).where(known.c.id.is_not(None))
+
+
+def _of(
+    table: Table, column: ColumnElement[Any], scope: Scope, *where: ColumnElement[bool]
+) -> Select[Any]:
+    return select(column.label("its_id")).where(mine(table, scope), *where)
+
+
+_KEYS = (
+    (payments, "payment_id"),
+    (attempts, "attempt_id"),
+    (receipts, "receipt_id"),
+    (refund_asks, "refund_ask_id"),
+    (credit_notes, "note_id"),
+    (credit_notes, "credit_note_id"),
+    (disputes, "dispute_id"),
+    (ledger_transactions, "ledger_transaction_id"),
+)
