@@ -3,14 +3,14 @@
 And each status that a subscription has had: rows that only grow.
 
 Revision ID: 20261122_24
-Revises: 20261122_20
+Revises: 20261122_25
 """
 
 import sqlalchemy as sa
 from alembic import op
 
 revision = "20261122_24"
-down_revision = "20261122_20"
+down_revision = "20261122_25"
 branch_labels = None
 depends_on = None
 
