@@ -581,6 +581,11 @@ FACTS: dict[str, Make] = {
     "ConclusionStarted: void": lambda _: f.ConclusionStarted(VOID),
     "Concluded": lambda _: f.Concluded(Exhausted.MARK_UNCOLLECTIBLE, "uncollectible"),
     "Concluded by voiding": lambda _: f.Concluded(AtEnd.VOID, "void", VOID),
+    "InvoiceClosed: void": lambda _: f.InvoiceClosed(VOID),
+    "InvoiceClosed: uncollectible": lambda _: f.InvoiceClosed(
+        replace(LOOK, status=InvoiceStatus.UNCOLLECTIBLE)
+    ),
+    "InvoiceClosed: open": lambda _: f.InvoiceClosed(LOOK),
     "HandedToStripe": lambda _: f.HandedToStripe(LOOK, "swi_1"),
     "HandedToStripe: void": lambda _: f.HandedToStripe(VOID, "swi_1"),
     "HandOverEnded: open": lambda _: f.HandOverEnded(LOOK),

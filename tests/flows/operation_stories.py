@@ -7,6 +7,7 @@ from typing import Any
 
 from sqlalchemy import select
 
+from tests.flows import invoicing_stories as invoicing
 from tests.flows import signing_up as sign
 from tests.flows.events import deliver, stripe_events
 from tests.flows.leaving import at_the_processor, methods_of, statuses, subscriber, take_in_of
@@ -336,6 +337,16 @@ STORIES: Mapping[str, Story] = {
         "dispute_fate", 2, lose_faith, ends_with_the_period, policy={"dispute_opened": LATER}
     ),
     "the rest, invoiced anew": Story("follow_on", 4, follow_on, followed_once),
+    "an invoice made": Story("invoicing", 3, invoicing.make, invoicing.made_once),
+    "an invoice refused, and taken back": Story(
+        "invoicing", 6, invoicing.make_what_is_refused, invoicing.nothing_is_left
+    ),
+    "an invoice voided": Story(
+        "invoicing", 1, invoicing.void_while_it_waits, invoicing.voided_once
+    ),
+    "an item added": Story("invoicing", 1, invoicing.add_an_item, invoicing.one_item_waits),
+    "a product made": Story("invoicing", 1, invoicing.make_a_product, invoicing.one_product),
+    "a price made": Story("invoicing", 1, invoicing.make_a_price, invoicing.one_price),
     "tax that is mended": Story("tax", 4, tax_is_in_trouble, tax_is_computed),
     "a switch to Stripe, charged there": Story("switch", 6, switch("charged at Stripe"), switched),
     "a switch to Stripe, refused there": Story("switch", 6, switch("refused by Stripe"), switched),

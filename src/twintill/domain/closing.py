@@ -28,6 +28,9 @@ PERHAPS_OURS = "paid in Stripe, perhaps by our report of a debit that failed: co
 
 _OPEN = frozenset((State.WAITING, State.CHARGING, State.PENDING, State.COLLECTED, State.EXHAUSTED))
 _IDLE = frozenset((State.WAITING, State.EXHAUSTED))
+_CLOSED_BY_HAND = frozenset(
+    (InvoiceStatus.VOID, InvoiceStatus.DELETED, InvoiceStatus.UNCOLLECTIBLE)
+)
 # A sign-up that nobody has finished voids its invoice itself.
 _OF_A_SIGNUP = frozenset((Reason.CHECKOUT, Reason.CONSENT))
 # They set the time of the next look themselves.
@@ -76,6 +79,21 @@ def closed(payment: Payment, look: InvoiceLook) -> Decision:
     if not _may_be_closed(payment):
         return Decision(payment, note="closing came too late")
     return as_it_stands(payment, look)
+
+
+def invoice_closed(payment: Payment, look: InvoiceLook, now: datetime) -> Decision:
+    """Somebody had it closed, under the payment's lease: whatever it waited for, this is its end.
+
+    What came in between (an approval of an old request) goes its own way.
+    """
+    out = payment.unresolved_attempt is not None or payment.unapplied_minor != 0
+    if out or payment.state not in _IDLE or may_still_arrive(payment, now):
+        return Decision(payment, note="something is out, or the money is here")
+    if look.status not in _CLOSED_BY_HAND:
+        return Decision(payment, note=f"it is {look.status} in Stripe")
+    if payment.ended and payment.reason is why_closed(look):
+        return Decision(payment, note="it has ended so")
+    return as_it_stands(replace(payment, parked_why=None), look)
 
 
 def as_it_stands(payment: Payment, look: InvoiceLook) -> Decision:

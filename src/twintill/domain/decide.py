@@ -106,6 +106,8 @@ def _decide(  # noqa: C901, PLR0912 -- one flat table, a case per fact
             return closing.closing_wanted(payment, fact, policy)
         case facts.ConclusionStarted() | facts.Concluded():
             return conclusion_told(payment, fact, policy, now)
+        case facts.InvoiceClosed():
+            return closing.invoice_closed(payment, fact.look, now)
         case facts.HandedToStripe() | facts.HandOverEnded():
             return handing_told(payment, fact, now)
         case facts.LookGaveUp():

@@ -313,6 +313,13 @@ class Concluded:
 
 
 @dataclass(frozen=True, slots=True)
+class InvoiceClosed:
+    """Somebody had us void, write off or delete the invoice; `look`: Stripe's answer to that."""
+
+    look: InvoiceLook
+
+
+@dataclass(frozen=True, slots=True)
 class HandedToStripe:
     """A switch leaves this invoice to Stripe's side; `look`: Stripe's answer, our mark on it."""
 
@@ -388,6 +395,7 @@ Fact = (
     | FirstPaymentGivenUp
     | ConclusionStarted
     | Concluded
+    | InvoiceClosed
     | HandedToStripe
     | HandOverEnded
     | LookGaveUp

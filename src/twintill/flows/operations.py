@@ -10,6 +10,7 @@ import structlog
 from sqlalchemy.exc import SQLAlchemyError
 
 from twintill.domain import follow_on as follow_ons
+from twintill.domain.invoicing import KIND as INVOICING
 from twintill.domain.policy import pause_after
 from twintill.domain.switching import KIND as SWITCH
 from twintill.domain.tax import KIND as TAX
@@ -25,12 +26,16 @@ from twintill.errors import (
 )
 from twintill.flows import (
     cancelling,
+    cataloguing,
+    closing_invoices,
     consequences,
     default_method,
     drop_tokens,
     fate,
     first_payment,
     follow_on,
+    itemizing,
+    making_invoices,
     methods,
     revoked,
     signup,
@@ -59,6 +64,12 @@ KINDS: Mapping[str, Mapping[str, Walk]] = {
     cancelling.KIND: cancelling.STEPS,
     consequences.DISPUTE_FATE: fate.STEPS,
     TAX: tax.STEPS,
+    INVOICING: {
+        **making_invoices.STEPS,
+        **closing_invoices.STEPS,
+        **itemizing.STEPS,
+        **cataloguing.STEPS,
+    },
 }
 
 _LATER = (StripeUnreadable, StripeThrottled, StripeForbidden, ProcessorUnreachable)

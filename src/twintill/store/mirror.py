@@ -83,6 +83,16 @@ async def subscription_of_invoice(db: AsyncConnection, scope: Scope, invoice_id:
     return subscription_id
 
 
+async def customer_of_invoice(db: AsyncConnection, scope: Scope, invoice_id: str) -> str | None:
+    """None for one that was never seen here."""
+    c = invoices.c
+    found = await db.execute(
+        select(c.customer_id).where(mine(invoices, scope), c.invoice_id == invoice_id)
+    )
+    customer_id: str | None = found.scalar_one_or_none()
+    return customer_id
+
+
 async def customer_deleted(db: AsyncConnection, scope: Scope, customer_id: str) -> None:
     await db.execute(
         update(customers)

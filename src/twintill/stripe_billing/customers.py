@@ -30,6 +30,10 @@ class CustomerLook:
     processor_customer_id: str | None  # as Stripe's guide has them in the metadata
     processor_payment_method_id: str | None
     op_id: str | None  # the operation of ours that created it
+    currency: str | None = (
+        None  # of the first thing that he was billed for, and of all that follows
+    )
+    invoice_prefix: str | None = None
 
 
 @dataclass(frozen=True)
@@ -98,6 +102,15 @@ class Customers(Connection):
             self.client.v1.customers.update_async(customer_id, {"metadata": metadata})
         )
 
+    async def write_invoice_prefix(self, customer_id: str, prefix: str, key: str) -> CustomerLook:
+        """What the numbers of his next invoices begin with; refused where another one has it."""
+        raw = await self.answer(
+            self.client.v1.customers.update_async(
+                customer_id, {"invoice_prefix": prefix}, {"idempotency_key": key}
+            )
+        )
+        return _look_at(self.read(CustomerShape, raw))
+
     async def clear_method_ids(self, customer_id: str) -> None:
         # An empty text deletes a key; None would be dropped by the client and change nothing.
         metadata = {marks.CUSTOMER_THERE: "", marks.METHOD_THERE: ""}
@@ -131,4 +144,6 @@ def _look_at(customer: CustomerShape) -> CustomerLook:
         processor_customer_id=metadata.get(marks.CUSTOMER_THERE) or None,
         processor_payment_method_id=metadata.get(marks.METHOD_THERE) or None,
         op_id=metadata.get(marks.OPERATION) or None,
+        currency=customer.currency,
+        invoice_prefix=customer.invoice_prefix,
     )

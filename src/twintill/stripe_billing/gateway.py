@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
+from twintill.stripe_billing.catalog import Catalog
 from twintill.stripe_billing.connection import (
     DEADLINE_S,
     PAGE,
@@ -14,7 +15,9 @@ from twintill.stripe_billing.connection import (
 )
 from twintill.stripe_billing.credit_notes import CreditNotes
 from twintill.stripe_billing.customers import Customers
+from twintill.stripe_billing.invoice_items import InvoiceItems
 from twintill.stripe_billing.invoice_lists import InvoiceLists
+from twintill.stripe_billing.invoicing import Invoicing
 from twintill.stripe_billing.marks import is_installation_id
 from twintill.stripe_billing.one_off import OneOffs
 from twintill.stripe_billing.pace import Pace, Unpaced
@@ -28,7 +31,18 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class Gateway(Switching, InvoiceLists, OneOffs, CreditNotes, Customers, Subscriptions, Taxes):
+class Gateway(
+    Switching,
+    InvoiceLists,
+    OneOffs,
+    Invoicing,
+    InvoiceItems,
+    Catalog,
+    CreditNotes,
+    Customers,
+    Subscriptions,
+    Taxes,
+):
     """One per event loop, made at start-up by `open_gateway`; every failure is a StripeError.
 
     Amounts are in minor units, currencies upper-case, keys (idempotency) the caller's.

@@ -116,13 +116,14 @@ class Invoices(Connection):
             )
         )
 
-    async def delete_draft(self, invoice_id: str) -> None:
+    async def delete_draft(self, invoice_id: str) -> InvoiceLook:
         """Of a one-off invoice; a subscription's draft can only be finalized and voided."""
         try:
             await self.answer(self.client.v1.invoices.delete_async(invoice_id))
         except StripeRefused as refused:
             if refused.code != RESOURCE_MISSING:  # deletes carry no key: repeated, it is gone
                 raise
+        return _deleted(self, _Deleted(id=invoice_id))
 
     async def _write(
         self, invoice_id: str, metadata: dict[str, str], urgency: Urgency

@@ -11,6 +11,8 @@ On a customer (the names that Stripe's guide gives):
     third_party_customer_id, third_party_payment_method_id
 On everything that we create:
     twintill_op                      the operation that created it, to be found again by
+On an invoice item:
+    twintill_draft                   the draft that it was made for: deleted with it
 """
 
 import base64
@@ -20,6 +22,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 OPERATION = "twintill_op"
+DRAFT = "twintill_draft"
 REFERENCE = "twintill_reference"
 PROCESSOR = "twintill_processor"
 PROCESSOR_PAYMENT_ID = "twintill_processor_payment_id"

@@ -125,11 +125,13 @@ class SubscriptionShape(Shape):
 
 
 class CustomerShape(Shape):
-    """A customer: ids and metadata; names and addresses stay with Stripe."""
+    """A customer: ids, terms and metadata; names and addresses stay with Stripe."""
 
     id: Id
     livemode: bool | None = None  # absent from the stub of a deleted customer
     deleted: bool = False
+    currency: Currency | None = None
+    invoice_prefix: Text | None = None
     metadata: Metadata = Field(default_factory=dict)
 
 
