@@ -9,12 +9,9 @@ from datetime import UTC, datetime, timedelta
 
 from twintill.domain import facts as f
 from twintill.domain.customer_facts import TryAsked
+from twintill.domain.closing_facts import InvoiceClosed
 from twintill.domain.decide import decide
-from twintill.domain.facts import (
-    Answered,
-    Fact,
-    Via,
-)
+from twintill.domain.facts import Answered, Fact, Via
 from twintill.domain.invoice import InvoiceLook, InvoiceStatus, StripePayment
 from twintill.domain.money_back import DisputeStage, SeenNote
 from twintill.domain.outcomes import (
@@ -68,6 +65,7 @@ LOOK = InvoiceLook(
     livemode=False,
     due_at=DUE,
 )
+WRITTEN_OFF = replace(LOOK, status=InvoiceStatus.UNCOLLECTIBLE)
 VOID = replace(LOOK, status=InvoiceStatus.VOID, amount_remaining_minor=0)
 PAID = replace(LOOK, status=InvoiceStatus.PAID, amount_paid_minor=5000, amount_remaining_minor=0)
 
@@ -581,19 +579,15 @@ FACTS: dict[str, Make] = {
     "ConclusionStarted: void": lambda _: f.ConclusionStarted(VOID),
     "Concluded": lambda _: f.Concluded(Exhausted.MARK_UNCOLLECTIBLE, "uncollectible"),
     "Concluded by voiding": lambda _: f.Concluded(AtEnd.VOID, "void", VOID),
-    "InvoiceClosed: void": lambda _: f.InvoiceClosed(VOID),
-    "InvoiceClosed: uncollectible": lambda _: f.InvoiceClosed(
-        replace(LOOK, status=InvoiceStatus.UNCOLLECTIBLE)
-    ),
-    "InvoiceClosed: open": lambda _: f.InvoiceClosed(LOOK),
+    "InvoiceClosed: void": lambda _: InvoiceClosed(VOID),
+    "InvoiceClosed: uncollectible": lambda _: InvoiceClosed(WRITTEN_OFF),
+    "InvoiceClosed: open": lambda _: InvoiceClosed(LOOK),
     "HandedToStripe": lambda _: f.HandedToStripe(LOOK, "swi_1"),
     "HandedToStripe: void": lambda _: f.HandedToStripe(VOID, "swi_1"),
     "HandOverEnded: open": lambda _: f.HandOverEnded(LOOK),
     "HandOverEnded: void": lambda _: f.HandOverEnded(VOID),
     "HandOverEnded: paid": lambda _: f.HandOverEnded(PAID),
-    "HandOverEnded: uncollectible": lambda _: f.HandOverEnded(
-        replace(LOOK, status=InvoiceStatus.UNCOLLECTIBLE)
-    ),
+    "HandOverEnded: uncollectible": lambda _: f.HandOverEnded(WRITTEN_OFF),
     "HandOverEnded: Stripe collects": lambda _: f.HandOverEnded(
         replace(LOOK, stripe_payment=StripePayment.PROCESSING)
     ),

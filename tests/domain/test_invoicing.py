@@ -6,13 +6,13 @@ from datetime import timedelta
 import pytest
 
 from tests.domain.situations import (
-    LOOK,
     NO_ANSWER,
     NOT_CHARGED,
     NOW,
     POLICY,
     SITUATIONS,
     VOID,
+    WRITTEN_OFF,
     after,
     answer,
     new_payment,
@@ -20,8 +20,8 @@ from tests.domain.situations import (
 )
 from twintill.domain import facts as f
 from twintill.domain import invoicing as rules
+from twintill.domain.closing_facts import InvoiceClosed
 from twintill.domain.decide import decide
-from twintill.domain.invoice import InvoiceStatus
 from twintill.domain.payment import Reason, State
 from twintill.errors import BadRequest
 
@@ -114,19 +114,19 @@ def test_a_request_that_may_still_arrive_is_waited_for() -> None:
     refused = rules.cannot_be_closed(payment, NOW)
     assert refused is not None
     assert refused[0] == "charge_out"
-    assert decide(payment, f.InvoiceClosed(VOID), POLICY, NOW).payment == payment
+    assert decide(payment, InvoiceClosed(VOID), POLICY, NOW).payment == payment
     assert rules.cannot_be_closed(payment, NOW + timedelta(hours=3)) is None
 
 
 def test_what_waits_for_a_retry_or_a_person_ends_at_once_when_it_is_closed() -> None:
     for situation in ("waiting-retry", "waiting-parked"):
-        told = decide(SITUATIONS[situation], f.InvoiceClosed(VOID), POLICY, NOW)
+        told = decide(SITUATIONS[situation], InvoiceClosed(VOID), POLICY, NOW)
         assert (told.payment.state, told.payment.reason) == (State.CANCELED, Reason.INVOICE_VOID)
         assert (told.payment.ended, told.payment.parked_why) == (True, None)
 
 
 def test_written_off_twice_is_told_once() -> None:
-    written_off = f.InvoiceClosed(replace(LOOK, status=InvoiceStatus.UNCOLLECTIBLE))
+    written_off = InvoiceClosed(WRITTEN_OFF)
     once = decide(new_payment(), written_off, POLICY, NOW)
     again = decide(once.payment, written_off, POLICY, NOW)
     assert (again.payment, again.note) == (once.payment, "it has ended so")

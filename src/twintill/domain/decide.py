@@ -14,6 +14,7 @@ from twintill.domain.another_try import try_asked
 from twintill.domain.answers import answered, not_found_there, still_in_doubt, withdrawn
 from twintill.domain.braked import charge_braked, refund_braked
 from twintill.domain.charging import charge_started, method_lost, no_method_found
+from twintill.domain.closing_facts import InvoiceClosed
 from twintill.domain.conclusion import conclusion_told
 from twintill.domain.credit_notes import NoteFact, note_told
 from twintill.domain.customer_facts import TryAsked
@@ -106,7 +107,7 @@ def _decide(  # noqa: C901, PLR0912 -- one flat table, a case per fact
             return closing.closing_wanted(payment, fact, policy)
         case facts.ConclusionStarted() | facts.Concluded():
             return conclusion_told(payment, fact, policy, now)
-        case facts.InvoiceClosed():
+        case InvoiceClosed():
             return closing.invoice_closed(payment, fact.look, now)
         case facts.HandedToStripe() | facts.HandOverEnded():
             return handing_told(payment, fact, now)

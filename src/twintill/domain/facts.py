@@ -8,6 +8,7 @@ from datetime import datetime
 from enum import StrEnum
 
 from twintill.domain.customer_facts import TryAsked
+from twintill.domain.closing_facts import InvoiceClosed
 from twintill.domain.invoice import InvoiceLook
 from twintill.domain.outcomes import Approved, ChargeOutcome, DeclineKind, NotSent
 from twintill.domain.policy import AtEnd, Exhausted
@@ -310,13 +311,6 @@ class Concluded:
     did: Exhausted | AtEnd
     detail: str
     look: InvoiceLook | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class InvoiceClosed:
-    """Somebody had us void, write off or delete the invoice; `look`: Stripe's answer to that."""
-
-    look: InvoiceLook
 
 
 @dataclass(frozen=True, slots=True)

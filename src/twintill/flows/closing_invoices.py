@@ -8,7 +8,7 @@ import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Mapping
 
-from twintill.domain.facts import InvoiceClosed
+from twintill.domain.closing_facts import InvoiceClosed
 from twintill.domain.invoice import InvoiceLook, InvoiceStatus
 from twintill.domain.invoicing import Step, cannot_be_closed
 from twintill.errors import StripeRefused
