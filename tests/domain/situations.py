@@ -8,8 +8,8 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 from twintill.domain import facts as f
-from twintill.domain.customer_facts import TryAsked
 from twintill.domain.closing_facts import InvoiceClosed
+from twintill.domain.customer_facts import TryAsked
 from twintill.domain.decide import decide
 from twintill.domain.facts import Answered, Fact, Via
 from twintill.domain.invoice import InvoiceLook, InvoiceStatus, StripePayment

@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 
-from twintill.domain.customer_facts import TryAsked
 from twintill.domain.closing_facts import InvoiceClosed
+from twintill.domain.customer_facts import TryAsked
 from twintill.domain.invoice import InvoiceLook
 from twintill.domain.outcomes import Approved, ChargeOutcome, DeclineKind, NotSent
 from twintill.domain.policy import AtEnd, Exhausted
