@@ -22,16 +22,19 @@ from tests.flows.test_switch_crashes import SWITCHES, finish, one_side_charged
 from tests.flows.test_tax import EVENTS, GOOD, change, problem, taxed
 from tests.flows.world import SCOPE, World
 from twintill.domain.cancelling import At
+from twintill.domain.changing import Prorations
 from twintill.domain.payment import State
 from twintill.domain.policy import Fate, Revoked
 from twintill.domain.signup import SignupState
-from twintill.flows import cancelling, drop_tokens, methods, setups, signup
+from twintill.flows import cancelling, changing, drop_tokens, methods, setups, signup
 from twintill.flows.cancelling import CancelRequest
+from twintill.flows.changing import ChangeRequest
 from twintill.flows.methods import ReplaceRequest
 from twintill.ids import new_id
 from twintill.store.methods import MethodRow
 from twintill.store.operations import Operation
 from twintill.store.tables import operations as operations_table
+from twintill.stripe_billing.preview import Change, ItemChange
 
 APP = "https://app.example/account"
 A_DAY = timedelta(days=1, minutes=5)
@@ -226,6 +229,27 @@ async def canceled_and_given_back(world: World, ended: Operation) -> None:
     assert await notes(world, await latest(world, subscription_id)) == [4900]
 
 
+async def change_plan(world: World) -> str:
+    """Three seats instead of one, billed at once; the worker dies with the call."""
+    _, subscription_id = await subscriber(world)
+    asked = Change(prorations=Prorations.AT_ONCE)
+    request = ChangeRequest(subscription_id, asked, "person:ada", ItemChange(quantity=3))
+    operation_id = new_id("sch")
+    await changing.begin(world.means, SCOPE, operation_id, request)
+    return operation_id
+
+
+async def changed_once(world: World, ended: Operation) -> None:
+    found = await world.means.stripe.read_changeable(ended.data["subscription_id"])
+    assert (ended.step, [quantity for _, _, quantity in found.items]) == ("done", [3])
+    billed = await world.means.stripe.client.v1.invoices.list_async(
+        {"subscription": ended.data["subscription_id"]}
+    )
+    at_once = [i for i in billed.data if i.billing_reason == "subscription_update"]
+    assert [i.id for i in at_once] == [ended.data["invoice_id"]]
+    assert abs(at_once[0].total - 2 * 4900) < 10  # the whole period is still to come
+
+
 async def lose_faith(world: World) -> str:
     """The customer disputes what he paid for his subscription."""
     _, subscription_id = await subscriber(world)
@@ -330,6 +354,7 @@ STORIES: Mapping[str, Story] = {
     "cancelled with the period": Story(
         "cancel_subscription", 1, cancel(At.PERIOD_END), ends_with_the_period
     ),
+    "changed, and billed at once": Story("change_subscription", 1, change_plan, changed_once),
     "disputed, and cancelled at once": Story(
         "dispute_fate", 2, lose_faith, ends_now, policy={"dispute_opened": AT_ONCE}
     ),

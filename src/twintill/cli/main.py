@@ -27,6 +27,7 @@ from twintill.cli.refund import refund
 from twintill.cli.resolve import resolve
 from twintill.cli.unpark import unpark
 from twintill.cli.verify import verify
+from twintill.cli.what_if import change
 from twintill.errors import SettingsError, TwintillError
 
 app = typer.Typer(
@@ -55,6 +56,7 @@ app.add_typer(disputes.app, name="disputes")
 app.add_typer(customers.app, name="customers")
 app.add_typer(endpoints.app, name="endpoints")
 app.add_typer(events.app, name="events")
+subscriptions.app.command()(change)
 app.add_typer(subscriptions.app, name="subscriptions")
 app.command()(verify)
 app.command()(resolve)

@@ -27,6 +27,7 @@ from twintill.errors import (
 from twintill.flows import (
     cancelling,
     cataloguing,
+    changing,
     closing_invoices,
     consequences,
     default_method,
@@ -62,6 +63,7 @@ KINDS: Mapping[str, Mapping[str, Walk]] = {
     first_payment.KIND: first_payment.STEPS,
     SWITCH: switches.STEPS,
     cancelling.KIND: cancelling.STEPS,
+    changing.KIND: changing.STEPS,
     consequences.DISPUTE_FATE: fate.STEPS,
     TAX: tax.STEPS,
     INVOICING: {

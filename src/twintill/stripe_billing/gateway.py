@@ -21,6 +21,7 @@ from twintill.stripe_billing.invoicing import Invoicing
 from twintill.stripe_billing.marks import is_installation_id
 from twintill.stripe_billing.one_off import OneOffs
 from twintill.stripe_billing.pace import Pace, Unpaced
+from twintill.stripe_billing.preview import Previews
 from twintill.stripe_billing.shapes import Id, Shape
 from twintill.stripe_billing.subscriptions import Subscriptions
 from twintill.stripe_billing.switching import Switching
@@ -42,6 +43,7 @@ class Gateway(
     Customers,
     Subscriptions,
     Taxes,
+    Previews,
 ):
     """One per event loop, made at start-up by `open_gateway`; every failure is a StripeError.
 

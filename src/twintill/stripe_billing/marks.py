@@ -13,6 +13,8 @@ On everything that we create:
     twintill_op                      the operation that created it, to be found again by
 On an invoice item:
     twintill_draft                   the draft that it was made for: deleted with it
+On a subscription:
+    twintill_changed                 the operation that changed it last
 """
 
 import base64
@@ -23,6 +25,7 @@ from dataclasses import dataclass
 
 OPERATION = "twintill_op"
 DRAFT = "twintill_draft"
+CHANGED = "twintill_changed"
 REFERENCE = "twintill_reference"
 PROCESSOR = "twintill_processor"
 PROCESSOR_PAYMENT_ID = "twintill_processor_payment_id"

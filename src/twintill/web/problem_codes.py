@@ -29,6 +29,7 @@ _STRIPE = (
     "POST /v1/signups",
     "POST /v1/checkouts",
     "POST /v1/customers",
+    "POST /v1/invoices",
     "POST /v1/subscriptions",
     "POST /v1/payments",
     "PUT /v1/customers",
@@ -37,6 +38,7 @@ _STRIPE = (
 _CHOOSES = ("POST /v1/signups", "POST /v1/customers", "POST /v1/subscriptions")
 _CHECKOUT = ("POST /v1/checkouts",)
 _CANCEL = ("POST /v1/subscriptions/{subscription}/cancel",)
+_CHANGE = ("POST /v1/subscriptions/{subscription}/change",)
 _SWITCH = ("POST /v1/subscriptions/{subscription}/switch",)
 _ENDPOINTS = ("POST /v1/webhook_endpoints", "PATCH /v1/webhook_endpoints")
 
@@ -139,11 +141,17 @@ CODES: tuple[Code, ...] = (
         "The subscription has ended.",
         ("POST /v1/subscriptions",),
     ),
-    Code("cancellation_runs", 409, "Another cancellation of it has no end yet.", _CANCEL),
-    Code("subscription_incomplete", 409, "Stripe waits for its first payment.", _SWITCH),
+    Code("cancellation_runs", 409, "A cancellation of it has no end yet.", (*_CANCEL, *_CHANGE)),
+    Code("change_running", 409, "Another change of it has no end yet.", _CHANGE),
+    Code(
+        "subscription_incomplete",
+        409,
+        "Stripe waits for its first payment.",
+        (*_SWITCH, *_CHANGE),
+    ),
     Code("already_there", 409, "It is collected there already.", _SWITCH),
-    Code("switch_running", 409, "Another switch of it has no end yet.", _SWITCH),
-    Code("signup_unfinished", 409, "Its sign-up is not complete yet.", _SWITCH),
+    Code("switch_running", 409, "A switch of it has no end yet.", (*_SWITCH, *_CHANGE)),
+    Code("signup_unfinished", 409, "Its sign-up is not complete yet.", (*_SWITCH, *_CHANGE)),
     Code(
         "payment_method_dead", 409, "The payment method is removed or revoked.", (*_SWITCH, *_TRY)
     ),

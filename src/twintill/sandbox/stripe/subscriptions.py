@@ -204,11 +204,8 @@ def _place_first_period(subscription: Json, params: Json, moment: Moment) -> Non
     trial_end = params.get("trial_end")
     if params.get("trial_period_days"):
         trial_end = start + params["trial_period_days"] * DAY_S
-    if isinstance(trial_end, str) and trial_end not in ("", "now"):
-        trial_end = int(trial_end)
-    if isinstance(trial_end, int):
-        if trial_end <= start:
-            raise invalid("Invalid timestamp: must be in the future", param="trial_end")
+    if trial_end not in (None, "", "now"):
+        trial_end = trials.read_end(trial_end, start)
         subscription["status"] = "trialing"
         subscription["trial_start"], subscription["trial_end"] = start, trial_end
         end = trial_end

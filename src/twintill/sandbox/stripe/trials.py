@@ -7,7 +7,10 @@ from typing import Any
 from twintill.sandbox.stripe import cycle, drafting, prorations, settling
 from twintill.sandbox.stripe.lines import subscription_line
 from twintill.sandbox.stripe.refusal import invalid
+from twintill.sandbox.stripe.settings import DAY_S
 from twintill.sandbox.stripe.world import Json, Moment, World
+
+_LONGEST_S = 730 * DAY_S
 
 
 def read_end(given: Any, at: int, param: str = "trial_end") -> int:
@@ -20,6 +23,8 @@ def read_end(given: Any, at: int, param: str = "trial_end") -> int:
         raise invalid(f"Invalid timestamp: {given}", param=param) from None
     if end <= at:
         raise invalid("Invalid timestamp: must be in the future", param=param)
+    if end > at + _LONGEST_S:
+        raise invalid("Invalid timestamp: at most two years in the future", param=param)
     return end
 
 
