@@ -51,8 +51,8 @@ class Listener:
 
 
 @contextlib.asynccontextmanager
-async def listening(**answer: Any) -> AsyncIterator[Listener]:
-    listener = Listener(**answer)
+async def listening(kind: type[Listener] = Listener, **answer: Any) -> AsyncIterator[Listener]:
+    listener = kind(**answer)
     async with running(Starlette(routes=[Route("/{p}", listener.hear, methods=["POST"])])) as url:
         listener.url = f"{url}/hook"
         try:

@@ -7,6 +7,7 @@ from typing import Any
 
 from sqlalchemy import select
 
+from tests.flows import draft_stories as drafts
 from tests.flows import invoicing_stories as invoicing
 from tests.flows import signing_up as sign
 from tests.flows.events import deliver, stripe_events
@@ -23,6 +24,7 @@ from tests.flows.test_tax import EVENTS, GOOD, change, problem, taxed
 from tests.flows.world import SCOPE, World
 from twintill.domain.cancelling import At
 from twintill.domain.changing import Prorations
+from twintill.domain.drafting import DEED, WINDOW, Then, Verb
 from twintill.domain.payment import State
 from twintill.domain.policy import Fate, Revoked
 from twintill.domain.signup import SignupState
@@ -375,5 +377,14 @@ STORIES: Mapping[str, Story] = {
     "tax that is mended": Story("tax", 4, tax_is_in_trouble, tax_is_computed),
     "a switch to Stripe, charged there": Story("switch", 6, switch("charged at Stripe"), switched),
     "a switch to Stripe, refused there": Story("switch", 6, switch("refused by Stripe"), switched),
+    "a rule holds a draft": Story(WINDOW, 3, drafts.judged(Then.HOLD), drafts.added_once),
+    "a rule finalizes a draft": Story(WINDOW, 3, drafts.judged(Then.FINALIZE), drafts.added_once),
+    "held by hand": Story(DEED, 1, drafts.hold_by_hand, drafts.is_held),
+    "held in Stripe": Story(DEED, 1, drafts.held_in_stripe, drafts.is_held),
+    "a draft released": Story(DEED, 2, drafts.asked(Verb.RELEASE), drafts.released_once),
+    "a draft voided": Story(DEED, 3, drafts.asked(Verb.VOID), drafts.voided_uncharged),
+    "a draft changed": Story(
+        DEED, 5, drafts.asked(Verb.CHANGE, add=[drafts.EUR_5]), drafts.changed_once
+    ),
     "a switch to a processor": Story("switch", 6, switch("asked for again"), switched),
 }

@@ -6,6 +6,7 @@ new event is entered here, with an example of its `data`.
 
 from collections.abc import Mapping
 
+from twintill.domain.draft_events import DRAFT_EVENTS
 from twintill.domain.event_type import EventType
 from twintill.domain.payment_events import PAYMENT, PAYMENT_EVENTS
 
@@ -238,5 +239,5 @@ _OPERATING = (
     ),
 )
 
-ALL = (*_ACCESS, *PAYMENT_EVENTS, *_METHODS, *_SWITCHES, *_TAXES, *_OPERATING)
+ALL = (*_ACCESS, *PAYMENT_EVENTS, *_METHODS, *_SWITCHES, *_TAXES, *DRAFT_EVENTS, *_OPERATING)
 CATALOGUE: Mapping[str, EventType] = {event.name: event for event in ALL}

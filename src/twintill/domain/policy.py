@@ -169,6 +169,11 @@ class Policy:
     reports_before_notice: int = 20  # a wrong key must not go unnoticed
     look_pause: timedelta = timedelta(hours=6)  # nothing to do now, but never forgotten
 
+    # Drafts: so long before Stripe finalizes one no rule touches it any more; and so long one may
+    # wait for a review before the app is told (in any case a day before the period's end).
+    draft_margin: timedelta = timedelta(minutes=5)
+    review_notice: timedelta = DAY
+
     # Somebody made a switch to Stripe in its Dashboard: so long it can be taken back there before
     # the tokens at the processor are dropped, which cannot.
     switch_seen_pause: timedelta = DAY
@@ -245,9 +250,19 @@ def _rules(p: Policy) -> tuple[tuple[str, bool, str], ...]:
             timedelta(hours=1) <= p.switch_seen_pause <= _LONGEST,
             "an hour or more: a slip of the hand in the Dashboard must not cost the tokens",
         ),
+        (
+            "draft_margin",
+            timedelta(minutes=1) <= p.draft_margin <= timedelta(minutes=30),
+            "from a minute to half an hour: Stripe finalizes a draft after an hour",
+        ),
         *(
             (field, timedelta(0) <= getattr(p, field) <= _LONGEST, "from none to a year")
-            for field in ("revoked_ask_for", "first_payment_grace", "expiry_notice")
+            for field in (
+                "review_notice",
+                "revoked_ask_for",
+                "first_payment_grace",
+                "expiry_notice",
+            )
         ),
         *(
             (field, _is_a_schedule(getattr(p, field)), "one pause or more, none of them negative")

@@ -18,6 +18,7 @@ from twintill.flows import (
     find_disputes,
     find_refunds,
     purge,
+    review_notices,
     sweep_invoices,
     verify,
     verify_remote,
@@ -39,6 +40,7 @@ DUTIES: Mapping[str, Duty] = {
     "verify_remote": verify_remote.verify_remote,
     "watch": watch.watch,
     "tell_expiring": expiring.tell_expiring,
+    "announce_reviews": review_notices.announce_reviews,
 }
 
 DEADLINE = timedelta(seconds=40)  # below the lease

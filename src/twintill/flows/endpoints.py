@@ -62,7 +62,7 @@ async def add(
     """
     asked = _types(types)
     await outbound.check(means.outbound, url)
-    secret = _new_secret()
+    secret = new_secret()
     sealed = _seal(means, scope, endpoint_id, secret)
     status = ENABLED if enabled else DISABLED
     new = NewEndpoint(endpoint_id, url, asked, description, sealed, status)
@@ -125,7 +125,7 @@ async def rotate(means: Means, scope: Scope, endpoint_id: str, overlap: timedelt
     """The new secret, this once; the former one signs too until the overlap is over."""
     if not timedelta(0) <= overlap <= OVERLAP_MAX:
         raise BadRequest("The overlap is from none to 7 days.", param="overlap_s")
-    secret = _new_secret()
+    secret = new_secret()
     async with means.database.begin() as db:
         endpoint = await endpoints.read(db, scope, endpoint_id)
         _of_the_settings(endpoint, "change TWINTILL_APP_WEBHOOK_SECRET")
@@ -206,7 +206,7 @@ def _seal(means: Means, scope: Scope, endpoint_id: str, secret: str) -> bytes:
     return means.vault.seal(secret.encode(), scope, "webhook_endpoint", endpoint_id)
 
 
-def _new_secret() -> str:
+def new_secret() -> str:
     """As the Standard Webhooks specification has it: 24 to 64 random bytes."""
     return f"whsec_{base64.b64encode(secrets.token_bytes(32)).decode()}"
 

@@ -17,7 +17,7 @@ from twintill.flows.learn import learn_within
 from twintill.flows.means import Means
 from twintill.flows.verdict import DONE, Verdict, ignored, parked
 from twintill.ids import Scope, payment_id
-from twintill.store import clock, methods, mirror, payments, subscriptions
+from twintill.store import clock, methods, mirror, payments, reviews, subscriptions
 from twintill.store.work import NO_LANE
 from twintill.stripe_billing.shapes import InvoiceShape
 
@@ -69,6 +69,8 @@ async def _perhaps_ours(
         return ignored("Stripe collects this invoice itself")
     if status is not InvoiceStatus.OPEN or invoice.amount_remaining_minor <= 0:
         return Verdict("done", f"nothing to collect: {status}")
+    if await reviews.is_being_voided(db, scope, invoice.id):
+        return ignored("it was finalized only to be voided")
     if not await mirror.collects_from(db, scope, customer_id):
         return ignored("the customer has no payment method with us (pays by wire)")
     if invoice.finalized_at is not None:

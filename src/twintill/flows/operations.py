@@ -10,6 +10,7 @@ import structlog
 from sqlalchemy.exc import SQLAlchemyError
 
 from twintill.domain import follow_on as follow_ons
+from twintill.domain.drafting import DEED, WINDOW
 from twintill.domain.invoicing import KIND as INVOICING
 from twintill.domain.policy import pause_after
 from twintill.domain.switching import KIND as SWITCH
@@ -31,6 +32,7 @@ from twintill.flows import (
     closing_invoices,
     consequences,
     default_method,
+    draft_window,
     drop_tokens,
     fate,
     first_payment,
@@ -38,6 +40,7 @@ from twintill.flows import (
     itemizing,
     making_invoices,
     methods,
+    review_deeds,
     revoked,
     signup,
     switches,
@@ -72,6 +75,8 @@ KINDS: Mapping[str, Mapping[str, Walk]] = {
         **itemizing.STEPS,
         **cataloguing.STEPS,
     },
+    WINDOW: draft_window.STEPS,
+    DEED: review_deeds.STEPS,
 }
 
 _LATER = (StripeUnreadable, StripeThrottled, StripeForbidden, ProcessorUnreachable)

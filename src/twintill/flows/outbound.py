@@ -25,7 +25,7 @@ Resolve = Callable[[str, int], Awaitable[Sequence[str]]]
 TIMEOUT_S = 15.0  # of a whole exchange: below the lease
 _CONNECT_S, _RESOLVE_S = 5.0, 5.0
 _ADDRESSES_TRIED = 3
-_ANSWER_KEPT = 1024
+ANSWER_KEPT = 1024
 _LONGEST_URL = 2000
 _HOST = re.compile(rb"[0-9a-z._-]+|\[?[0-9a-f:.]+(%[0-9a-z]+)?\]?", re.IGNORECASE)
 
@@ -87,14 +87,17 @@ async def post(
     headers: Mapping[str, str],
     *,
     trusted: bool,
+    timeout_s: float = TIMEOUT_S,
+    keep: int = ANSWER_KEPT,
 ) -> Answer | str:
-    """The answer, or why there is none."""
+    """The answer, or why there is none. `keep`: so many bytes of its body are read."""
     try:
-        async with asyncio.timeout(TIMEOUT_S):
+        async with asyncio.timeout(timeout_s):
             addresses = await check(outbound, url, trusted=trusted)
-            return await _first_that_connects(transport, addresses, _parse(url), body, headers)
+            request = _Request(_parse(url), body, headers, keep)
+            return await _first_that_connects(transport, addresses, request)
     except TimeoutError:
-        return f"no answer within {TIMEOUT_S:g} s"
+        return f"no answer within {timeout_s:g} s"
     except EndpointRefused as refused:
         return str(refused)
     except (httpx.HTTPError, httpx.InvalidURL, OSError) as error:
@@ -127,32 +130,31 @@ async def _resolve(outbound: Outbound, url: httpx.URL) -> tuple[str, ...]:
     return tuple(found)
 
 
+@dataclass(frozen=True, slots=True)
+class _Request:
+    url: httpx.URL
+    body: bytes
+    headers: Mapping[str, str]
+    keep: int
+
+
 async def _first_that_connects(
-    transport: httpx.AsyncHTTPTransport,
-    addresses: Sequence[str],
-    url: httpx.URL,
-    body: bytes,
-    headers: Mapping[str, str],
+    transport: httpx.AsyncHTTPTransport, addresses: Sequence[str], request: _Request
 ) -> Answer:
     *first, last = addresses[:_ADDRESSES_TRIED]
     for address in first:
         with contextlib.suppress(httpx.ConnectError, httpx.ConnectTimeout):
-            return await _exchange(transport, address, url, body, headers)
-    return await _exchange(transport, last, url, body, headers)
+            return await _exchange(transport, address, request)
+    return await _exchange(transport, last, request)
 
 
-async def _exchange(
-    transport: httpx.AsyncHTTPTransport,
-    address: str,
-    url: httpx.URL,
-    body: bytes,
-    headers: Mapping[str, str],
-) -> Answer:
+async def _exchange(transport: httpx.AsyncHTTPTransport, address: str, asked: _Request) -> Answer:
+    url, host = asked.url, asked.url.netloc.decode("ascii")
     request = httpx.Request(
         "POST",
         url.copy_with(host=address, fragment=None),
-        content=body,
-        headers={**headers, "host": url.netloc.decode("ascii"), "accept-encoding": "identity"},
+        content=asked.body,
+        headers={**asked.headers, "host": host, "accept-encoding": "identity"},
         extensions={
             "sni_hostname": url.raw_host.decode("ascii").strip("[]"),
             "timeout": {"connect": _CONNECT_S, "read": TIMEOUT_S, "write": TIMEOUT_S},
@@ -160,16 +162,16 @@ async def _exchange(
     )
     response = await transport.handle_async_request(request)
     try:
-        return Answer(response.status_code, await _beginning(response))
+        return Answer(response.status_code, await _beginning(response, asked.keep))
     finally:
         await response.aclose()
 
 
-async def _beginning(response: httpx.Response) -> str:
+async def _beginning(response: httpx.Response, keep: int) -> str:
     """PostgreSQL takes no NUL in a text."""
     read = b""
     async for chunk in response.aiter_raw():
         read += chunk
-        if len(read) >= _ANSWER_KEPT:
+        if len(read) >= keep:
             break
-    return read[:_ANSWER_KEPT].decode("utf-8", "replace").replace("\x00", "�")
+    return read[:keep].decode("utf-8", "replace").replace("\x00", "�")

@@ -5,7 +5,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from twintill.domain.facts import InvoiceTouched
 from twintill.domain.invoice import InvoiceStatus
 from twintill.domain.return_facts import MoneyBackTold
-from twintill.flows import drop_tokens, ended, ending, switch_seen, tax
+from twintill.flows import draft_window, drop_tokens, ended, ending, switch_seen, tax
 from twintill.flows.invoices import saw_invoice
 from twintill.flows.learn import learn_within
 from twintill.flows.means import Means
@@ -37,6 +37,7 @@ async def take_in(db: AsyncConnection, means: Means, scope: Scope, event: Stripe
         )
         if status is InvoiceStatus.PAID:
             await _paid(db, means, scope, event, event.invoice)
+        await draft_window.saw(db, means, scope, event)
         return verdict
     if event.type == "customer.updated":
         await tax.saw_customer(db, scope, event)

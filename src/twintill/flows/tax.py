@@ -31,7 +31,7 @@ from twintill.errors import BadRequest, StripeRefused
 from twintill.flows.means import Means
 from twintill.flows.operating import Operating, Walk
 from twintill.ids import Scope, derived_id
-from twintill.store import checkouts, mirror, operations, outgoing
+from twintill.store import checkouts, mirror, operations, outgoing, reviews
 from twintill.store.operations import Operation
 from twintill.stripe_billing.events import StripeEvent
 from twintill.stripe_billing.shapes import InvoiceShape
@@ -195,7 +195,10 @@ async def _stuck(operating: Operating) -> str | None:
     customer_id = str(operating.operation.customer_id)
     for draft in await operating.means.stripe.list_stuck_drafts(customer_id):
         if draft.subscription_id is None or draft.subscription_id in live:
-            return draft.id
+            async with operating.means.database.connect() as db:
+                waits = await reviews.waits(db, operating.scope, draft.id)
+            if not waits:  # else somebody has to release it
+                return draft.id
     return None
 
 

@@ -76,6 +76,11 @@ _REST = text(
         WHERE stripe_account_id = :account AND livemode = :live AND status = 'draft'
             AND collection_method = 'send_invoice' AND subscription_id IS NOT NULL
             AND created_at > twintill_now() - interval '6 hours'
+            AND NOT EXISTS (  -- held for a review: it is finalized when somebody says so
+                SELECT FROM invoice_reviews r
+                WHERE r.stripe_account_id = :account AND r.livemode = :live
+                    AND r.invoice_id = invoices.invoice_id AND r.ended_at IS NULL
+            )
     ) AS draft_since,
     EXISTS (
         SELECT FROM payments

@@ -15,6 +15,7 @@ from twintill.stripe_billing.connection import (
 )
 from twintill.stripe_billing.credit_notes import CreditNotes
 from twintill.stripe_billing.customers import Customers
+from twintill.stripe_billing.drafts import Drafts
 from twintill.stripe_billing.invoice_items import InvoiceItems
 from twintill.stripe_billing.invoice_lists import InvoiceLists
 from twintill.stripe_billing.invoicing import Invoicing
@@ -34,6 +35,7 @@ if TYPE_CHECKING:
 @dataclass(frozen=True)
 class Gateway(
     Switching,
+    Drafts,
     InvoiceLists,
     OneOffs,
     Invoicing,

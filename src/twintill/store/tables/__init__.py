@@ -18,6 +18,7 @@ from twintill.store.tables.doors import (
     outgoing_events,
     virtual_clocks,
 )
+from twintill.store.tables.drafting import draft_rules, invoice_reviews
 from twintill.store.tables.duties import duties
 from twintill.store.tables.endpoints import outgoing_deliveries, webhook_endpoints
 from twintill.store.tables.invoicing import invoice_actions
@@ -54,9 +55,11 @@ __all__ = [
     "customers",
     "deliveries",
     "disputes",
+    "draft_rules",
     "duties",
     "inbox",
     "invoice_actions",
+    "invoice_reviews",
     "invoices",
     "ledger_transactions",
     "metadata",
