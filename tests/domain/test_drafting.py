@@ -231,7 +231,7 @@ def test_amounts_are_those_that_the_currency_has() -> None:
         (replace(RULE, currency="EUR", min_minor=2, max_minor=1), "max_amount"),
         (replace(RULE, hook=HOOK), "hook_url"),
         (replace(RULE, then=Then.ASK), "hook_url"),
-        (replace(ASKS, hook=Hook(HOOK.url, 21)), "hook_timeout_s"),
+        (replace(ASKS, hook=Hook(HOOK.url, 16)), "hook_timeout_s"),
         (replace(RULE, default=Then.ASK), "default"),
         (replace(ASKS, items=(ITEM,)), "add_items"),
         (replace(RULE, items=(ITEM,)), "currency"),

@@ -14,7 +14,7 @@ from twintill.domain.invoice import InvoiceLook, InvoiceStatus
 WINDOW = "draft_window"
 DEED = "review_deed"
 LINES_MAX = 250  # of one invoice, says Stripe
-TIMEOUT_MAX_S = 20  # of a hook: below the lease of the operation that asks it
+TIMEOUT_MAX_S = 15  # of a hook, as of all that is sent to the app: below the lease
 # A hook that does not answer is asked again after these pauses, while there is time.
 ASK_PAUSES = (timedelta(seconds=30), timedelta(minutes=2))
 # Nobody else asks the same hook so soon after it failed: a hanging one must not hold all workers.

@@ -87,17 +87,21 @@ async def post(
     headers: Mapping[str, str],
     *,
     trusted: bool,
-    timeout_s: float = TIMEOUT_S,
+    timeout_s: float | None = None,
     keep: int = ANSWER_KEPT,
 ) -> Answer | str:
-    """The answer, or why there is none. `keep`: so many bytes of its body are read."""
+    """The answer, or why there is none.
+
+    `timeout_s`: TIMEOUT_S at most; `keep`: so many bytes of its body are read.
+    """
+    within_s = timeout_s or TIMEOUT_S
     try:
-        async with asyncio.timeout(timeout_s):
+        async with asyncio.timeout(within_s):
             addresses = await check(outbound, url, trusted=trusted)
             request = _Request(_parse(url), body, headers, keep)
             return await _first_that_connects(transport, addresses, request)
     except TimeoutError:
-        return f"no answer within {timeout_s:g} s"
+        return f"no answer within {within_s:g} s"
     except EndpointRefused as refused:
         return str(refused)
     except (httpx.HTTPError, httpx.InvalidURL, OSError) as error:
