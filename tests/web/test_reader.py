@@ -1,16 +1,13 @@
-"""Whoever reads a page: amounts exact in every language, and no header that breaks it."""
-
-import re
+"""Whoever reads a page: his language, and no header that breaks it."""
 
 import pytest
 from babel import Locale
 from hypothesis import given
 from hypothesis import strategies as st
 
-from twintill.money import Money, stripe_exponent
-from twintill.web.reader import amount_for, countries, country_of, locale_of
-
-CURRENCIES = ["EUR", "USD", "JPY", "KWD", "CLP", "SEK", "CHF"]
+from twintill.display import amount_for
+from twintill.money import Money
+from twintill.web.reader import countries, country_of, locale_of
 
 
 @pytest.mark.parametrize(
@@ -33,13 +30,6 @@ def test_the_language_that_is_liked_best_and_known(header: str | None, expected:
 @given(st.text(max_size=2000))
 def test_no_header_breaks_the_page(header: str) -> None:
     assert amount_for(Money(4900, "EUR"), locale_of(header))
-
-
-@given(st.integers(0, 10**11), st.sampled_from(CURRENCIES))
-def test_every_digit_of_an_amount_is_shown(minor: int, currency: str) -> None:
-    shown = re.sub(r"\D", "", amount_for(Money(minor, currency), Locale("en")))
-    assert int(shown) == minor
-    assert len(shown) >= stripe_exponent(currency) + 1
 
 
 def test_countries_are_by_name_and_guessed_from_the_language() -> None:

@@ -1,5 +1,6 @@
 """Amounts of money as people write them on a terminal."""
 
+import sys
 from decimal import Decimal, InvalidOperation
 
 import typer
@@ -18,3 +19,12 @@ def read_amount(text: str, option: str = "--amount") -> Money:
     if exact != money.minor or money.minor <= 0:
         raise typer.BadParameter(f"{option} {text}: not a whole number of minor units above zero")
     return money
+
+
+def shown(money: Money) -> str:
+    """`1.234,50 EUR` for a German at a terminal; `1234.50 EUR` for whatever reads a pipe."""
+    if not sys.stdout.isatty():
+        return str(money)
+    from twintill.display import amount_with_code, operators_locale
+
+    return amount_with_code(money, operators_locale())

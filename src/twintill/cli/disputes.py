@@ -32,10 +32,10 @@ def list_all(
         (
             row.dispute_id,
             row.payment_id,
-            f"{Money(row.amount_minor, row.currency)}",
+            Money(row.amount_minor, row.currency),
             row.stage,
             "yes" if row.withheld else "no",
-            f"{Money(row.fee_minor, row.currency)}",
+            Money(row.fee_minor, row.currency),
             row.processor_dispute_id,
         )
         for row in rows

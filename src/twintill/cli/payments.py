@@ -4,6 +4,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from twintill.cli.amounts import shown
 from twintill.money import Money
 
 if TYPE_CHECKING:
@@ -143,7 +144,7 @@ def _verbs(whole: "WholePayment") -> list[str]:
 
 
 def _money_of(amount_minor: int, row: Any) -> str:
-    return str(Money(amount_minor, row.currency))
+    return shown(Money(amount_minor, row.currency))
 
 
 def _time(moment: Any) -> str:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from twintill.cli.amounts import read_amount
+from twintill.cli.amounts import read_amount, shown
 from twintill.ids import new_id
 from twintill.money import Money
 
@@ -68,11 +68,12 @@ def refund(
     given = read_settings()
     configure_logs(given.log_level)
     with with_database(given) as settings:
-        made, shown = asyncio.run(_ask(settings, wish, paid_another_way))
+        made, given_back = asyncio.run(_ask(settings, wish, paid_another_way))
+    back = shown(given_back)
     if paid_another_way is not None:
-        print(f"{made.id}: {shown} of {payment_id} is booked as given back by {paid_another_way}.")
+        print(f"{made.id}: {back} of {payment_id} is booked as given back by {paid_another_way}.")
         return
-    print(f"{made.id}: {shown} of {payment_id} will be given back, and then credited in Stripe.")
+    print(f"{made.id}: {back} of {payment_id} will be given back, and then credited in Stripe.")
 
 
 async def _ask(

@@ -7,6 +7,9 @@ from datetime import datetime
 from rich.console import Console
 from rich.table import Table
 
+from twintill.cli.amounts import shown
+from twintill.money import Money
+
 
 def show(columns: Sequence[str], rows: Sequence[Sequence[object]]) -> None:
     """Ids are never cut: they are there to be copied."""
@@ -25,4 +28,6 @@ def show(columns: Sequence[str], rows: Sequence[Sequence[object]]) -> None:
 def _text(value: object) -> str:
     if value is None:
         return ""
+    if isinstance(value, Money):
+        return shown(value)
     return value.isoformat(" ", "seconds") if isinstance(value, datetime) else str(value)

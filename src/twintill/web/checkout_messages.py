@@ -3,6 +3,9 @@
 from dataclasses import dataclass
 from enum import StrEnum
 
+from babel import Locale
+
+from twintill.display import date_for
 from twintill.domain.outcomes import DeclineKind
 from twintill.domain.payment import Attempt, Outcome, Payment, Reason
 from twintill.domain.signup import Access, access, needs_method
@@ -62,7 +65,9 @@ TROUBLE = Message(
 )
 
 
-def message_for(its: Checkout, payment: Payment | None, *, in_review: bool) -> Message:
+def message_for(
+    its: Checkout, payment: Payment | None, locale: Locale, *, in_review: bool
+) -> Message:
     """For every state in which the page asks nothing. `in_review`: a person has to look."""
     if its.state is CheckoutState.EXPIRED:
         return _expired(its)
@@ -72,10 +77,10 @@ def message_for(its: Checkout, payment: Payment | None, *, in_review: bool) -> M
         return _WAIT
     if its.purpose is Purpose.METHOD:
         return _method_stored(its)
-    return _WAIT if payment is None else _of_payment(its, payment)
+    return _WAIT if payment is None else _of_payment(its, payment, locale)
 
 
-def _of_payment(its: Checkout, payment: Payment) -> Message:
+def _of_payment(its: Checkout, payment: Payment, locale: Locale) -> Message:
     match access(payment):
         case Access.GRANTED:
             return _paid(its)
@@ -85,11 +90,11 @@ def _of_payment(its: Checkout, payment: Payment) -> Message:
         return _IN_REVIEW
     attempt = payment.unresolved_attempt
     if attempt is not None:
-        return _under_way(attempt)
+        return _under_way(attempt, locale)
     if payment.reason is Reason.BRAKED:
         return _HELD
     if needs_method(payment):
-        return _declined(its, payment)
+        return _declined(its, payment, locale)
     return _closed(its) if payment.reason is Reason.UNCOLLECTIBLE else _WAIT
 
 
@@ -137,10 +142,13 @@ def _closed(its: Checkout) -> Message:
     return Message("Nothing to pay here", sentences, link=Link(its.cancel_url, "Back"))
 
 
-def _under_way(attempt: Attempt) -> Message:
+def _under_way(attempt: Attempt, locale: Locale) -> Message:
     if attempt.outcome is Outcome.ACCEPTED:
+        when = "it can take some days to arrive"
+        if attempt.expected_at is not None:
+            when = f"it should arrive on {date_for(attempt.expected_at, locale)}"
         sentences = (
-            "Your payment is on its way. With this method it can take some days to arrive.",
+            f"Your payment is on its way. With this method {when}.",
             "You can close this page; you do not have to do anything.",
         )
         return Message("Payment on its way", sentences)
@@ -165,14 +173,14 @@ _WHY = {
 }
 
 
-def _declined(its: Checkout, payment: Payment) -> Message:
+def _declined(its: Checkout, payment: Payment, locale: Locale) -> Message:
     last = payment.attempts[-1] if payment.attempts else None
     why = "There is no payment method that can be used."
     if last is not None and last.decline_kind is not None:
         why = _WHY[last.decline_kind]
     sentences = [f"{why} Nothing was charged."]
     if payment.reason is Reason.RETRY and payment.next_look_at is not None:
-        day = f"{payment.next_look_at:%-d %B}"
+        day = date_for(payment.next_look_at, locale, year=False)
         sentences.append(f"Try another one now. Otherwise we try this one again on {day}.")
     else:
         sentences.append("Please try another payment method.")

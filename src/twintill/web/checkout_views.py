@@ -14,6 +14,7 @@ from markupsafe import Markup
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, Response
 
+from twintill.display import amount_for
 from twintill.domain.address import Address
 from twintill.domain.payment import Payment
 from twintill.money import Money
@@ -21,7 +22,7 @@ from twintill.store import checkouts, operations, payments
 from twintill.store.checkouts import Checkout, CheckoutState, Due, Purpose
 from twintill.web.checkout_messages import Message, message_for
 from twintill.web.doors import the_means
-from twintill.web.reader import amount_for, countries, country_of, locale_of
+from twintill.web.reader import countries, country_of, locale_of
 
 _STYLE = files("twintill.web").joinpath("static/checkout.css").read_text("utf-8")
 _STYLE_HASH = base64.b64encode(hashlib.sha256(_STYLE.encode()).digest()).decode()
@@ -112,7 +113,7 @@ async def page(
     if now.its.state is CheckoutState.OPEN and not now.in_review:
         typed = _Typed(given or {}, wrong or {})
         return _form(now, here, locale, typed, alert, status)
-    message = message_for(now.its, now.payment, in_review=now.in_review)
+    message = message_for(now.its, now.payment, locale, in_review=now.in_review)
     return plain(message, status, here=here, alert=alert)
 
 

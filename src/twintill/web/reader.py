@@ -1,13 +1,13 @@
-"""Whoever reads a page: amounts as written where he lives, countries by name."""
+"""Whoever reads a page: which language he likes best, countries by name.
+
+His browser says it (docs/decisions/0009): he sits in front of the page now.
+"""
 
 import re
 from decimal import Decimal
 from functools import cache
 
 from babel import Locale, UnknownLocaleError
-from babel.numbers import format_currency
-
-from twintill.money import Money, stripe_exponent
 
 _TAG = re.compile(r"\s*([A-Za-z]{2,3}(?:-[A-Za-z0-9]{1,8}){0,3})\s*(?:;\s*q=([01](?:\.\d{0,3})?))?")
 _COUNTRY = re.compile(r"[A-Z]{2}\Z")
@@ -29,12 +29,6 @@ def locale_of(accept_language: str | None) -> Locale:
         if weight > 0 and locale is not None:
             return locale
     return _ENGLISH
-
-
-def amount_for(money: Money, locale: Locale) -> str:
-    """Exactly, never through a float."""
-    value = Decimal(money.minor).scaleb(-stripe_exponent(money.currency))
-    return format_currency(value, money.currency, locale=locale)
 
 
 def country_of(locale: Locale) -> str:

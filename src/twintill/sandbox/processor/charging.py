@@ -22,17 +22,40 @@ from twintill.sandbox.processor.objects import Charge, Method
 from twintill.sandbox.processor.refusals import Refusal
 from twintill.sandbox.processor.world import World
 
-# This processor's own idea of minor units: CLP and ISK differ from Stripe's.
+# This processor's own idea of minor units: CLP, HUF, ISK, MGA, TWD and UGX differ from Stripe's.
 EXPONENTS = {
+    "AUD": 2,
+    "BHD": 3,
+    "BRL": 2,
+    "CAD": 2,
     "CHF": 2,
     "CLP": 2,
+    "CZK": 2,
+    "DKK": 2,
     "EUR": 2,
     "GBP": 2,
+    "HUF": 0,
+    "INR": 2,
     "ISK": 0,
+    "JOD": 3,
     "JPY": 0,
+    "KRW": 0,
     "KWD": 3,
+    "MGA": 2,
+    "MXN": 2,
+    "NOK": 2,
+    "NZD": 2,
+    "OMR": 3,
+    "PLN": 2,
+    "RON": 2,
+    "RSD": 2,
     "SEK": 2,
+    "TND": 3,
+    "TWD": 0,
+    "UGX": 0,
     "USD": 2,
+    "VND": 0,
+    "XOF": 0,
 }
 MAX_AMOUNT = 99_999_999_999
 

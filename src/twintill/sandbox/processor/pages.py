@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
 from itertools import groupby
 from typing import Any
 from urllib.parse import parse_qs, parse_qsl, urlencode, urlsplit, urlunsplit
 
+from babel import Locale, UnknownLocaleError
 from fastapi import APIRouter, Request
 from fastapi.responses import HTMLResponse, RedirectResponse, Response
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
+from twintill.display import ENGLISH, written
 from twintill.sandbox.processor import charging, setups
 from twintill.sandbox.processor.magic import METHODS, Line, Magic
 from twintill.sandbox.processor.objects import Charge, SetupSession
@@ -61,12 +64,12 @@ async def choose_method(session_id: str, request: Request, sandbox: Here) -> Res
 
 
 @router.get("/actions/{charge_id}")
-async def show_action(charge_id: str, sandbox: Here) -> Response:
+async def show_action(charge_id: str, request: Request, sandbox: Here) -> Response:
     await sandbox.catch_up()
     charge = sandbox.world.charges.get(charge_id)
     if charge is None or charge.action_url is None:
         return _missing()
-    return _page("action.html", charge=charge, amount=_amount(charge))
+    return _page("action.html", charge=charge, amount=_amount(charge, request))
 
 
 @router.post("/actions/{charge_id}")
@@ -119,8 +122,16 @@ def _with_session(url: str, session_id: str) -> str:
     return urlunsplit(parts._replace(query=urlencode(query)))
 
 
-def _amount(charge: Charge) -> str:
-    exponent = charging.EXPONENTS[charge.currency]
-    digits = str(charge.amount).zfill(exponent + 1)
-    whole, rest = (digits[:-exponent], digits[-exponent:]) if exponent else (digits, "")
-    return f"{charge.currency} {int(whole):,}" + (f".{rest}" if rest else "")
+def _amount(charge: Charge, request: Request) -> str:
+    """In this processor's own units, as the reader's browser wants it."""
+    value = Decimal(charge.amount).scaleb(-charging.EXPONENTS[charge.currency])
+    return written(value, charge.currency, _locale(request))
+
+
+def _locale(request: Request) -> Locale:
+    """The first language that the browser names, where it is one that babel knows."""
+    first = request.headers.get("accept-language", "").partition(",")[0].partition(";")[0]
+    try:
+        return Locale.parse(first.strip(), sep="-")
+    except (ValueError, UnknownLocaleError):
+        return ENGLISH
