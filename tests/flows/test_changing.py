@@ -9,6 +9,7 @@ import pytest
 from tests.flows.events import deliver, stripe_events
 from tests.flows.leaving import cancel, renew, subscriber
 from tests.flows.signing_up import PATIENCE_S, its_checkout, price, sign_up, work
+from tests.flows.switching import card, subscription
 from tests.flows.world import SCOPE, World, running_world
 from tests.postgres import Database
 from twintill.domain.changing import Prorations, Step
@@ -131,6 +132,33 @@ async def test_what_cannot_be_is_refused_and_changes_nothing(world: World) -> No
     with pytest.raises(ConflictError) as refused:
         await ask(world, subscription_id)
     assert refused.value.code == "subscription_ended"
+
+
+@pytest.mark.parametrize(
+    ("kind", "code"), [("switch", "switch_running"), ("cancel_subscription", "cancellation_runs")]
+)
+async def test_not_while_something_else_becomes_of_it(world: World, kind: str, code: str) -> None:
+    customer_id, subscription_id = await subscriber(world)
+    async with world.db() as db:
+        its = {"subscription_id": subscription_id, "asked": {}}
+        await operations.add(
+            db, SCOPE, operation_id="op_1", kind=kind, customer_id=customer_id, step="x", data=its
+        )
+    with pytest.raises(ConflictError) as refused:
+        await ask(world, subscription_id)
+    assert refused.value.code == code
+
+
+async def test_what_stripe_collects_is_charged_by_stripe(world: World) -> None:
+    customer_id = await world.customer()
+    by_stripe = {"collection_method": "charge_automatically", "days_until_due": None}
+    there = await card(world, customer_id)
+    its = await subscription(world, customer_id, **by_stripe, default_payment_method=there)
+    done = await ask(world, its)
+    invoice_id = str(done.data["invoice_id"])
+    assert (done.step, await world.status(invoice_id)) == (Step.DONE, "paid")
+    await finalized(world)
+    assert await world.charges() == []
 
 
 async def test_not_while_a_sign_up_shows_what_it_costs(world: World) -> None:

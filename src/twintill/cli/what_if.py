@@ -153,15 +153,20 @@ def _show(previewed: "Previewed") -> None:
 
     its = previewed.preview
     rows = [
-        (line.description or "", line.quantity or "", _days(line.period_start, line.period_end),
-         _money(line.amount_minor, its), _money(-line.discount_minor, its))
+        (
+            line.description or "",
+            line.quantity or "",
+            _days(line.period_start, line.period_end),
+            _money(line.amount_minor, its),
+            _money(-line.discount_minor, its) if line.discount_minor else "",
+        )
         for line in its.lines
-    ]  # fmt: skip
+    ]
     table(("line", "quantity", "period", "amount", "discount"), rows)
     for name, amount in _sums(its):
         print(f"{name:>24}  {amount}")
     print(f"{'Stripe makes it':>24}  {its.created_at:%Y-%m-%d %H:%M} UTC")
-    if its.finalized_at is not None:
+    if its.finalized_at is not None and its.amount_due_minor:
         print(f"{'it is collected':>24}  {its.finalized_at:%Y-%m-%d %H:%M} UTC")
     print(f"To be billed exactly this, change it with --proration-date {previewed.proration_date}")
 
@@ -183,7 +188,7 @@ def _sums(its: "Preview") -> list[tuple[str, str]]:
 def _money(amount_minor: int, its: "Preview") -> str:
     from twintill.money import Money
 
-    return str(Money(amount_minor, its.currency)) if amount_minor else ""
+    return str(Money(amount_minor, its.currency))
 
 
 def _days(start: datetime, end: datetime) -> str:
