@@ -74,7 +74,7 @@ async def test_a_key_is_forgotten_after_its_window(sandbox: Client) -> None:
 
 async def test_a_refused_request_frees_its_key(sandbox: Client) -> None:
     method = await sandbox.method("card_ok")
-    refused = await sandbox.try_charge(method, "one key", currency="HUF")
+    refused = await sandbox.try_charge(method, "one key", currency="ANG")
     assert refused.status_code == 422
     assert (await sandbox.try_charge(method, "one key")).status_code == 201
 
@@ -108,7 +108,7 @@ async def test_a_reference_is_unique_until_it_is_declined(sandbox: Client) -> No
         ("amount", -1, 422),
         ("amount", 10**12, 422),
         ("currency", "eur", 400),
-        ("currency", "HUF", 422),
+        ("currency", "ANG", 422),
         ("reference", "no spaces", 400),
         ("reference", "x" * 36, 400),
         ("extra", 1, 400),
