@@ -65,3 +65,8 @@ def as_list(request: Request, rows: list[Item], *, has_more: bool) -> ListShape[
 def seconds(moment: datetime | None) -> int | None:
     """As Stripe tells times."""
     return None if moment is None else int(moment.timestamp())
+
+
+def seconds_of(written: str) -> int:
+    """The same of a time that was kept as text (ISO 8601)."""
+    return int(datetime.fromisoformat(written).timestamp())

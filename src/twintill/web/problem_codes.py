@@ -34,6 +34,31 @@ _STRIPE = (
     "POST /v1/payments",
     "PUT /v1/customers",
     "DELETE /v1/customers",
+    "POST /v1/invoice",
+    "PATCH /v1/invoice",
+    "DELETE /v1/invoice",
+    "GET /v1/invoice_items",
+    "POST /v1/products",
+    "GET /v1/products",
+    "POST /v1/prices",
+    "GET /v1/prices",
+)
+_MAKE = ("POST /v1/invoices",)
+_INVOICED = ("POST /v1/invoices", "POST /v1/invoice_items")
+_PREFIX = ("PUT /v1/customers/{customer}/invoice_prefix",)
+_ITEMS = ("POST /v1/invoice_items", "PATCH /v1/invoice_items")
+_CLOSE = (
+    "POST /v1/invoices/{invoice}/void",
+    "POST /v1/invoices/{invoice}/mark_uncollectible",
+    "DELETE /v1/invoices/{invoice}",
+)
+_ASKED = (
+    "POST /v1/invoice",
+    "PATCH /v1/invoice",
+    "DELETE /v1/invoice",
+    "POST /v1/products",
+    "POST /v1/prices",
+    *_PREFIX,
 )
 _CHOOSES = ("POST /v1/signups", "POST /v1/customers", "POST /v1/subscriptions")
 _CHECKOUT = ("POST /v1/checkouts",)
@@ -84,8 +109,28 @@ CODES: tuple[Code, ...] = (
         "Each active payment method must be named exactly once.",
         ("PUT /v1/customers/{customer}/payment_methods/order",),
     ),
-    Code("currency_differs", 400, "The payment is in another currency.", _REFUND),
-    Code("amount_invalid", 400, "Not an amount that this currency has.", _REFUND),
+    Code(
+        "currency_differs",
+        400,
+        "The payment, or all that the customer is billed for, is in another currency.",
+        (*_REFUND, *_INVOICED),
+    ),
+    Code(
+        "amount_invalid",
+        400,
+        "Not an amount that this currency has.",
+        (*_REFUND, *_MAKE, *_ITEMS, "POST /v1/prices"),
+    ),
+    Code("currency_missing", 400, "The customer was never billed: name a currency.", _INVOICED),
+    Code("too_many_items", 400, "An invoice has at most 250 items.", _INVOICED),
+    Code("nothing_to_invoice", 400, "A finalized invoice needs an item.", _MAKE),
+    Code(
+        "due_date_past",
+        400,
+        "It would be due before it is made.",
+        (*_MAKE, "PATCH /v1/invoices"),
+    ),
+    Code("prefix_invalid", 400, "3 to 12 upper-case letters or digits are wanted.", _PREFIX),
     Code(
         "endpoint_refused",
         400,
@@ -102,7 +147,7 @@ CODES: tuple[Code, ...] = (
         "needs_person",
         409,
         "It waits for a person; `detail` says what for.",
-        (*_CHECKOUT, *_REFUND, *_TRY),
+        (*_CHECKOUT, *_REFUND, *_TRY, *_ASKED),
     ),
     Code("setup_incomplete", 409, "The customer has not finished at the processor.", _CHECKOUT),
     Code("amount_changed", 409, "The amount is not the one that was agreed to.", _CHECKOUT),
@@ -120,7 +165,21 @@ CODES: tuple[Code, ...] = (
         "payment_busy",
         409,
         "Somebody works on this payment at this moment.",
-        ("POST /v1/payments",),
+        ("POST /v1/payments", *_CLOSE),
+    ),
+    Code("charge_out", 409, "A charge for this invoice has no answer yet.", _CLOSE),
+    Code("being_reported", 409, "Its money is here, and Stripe is about to be told.", _CLOSE),
+    Code(
+        "invoice_not_a_draft",
+        409,
+        "The invoice is finalized.",
+        ("POST /v1/invoice_items", "DELETE /v1/invoices"),
+    ),
+    Code(
+        "invoice_of_subscription",
+        409,
+        "Stripe made this draft for a subscription: finalize it, then void it.",
+        ("DELETE /v1/invoices",),
     ),
     Code("nothing_to_resolve", 409, "No attempt of this payment is in doubt.", _RESOLVE),
     Code("another_attempt", 409, "Another attempt than the named one is in doubt.", _RESOLVE),
