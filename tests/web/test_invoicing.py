@@ -95,7 +95,7 @@ async def test_a_draft_from_empty_to_void(shop: Shop) -> None:
 
 async def test_items_wait_are_listed_removed_and_invoiced_now(shop: Shop) -> None:
     customer = await shop.world.customer(None)
-    more = {"customer": customer, "currency": "eur"}
+    more: dict[str, Any] = {"customer": customer, "currency": "eur"}
     first = await post(shop, "/v1/invoice_items", **more, **an_amount(4900))
     second = await post(shop, "/v1/invoice_items", **more, **an_amount(-900))
     gone = await shop.api.delete(f"/v1/invoice_items/{second['id']}")
@@ -128,7 +128,7 @@ async def test_below_zero_is_moved_to_the_balance_and_said(shop: Shop) -> None:
 
 async def test_a_draft_is_deleted_and_a_prefix_is_set(shop: Shop) -> None:
     customer = await shop.world.customer(None)
-    more = {"customer": customer, "currency": "eur", "items": [an_amount(4900)]}
+    more: dict[str, Any] = {"customer": customer, "currency": "eur", "items": [an_amount(4900)]}
     draft = await post(shop, "/v1/invoices", **more, finalize=False)
     assert (await shop.api.delete(f"/v1/invoices/{draft['id']}")).json()["status"] == "deleted"
     path = f"/v1/customers/{customer}/invoice_prefix"
