@@ -116,7 +116,7 @@ async def test_the_customer_decides_on_the_action_page(
     sandbox: Client, decision: str, status: str
 ) -> None:
     charge = await sandbox.charge("card_needs_customer", amount=123_456)
-    assert "EUR 1,234.56" in (await show(sandbox, charge["action_url"])).text
+    assert "€1,234.56" in (await show(sandbox, charge["action_url"])).text
     answer = await sandbox.http.post(charge["action_url"], data={"decision": decision})
     assert answer.status_code == 303
     assert (await sandbox.get(f"/v1/charges/{charge['id']}"))["status"] == status
