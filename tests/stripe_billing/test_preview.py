@@ -75,7 +75,7 @@ async def test_a_date_is_sent_only_where_something_is_prorated(
     assert (await shown(gateway, WhatIf(dated, its.id, cancel="now"))).total_minor == -9800
     sent = [r["params"] for r in await sandbox.requests() if r["path"].endswith("create_preview")]
     dates = ["proration_date" in s.get("subscription_details", {}) for s in sent]
-    assert dates == [False, False, False, True]
+    assert dates == [False, False, False, False]
 
 
 async def test_coupons_are_told_by_name_and_taken_away(

@@ -82,6 +82,15 @@ async def test_stripes_reasons_come_through(shop: Shop) -> None:
     assert unchanged["total"] == 4900
 
 
+async def test_a_cancellation_is_shown_as_of_now(shop: Shop) -> None:
+    its = await subscription(shop)
+    seen = await preview(shop, subscription=its, cancel="now")
+    assert (seen["amount_due"], abs(seen["total"] + 4900) < 10) == (0, True)
+    dated = {"subscription": its, "cancel": "now", "proration_date": seen["proration_date"]}
+    refused = (await shop.api.post("/v1/invoices/preview", json=dated)).json()
+    assert (refused["code"], refused["param"]) == ("bad_request", "proration_date")
+
+
 async def test_bad_input_names_its_rule(shop: Shop) -> None:
     for body in (
         {},

@@ -22,6 +22,12 @@ async def preview(means: Means, what: WhatIf, only_item: ItemChange | None = Non
     `only_item`: a change of the one item that the subscription has, whatever its id.
     """
     change = what.change
+    moves = only_item is not None or change.items or change.trial_end is not None
+    if change.proration_date is not None and not moves:
+        raise BadRequest(
+            "A date of proration is of items or a trial that change; a cancellation is as of now.",
+            param="proration_date",
+        )
     if only_item is not None:
         if what.subscription_id is None:
             change = replace(change, items=(only_item,))

@@ -141,8 +141,6 @@ def _preview_params(what: WhatIf) -> "InvoiceCreatePreviewParams":
     details = _changed(what.change, at_all=what.subscription_id is not None)
     if what.cancel is not None:
         details["cancel_now" if what.cancel == "now" else "cancel_at_period_end"] = True
-    if what.cancel == "now" and what.change.prorations is not Prorations.NONE:
-        details["proration_date"] = what.change.proration_date
     if details:
         params["subscription_details"] = details
     if what.subscription_id is not None:

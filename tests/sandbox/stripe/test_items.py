@@ -34,14 +34,16 @@ async def test_an_invoice_takes_250_items(world: StripeWorld) -> None:
     assert (await world.v1.invoices.retrieve_async(invoice.id)).total == 25_000
 
 
-async def test_a_customer_has_at_most_250_pending_items(world: StripeWorld) -> None:
+async def test_what_waits_beyond_250_waits_for_the_next_invoice(world: StripeWorld) -> None:
     customer = await world.customer()
-    for _ in range(250):
+    for _ in range(251):
         await add(world, customer)
-    with pytest.raises(stripe.InvalidRequestError, match="at most 250 pending"):
-        await add(world, customer)
-    invoice = await draft(world, customer, pending_invoice_items_behavior="include")
-    assert invoice.total == 25_000
+    seen = await world.v1.invoices.create_preview_async({"customer": customer.id})
+    totals = [
+        (await draft(world, customer, pending_invoice_items_behavior="include")).total
+        for _ in range(2)
+    ]
+    assert (seen.total, totals) == (25_000, [25_000, 100])
 
 
 async def test_a_total_below_zero_is_paid_and_becomes_the_customers_credit(

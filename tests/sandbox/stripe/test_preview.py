@@ -43,8 +43,9 @@ async def test_what_is_previewed_is_billed(
     change: dict[str, Any] = {
         "items": [{"id": subscription["items"].data[0].id, "price": dear.id, "quantity": 3}],
         "proration_behavior": behavior,
-        "proration_date": world.now,
     }
+    if behavior != "none":
+        change["proration_date"] = world.now
     lasting = await coupon(world, percent_off=15, duration="forever")
     given = [{"coupon": lasting}]
     before = objects(world)
@@ -69,6 +70,19 @@ async def test_a_date_outside_the_period_is_refused(world: StripeWorld) -> None:
             await preview(world, subscription, **change)
         with pytest.raises(stripe.InvalidRequestError, match="within the current period"):
             await world.v1.subscriptions.update_async(subscription.id, change)
+
+
+async def test_a_date_needs_something_to_prorate(world: StripeWorld) -> None:
+    subscription = await world.subscribe()
+    item = {"id": subscription["items"].data[0].id, "quantity": 2}
+    for details in (
+        {},
+        {"cancel_now": True},
+        {"items": [item], "proration_behavior": "none"},
+    ):
+        with pytest.raises(stripe.InvalidRequestError) as refused:
+            await preview(world, subscription, **details, proration_date=world.now)
+        assert refused.value.param == "subscription_details[proration_date]"
 
 
 async def test_a_cancellation_now_gives_the_rest_back(world: StripeWorld) -> None:

@@ -10,8 +10,8 @@ def require_currency(customer: Json, currency: str) -> None:
     """Refuses another currency than the customer's."""
     if customer["currency"] not in (None, currency):
         raise invalid(
-            f"You cannot combine currencies on a single customer. This customer has "
-            f"{customer['currency']}.",
+            "You cannot combine currencies on a single customer. This customer has had a "
+            f"subscription, coupon, or invoice item with currency {customer['currency']}",
             param="currency",
         )
 

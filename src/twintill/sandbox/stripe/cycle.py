@@ -32,8 +32,7 @@ def begin(world: World, subscription: Json, moment: Moment, *, prorate: bool = T
         ]
 
     invoice = drafting.build_draft(world, customer, terms, moment, lines)
-    waiting = drafting.pending_items(world, customer, terms.currency, subscription["id"])
-    drafting.add_items(world, invoice, waiting)
+    drafting.add_pending(world, invoice, subscription["id"])
     _remember_billed(world, subscription, invoice)
     subscription["latest_invoice"] = invoice["id"]
     return invoice
@@ -89,8 +88,7 @@ def renewal_invoice(
         return [subscription_line(world, invoice_id, item, period) for item in items]
 
     invoice = drafting.build_draft(world, customer, terms, moment, lines)
-    waiting = drafting.pending_items(world, customer, terms.currency, subscription["id"])
-    drafting.add_items(world, invoice, waiting)
+    drafting.add_pending(world, invoice, subscription["id"])
     _remember_billed(world, subscription, invoice)
     return invoice
 
@@ -101,10 +99,9 @@ def _bill_what_waits(
     """Pending items are billed when the period ends, also when the subscription ends with it."""
     customer = world.get("customer", subscription["customer"])
     terms = _terms(subscription, "subscription_cycle", ended)
-    waiting = drafting.pending_items(world, customer, terms.currency, subscription["id"])
-    if waiting:
+    if drafting.pending_items(world, customer, terms.currency, subscription["id"]):
         invoice = drafting.build_draft(world, customer, terms, moment, lambda _id: [])
-        drafting.add_items(world, invoice, waiting)
+        drafting.add_pending(world, invoice, subscription["id"])
         subscription["latest_invoice"] = invoice["id"]
         drafting.publish_draft(world, invoice, moment)
 

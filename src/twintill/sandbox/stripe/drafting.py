@@ -99,6 +99,14 @@ def add_items(world: World, invoice: Json, items: list[Json]) -> None:
         set_lines(world, invoice, world.lines[invoice["id"]])
 
 
+def add_pending(world: World, invoice: Json, sub_id: str | None) -> None:
+    """As many as there is room for, the oldest first; the rest waits for the next invoice."""
+    customer = world.get("customer", invoice["customer"])
+    room = max(0, MAX_ITEMS - len(world.lines[invoice["id"]]))
+    waiting = pending_items(world, customer, invoice["currency"], sub_id)
+    add_items(world, invoice, waiting[:room])
+
+
 def pending_items(world: World, customer: Json, currency: str, sub_id: str | None) -> list[Json]:
     """The customer's items that wait for an invoice: those of this subscription, or of none."""
     waiting = []

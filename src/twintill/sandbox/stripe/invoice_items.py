@@ -7,7 +7,7 @@ from typing import Any
 from twintill.sandbox.stripe import discounts
 from twintill.sandbox.stripe.calls import PAGING, Call, Route, in_range, page
 from twintill.sandbox.stripe.currencies import bind_currency
-from twintill.sandbox.stripe.drafting import MAX_ITEMS, add_items, require_room, set_lines
+from twintill.sandbox.stripe.drafting import add_items, require_room, set_lines
 from twintill.sandbox.stripe.events import emit
 from twintill.sandbox.stripe.lines import item_line, pricing
 from twintill.sandbox.stripe.refusal import Refusal, invalid
@@ -64,7 +64,8 @@ def create_item(world: World, call: Call) -> Json:
     currency = _currency(world, params, price, customer)
     if invoice and invoice["currency"] != currency:
         raise invalid(f"The invoice is in {invoice['currency']}.", param="currency")
-    _require_room(world, customer, invoice)
+    if invoice:
+        require_room(world, invoice, 1)
     bind_currency(customer, currency)
     item = new_item(world, customer["id"], currency, moment.at)
     _apply(item, params, price)
@@ -165,17 +166,6 @@ def _price(world: World, params: Json, *, required: bool = True) -> Json | None:
 def _require_same_currency(price: Json | None, currency: str) -> None:
     if price and price["currency"] != currency:
         raise invalid(f"The price is in {price['currency']}, not {currency}.", param="pricing")
-
-
-def _require_room(world: World, customer: Json, invoice: Json | None) -> None:
-    """At most 250 items on an invoice, and as many that wait for a customer's next one."""
-    if invoice is not None:
-        require_room(world, invoice, 1)
-        return
-    items = world.all("invoiceitem").values()
-    waiting = (i for i in items if i["invoice"] is None and i["customer"] == customer["id"])
-    if sum(1 for _ in waiting) >= MAX_ITEMS:
-        raise invalid(f"A customer can have at most {MAX_ITEMS} pending invoice items.")
 
 
 def _draft(world: World, params: Json, customer: Json) -> Json | None:

@@ -36,7 +36,9 @@ def create_invoice(world: World, call: Call) -> Json:
     method = params.get("collection_method", "charge_automatically")
     _check_due(method, params, required=True)
     currency = _currency(world, params, customer)
-    waiting = _waiting(world, params, customer, currency)
+    includes = params.get("pending_invoice_items_behavior") == "include"
+    if includes:
+        _require_pending(world, params, customer, currency)
     terms = Terms(
         billing_reason="manual",
         currency=currency,
@@ -56,7 +58,8 @@ def create_invoice(world: World, call: Call) -> Json:
     )
     invoice = drafting.build_draft(world, customer, terms, moment, lambda _id: [])
     _discount(world, invoice, params, moment)
-    drafting.add_items(world, invoice, waiting)
+    if includes:
+        drafting.add_pending(world, invoice, params.get("subscription"))
     invoice["number"] = text_or_none(params.get("number"))
     invoice["statement_descriptor"] = text_or_none(params.get("statement_descriptor"))
     drafting.publish_draft(world, invoice, moment)
@@ -196,16 +199,12 @@ def _currency(world: World, params: Json, customer: Json) -> str:
     return currency
 
 
-def _waiting(world: World, params: Json, customer: Json, currency: str) -> list[Json]:
-    """The pending items that were asked for ("invoice now"); none of them is refused."""
-    if params.get("pending_invoice_items_behavior") != "include":
-        return []
+def _require_pending(world: World, params: Json, customer: Json, currency: str) -> None:
+    """ "Invoice now" without anything that waits is refused."""
     subscription_id = params.get("subscription")
-    waiting = drafting.pending_items(world, customer, currency, subscription_id)
-    if not waiting:
+    if not drafting.pending_items(world, customer, currency, subscription_id):
         noun = "subscription" if subscription_id else "customer"
         raise Refusal(f"Nothing to invoice for {noun}", code=f"invoice_no_{noun}_line_items")
-    return waiting
 
 
 def _subscription(world: World, params: Json, customer: Json) -> Json | None:

@@ -110,13 +110,13 @@ def _subscription(world: World, params: Json) -> Json | None:
 
 def _of_subscription(world: World, present: Json, customer: Json, asked: _Asked) -> _Upcoming:
     details = asked.details
-    prorations.require_within_period(present, details.get("proration_date"), _DATE)
+    _check_date(present, details)
     subscription = snapshot(present)
     subscription["discounts"] = _discounts(world, present["discounts"], present["currency"], asked)
     old = subscription["items"]["data"]
     new = changed_items(world, subscription, details.get("items") or [], asked.at)
     waiting = drafting.pending_items(world, customer, present["currency"], present["id"])
-    lines = [item_line(world, asked.invoice_id, item) for item in waiting]
+    lines = [item_line(world, asked.invoice_id, item) for item in waiting[: _room(new)]]
     paid = asked.prorates and present["status"] != "trialing"
     if details.get("cancel_now"):
         rows = prorations.of_change(world, subscription, old, [], asked.proration_date)
@@ -178,7 +178,7 @@ def _of_new(world: World, customer: Json, asked: _Asked) -> _Upcoming:
         end, amount = trials.read_end(details["trial_end"], at, _TRIAL), 0
     lines = [subscription_line(world, asked.invoice_id, i, (at, end), amount) for i in items]
     waiting = drafting.pending_items(world, customer, currency, None)
-    lines += [item_line(world, asked.invoice_id, item) for item in waiting]
+    lines += [item_line(world, asked.invoice_id, item) for item in waiting[: _room(items)]]
     terms = Terms("upcoming", currency, "charge_automatically", True, False, at, at)
     return _Upcoming(at, terms, _discounts(world, [], currency, asked), lines)
 
@@ -190,10 +190,29 @@ def _of_pending(world: World, customer: Json, asked: _Asked) -> _Upcoming:
     waiting = drafting.pending_items(world, customer, currency, None)
     if not waiting:
         raise _none("customer")
-    lines = [item_line(world, asked.invoice_id, item) for item in waiting]
+    lines = [item_line(world, asked.invoice_id, item) for item in waiting[: _room([])]]
     at = asked.at
     terms = Terms("upcoming", currency, "charge_automatically", True, False, at, at)
     return _Upcoming(at, terms, _discounts(world, [], currency, asked), lines)
+
+
+def _room(items: list[Json]) -> int:
+    """For what waits, beside the subscription's own lines."""
+    return drafting.MAX_ITEMS - len(items)
+
+
+def _check_date(subscription: Json, details: Json) -> None:
+    """Stripe takes a date of proration only where something may be prorated."""
+    if details.get("proration_date") is None:
+        return
+    if not (details.get("items") or "trial_end" in details):
+        raise invalid(
+            "A proration date needs subscription_details[items], or [trial_end].",
+            param=_DATE,
+        )
+    if details.get("proration_behavior") == "none":
+        raise invalid("A proration date does not go with proration_behavior=none.", param=_DATE)
+    prorations.require_within_period(subscription, details["proration_date"], _DATE)
 
 
 def _discounts(world: World, present: list[str], currency: str, asked: _Asked) -> list[str]:

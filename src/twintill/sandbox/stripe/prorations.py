@@ -77,12 +77,12 @@ def add(world: World, subscription: Json, rows: list[Proration], moment: Moment)
 def invoice_now(world: World, subscription: Json, moment: Moment) -> None:
     """`proration_behavior=always_invoice`: an invoice of what is pending, at once."""
     customer = world.get("customer", subscription["customer"])
-    waiting = drafting.pending_items(world, customer, subscription["currency"], subscription["id"])
-    if not waiting:
+    currency, subscription_id = subscription["currency"], subscription["id"]
+    if not drafting.pending_items(world, customer, currency, subscription_id):
         return
     terms = terms_of_update(subscription, moment.at)
     invoice = drafting.build_draft(world, customer, terms, moment, lambda _id: [])
-    drafting.add_items(world, invoice, waiting)
+    drafting.add_pending(world, invoice, subscription_id)
     subscription["latest_invoice"] = invoice["id"]
     drafting.publish_draft(world, invoice, moment)
     if invoice["collection_method"] == "charge_automatically":

@@ -60,8 +60,7 @@ def bill_begun(world: World, subscription: Json, moment: Moment) -> None:
         return lines_of_trial(world, subscription, invoice_id)
 
     invoice = drafting.build_draft(world, customer, terms, moment, make_lines)
-    waiting = drafting.pending_items(world, customer, terms.currency, subscription["id"])
-    drafting.add_items(world, invoice, waiting)
+    drafting.add_pending(world, invoice, subscription["id"])
     subscription["latest_invoice"] = invoice["id"]
     drafting.publish_draft(world, invoice, moment)
     if invoice["collection_method"] == "charge_automatically":
