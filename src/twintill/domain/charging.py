@@ -31,8 +31,8 @@ def charge_started(
 ) -> Decision:
     if payment.state is not State.WAITING or payment.unresolved_attempt or payment.unapplied_minor:
         return Decision(payment, note="another attempt is out, or the money is here")
-    if payment.parked_why is not None:
-        return Decision(payment, note="parked: a person looks at it")
+    if payment.parked_why is not None or payment.waiting_by_hand is not None:
+        return Decision(payment, note="a person looks at it, or has the money in hand")
     if payment.closing is not None:
         return Decision(payment, note="it is to be closed, not collected")
     if fact.n != payment.next_n:

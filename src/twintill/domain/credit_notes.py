@@ -21,7 +21,7 @@ from twintill.domain.follow_on import FollowOn, FollowOnWhy
 from twintill.domain.ledger import LedgerTransaction
 from twintill.domain.money_back import CreditNote, NoteFor, NoteState, SeenNote
 from twintill.domain.outcomes import DeclineKind
-from twintill.domain.payment import Payment, Reason, Receipt, State
+from twintill.domain.payment import Attempt, Payment, Reason, Receipt, State
 from twintill.domain.policy import Policy
 from twintill.domain.refunds import seen_there
 from twintill.domain.return_facts import (
@@ -258,13 +258,21 @@ def _replaces(before: Payment, after: Payment, policy: Policy) -> FollowOn | Non
     minor = _failed_minor(before) - _failed_minor(after)
     if not minor or note is None or note.purpose is NoteFor.FOREIGN:
         return None
-    failed = {receipt.attempt_id for receipt in after.receipts if receipt.failed}
-    attempt = next(a for a in reversed(after.attempts) if a.id in failed)
+    attempt = _whose_debit(before, after)
+    if attempt is None:
+        return FollowOn(note.id, minor, FollowOnWhy.CORRECTED)
     try_at = None  # with another method, if there is one
     if attempt.decline_kind is DeclineKind.SOFT and attempt.answered_at is not None:
         pause = policy.retry_pauses[0] if policy.retry_pauses else policy.retry_gap_min
         try_at = attempt.answered_at + pause
     return FollowOn(note.id, minor, FollowOnWhy.FAILED_LATE, try_at)
+
+
+def _whose_debit(before: Payment, after: Payment) -> Attempt | None:
+    """The latest whose reported money the note took away; None: that was money by hand."""
+    left = {receipt.id: receipt.reported_minor for receipt in after.receipts}
+    credited = {r.attempt_id for r in before.receipts if r.failed and left[r.id] < r.reported_minor}
+    return next((a for a in reversed(after.attempts) if a.id in credited), None)
 
 
 def _failed_minor(payment: Payment) -> int:

@@ -13,6 +13,7 @@ from twintill.domain.afterwards import owed
 from twintill.domain.another_try import try_asked
 from twintill.domain.answers import answered, not_found_there, still_in_doubt, withdrawn
 from twintill.domain.braked import charge_braked, refund_braked
+from twintill.domain.by_hand import by_hand_comes_next, by_hand_told
 from twintill.domain.charging import charge_started, method_lost, no_method_found
 from twintill.domain.closing_facts import InvoiceClosed
 from twintill.domain.conclusion import conclusion_told
@@ -31,6 +32,7 @@ from twintill.domain.disputes import DisputeFact, dispute_told
 from twintill.domain.doubt import may_still_arrive, overdue
 from twintill.domain.facts import Fact
 from twintill.domain.found import attempt_found
+from twintill.domain.hand_facts import HandFact
 from twintill.domain.handing import handing_told
 from twintill.domain.late_failure import failed_late
 from twintill.domain.look import Chargeable, NeedsPerson, judge_charge
@@ -53,13 +55,15 @@ from twintill.domain.steps import Conclude, Rest, next_step
 
 def decide(payment: Payment, fact: Fact, policy: Policy, now: datetime) -> Decision:
     """What this fact means for this payment. Raises BrokenInvariant only for a bug of ours."""
-    decision = _decide(payment, fact, policy, now)
+    decision = by_hand_comes_next(_decide(payment, fact, policy, now), now)
     return in_dunning(closing.closing_comes_next(payment, fact, decision, now), now)
 
 
 def _decide(  # noqa: C901, PLR0912 -- one flat table, a case per fact
     payment: Payment, fact: Fact, policy: Policy, now: datetime
 ) -> Decision:
+    if isinstance(fact, HandFact):
+        return by_hand_told(payment, fact, policy, now)
     if isinstance(fact, _MoneyBack):
         return _money_back(payment, fact, policy, now)
     match fact:
@@ -195,7 +199,7 @@ def _replay_started(
     money_is_here = any(not receipt.failed for receipt in payment.receipts)
     if isinstance(verdict, NeedsPerson) and not money_is_here:
         return Decision(parked(payment, verdict.why), notices=(Notice.NEEDS_PERSON,))
-    closes = payment.closing is not None
+    closes = payment.closing is not None or payment.waiting_by_hand is not None
     if money_is_here or closes or verdict != Chargeable(attempt.amount.minor):
         # Sending it again could charge what is no longer due: only look-ups from here on.
         detail = "not sent again: not chargeable now"

@@ -9,6 +9,7 @@ from enum import StrEnum
 
 from twintill.domain.closing_facts import InvoiceClosed
 from twintill.domain.customer_facts import TryAsked
+from twintill.domain.hand_facts import HandFact
 from twintill.domain.invoice import InvoiceLook
 from twintill.domain.outcomes import Approved, ChargeOutcome, DeclineKind, NotSent
 from twintill.domain.policy import AtEnd, Exhausted
@@ -394,4 +395,5 @@ Fact = (
     | HandOverEnded
     | LookGaveUp
     | Unparked
+    | HandFact
 )

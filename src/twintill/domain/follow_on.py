@@ -17,6 +17,7 @@ class FollowOnWhy(StrEnum):
 
     FAILED_LATE = "failed_late"  # a debit failed after the report: the whole is collected anew
     REST = "rest"  # of a partial payment
+    CORRECTED = "corrected"  # a payment by hand was corrected after the report
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,4 +38,6 @@ def words_of(why: FollowOnWhy, number: str) -> str:
     """The line on the new invoice; `number`: of the one that it continues."""
     if why is FollowOnWhy.FAILED_LATE:
         return f"Invoice {number}, whose payment was returned by the bank"
+    if why is FollowOnWhy.CORRECTED:
+        return f"Invoice {number}, whose payment was corrected"
     return f"Rest of invoice {number}"

@@ -21,7 +21,7 @@ from twintill.domain.decision import (
 )
 from twintill.domain.dunning import GiveUp, TryAt, next_move, wait_or_give_up
 from twintill.domain.facts import FailedLate
-from twintill.domain.payment import Outcome, Payment, Reason, Receipt, RefundOf, State
+from twintill.domain.payment import Attempt, Outcome, Payment, Reason, Receipt, RefundOf, State
 from twintill.domain.policy import FailedAfterReport, Policy
 
 
@@ -56,7 +56,8 @@ def failed_late(payment: Payment, fact: FailedLate, policy: Policy, now: datetim
     payment = replace(with_attempt(payment, attempt), receipts=receipts)
     payment = refund_books.asks_end(payment, receipt)
     if _was_judged(receipt):
-        payment, notices = _after_the_report(payment, receipt, fact.code, policy, now)
+        why = f"the debit failed after it was {{}} ({fact.code})"
+        payment, notices = after_the_report(payment, receipt, why, policy, now)
     else:
         payment, notices = _before_the_report(payment, policy, now)
     return Decision(payment, None, postings, notices, attempt.id)
@@ -87,18 +88,22 @@ def _was_judged(receipt: Receipt) -> bool:
     return bool(told or receipt.stranded_minor or receipt.refunded_minor)
 
 
-def _after_the_report(
-    payment: Payment, receipt: Receipt, code: str, policy: Policy, now: datetime
+def after_the_report(
+    payment: Payment, receipt: Receipt, what: str, policy: Policy, now: datetime
 ) -> tuple[Payment, tuple[Notice, ...]]:
+    """The credit note comes next, or a person; `receipt` as it was before it failed.
+
+    `what` happened, in words, with a gap for what had been done with the money.
+    """
     why = None
     # Once: a debit that is always confirmed, and always comes back, would go on for ever.
     again = payment.continues is not None
     by_person = policy.failed_after_report is FailedAfterReport.PERSON or again
     if receipt.refunded_minor or payment.unresolved_refund is not None:
-        why = f"the debit failed after it was given back ({code}): the customer has it twice"
+        why = f"{what.format('given back')}: the customer has it twice"
     elif receipt.reported_minor and by_person:
         why = (
-            f"the debit failed after it was reported ({code}): unpark it to have a credit note "
+            f"{what.format('reported')}: unpark it to have a credit note "
             "made and a new invoice collected, or make the credit note yourself before that"
         )
     if payment.reason is Reason.REFUND_REFUSED:
@@ -133,15 +138,19 @@ def _before_the_report(
         return payment, (Notice.FAILED_LATE,)  # other money is here, and waits to be reported
     out = payment.unresolved_attempt
     if out is not None:
-        state, reason = _OUT[out.outcome]
-        payment = replace(payment, state=state, reason=reason, next_look_at=now)
-        return payment, (Notice.FAILED_LATE,)
+        return while_out(payment, out, now), (Notice.FAILED_LATE,)
     follows = next_move(payment, policy, now)
     gave_up = (Notice.EXHAUSTED,) if isinstance(follows, GiveUp) else ()
     if isinstance(follows, TryAt) and follows.reason is Reason.RETRY:
         follows = replace(follows, reason=Reason.FAILED_LATE)
     payment = wait_or_give_up(payment, follows, policy, now)
     return payment, (Notice.FAILED_LATE, *gave_up)
+
+
+def while_out(payment: Payment, attempt: Attempt, now: datetime) -> Payment:
+    """No money is here; it stands or falls with this attempt, which is asked for now."""
+    state, reason = _OUT[attempt.outcome]
+    return replace(payment, state=state, reason=reason, next_look_at=now, ended=False)
 
 
 _OUT = {

@@ -19,6 +19,8 @@ WITHHELD = "dispute:withheld"
 LOSS = "loss"
 REPORTED = "stripe:reported"
 UNDEPOSITED = "hand:undeposited"
+CREDIT = "customer:credit"
+CREDIT_MOVED = "credit:moved"  # from one payment to another, in one commit
 PAID_OUT = "hand:paid_out"
 
 
@@ -179,14 +181,15 @@ def _owed(refund: Refund, receipt: Receipt) -> str:
 
 def where_from(receipt: Receipt) -> str:
     if receipt.processor_account_id is None:
-        return UNDEPOSITED
+        return CREDIT_MOVED if receipt.source == "credit" else UNDEPOSITED
     return clearing(receipt.processor_account_id)
 
 
 def balance_per_payment(payment: Payment) -> int:
     """Collected - refunded - reported - stranded - not yet reported; always 0 (`verify`).
 
-    Lost disputes count as refunded; what stands between the two sides' books, as reported.
+    Lost disputes count as refunded; what stands between the two sides' books, and what went to the
+    customer's credit, as reported.
     """
     live = [r for r in payment.receipts if not r.failed]
     kept_minor = sum(r.collected_minor - r.refunded_minor - r.disputed_minor for r in live)
@@ -195,6 +198,7 @@ def balance_per_payment(payment: Payment) -> int:
         + r.refund_due_minor
         + r.note_due_minor
         + r.stranded_minor
+        + r.credit_minor
         + r.unapplied_minor
         for r in live
     )

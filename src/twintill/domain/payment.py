@@ -25,6 +25,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
+from twintill.domain.hand import HandPayment
 from twintill.domain.money_back import AskState, CreditNote, Dispute, NoteState, RefundAsk
 from twintill.domain.outcomes import DeclineKind, Finality
 from twintill.domain.policy import AtEnd
@@ -205,6 +206,7 @@ class Receipt:
     note_due_minor: int = 0  # credited less lost to disputes: zero or below
     withheld_minor: int = 0  # held by the processor for disputes (below zero: lost, not yet taken)
     loss_minor: int = 0  # gone without a credit note, by policy
+    credit_minor: int = 0  # of money by hand: what went to the customer's credit, ever
     failed: bool = False  # the debit failed after it was collected
 
     @property
@@ -215,7 +217,8 @@ class Receipt:
         ours_minor = self.reported_minor + self.stranded_minor
         gone_minor = self.refunded_minor + self.disputed_minor
         between_minor = self.refund_due_minor + self.note_due_minor
-        return self.collected_minor - ours_minor - gone_minor - between_minor
+        kept_minor = gone_minor + between_minor + self.credit_minor
+        return self.collected_minor - ours_minor - kept_minor
 
     @property
     def to_give_back_minor(self) -> int:
@@ -273,6 +276,7 @@ class Payment:
     asks: tuple[RefundAsk, ...] = ()
     notes: tuple[CreditNote, ...] = ()
     disputes: tuple[Dispute, ...] = ()
+    by_hand: tuple[HandPayment, ...] = ()
 
     @property
     def unresolved_attempt(self) -> Attempt | None:
@@ -287,6 +291,11 @@ class Payment:
             return None
         tried = any(a.n >= asked.n and a.outcome is not Outcome.NOT_SENT for a in self.attempts)
         return None if tried else asked.method_id
+
+    @property
+    def waiting_by_hand(self) -> HandPayment | None:
+        """Money that a person has in hand, and that waits to be put on the invoice."""
+        return next((hand for hand in self.by_hand if hand.waits), None)
 
     @property
     def unapplied_minor(self) -> int:

@@ -20,6 +20,7 @@ class Pay:
 
 
 MARKED_BY_OTHERS = "the invoice was marked paid by somebody else (perhaps because of our charge)"
+MORE_IS_DUE = "`pay` would forgive the rest"
 ReportVerdict = Pay | InvoiceReported | ReportRefused | ReportFailed
 
 
@@ -38,7 +39,7 @@ def judge_report(payment: Payment, look: InvoiceLook) -> ReportVerdict:
     if look.amount_remaining_minor > payment.unapplied_minor:
         return ReportFailed(
             f"{look.amount_remaining_minor} is due but {payment.unapplied_minor} was collected: "
-            "`pay` would forgive the rest",
+            f"{MORE_IS_DUE}",
             needs_person=True,
         )
     return Pay()

@@ -7,11 +7,14 @@ anything beyond it is the customer's.
 from dataclasses import replace
 from datetime import datetime
 
-from twintill.domain import facts, refunds
+from twintill.domain import facts, hand_ledger, refunds
 from twintill.domain.afterwards import at_rest, rest_or_go_on
 from twintill.domain.decision import Decision, Notice, parked
+from twintill.domain.hand_rules import with_receipts
 from twintill.domain.invoice import InvoiceStatus
+from twintill.domain.late_failure import while_out
 from twintill.domain.ledger import (
+    UNAPPLIED,
     LedgerTransaction,
     reported,
     reported_though_failed,
@@ -106,11 +109,23 @@ def report_refused(
         raise BrokenInvariant(f"{payment.id}: a report is refused only by a closed invoice")
     payment, postings = _split(payment, 0)
     reason = _CLOSED_REASON.get(fact.look.status.value, Reason.PAID_ELSEWHERE)
-    why = f"collected, but the invoice is closed ({reason}): refund or credit it"
-    payment, notices = refunds.strand(payment, reason, why, policy, now)
     # Paid by others, but only what the credit note of the rest had left.
     rest = follow_on_of(payment) if fact.look.status is InvoiceStatus.PAID else None
+    if not any(receipt.to_give_back_minor for receipt in payment.receipts):
+        ended = _closed(payment, reason, now)
+        told = () if ended.unresolved_attempt else (Notice.CANCELED,)
+        return Decision(ended, postings=postings, notices=told, follow_on=rest)
+    why = f"collected, but the invoice is closed ({reason}): refund or credit it"
+    payment, notices = refunds.strand(payment, reason, why, policy, now)
     return Decision(payment, postings=postings, notices=notices, follow_on=rest)
+
+
+def _closed(payment: Payment, reason: Reason, now: datetime) -> Payment:
+    """All of it was by hand, and is the customer's credit: nothing is left of this payment."""
+    out = payment.unresolved_attempt
+    if out is not None:
+        return while_out(payment, out, now)
+    return at_rest(replace(payment, state=State.CANCELED, reason=reason), now)
 
 
 _CLOSED_REASON = {"void": Reason.INVOICE_VOID, "deleted": Reason.INVOICE_DELETED}
@@ -135,7 +150,10 @@ def report_failed(
 
 
 def _split(payment: Payment, confirmed_minor: int) -> tuple[Payment, tuple[LedgerTransaction, ...]]:
-    """Spread what Stripe confirmed over the receipts, oldest first; strand the rest."""
+    """Spread what Stripe confirmed over the receipts, oldest first; strand the rest.
+
+    No processor gives back what a person has in hand: that is the customer's credit.
+    """
     receipts: list[Receipt] = []
     postings: list[LedgerTransaction] = []
     for receipt in payment.receipts:
@@ -144,16 +162,16 @@ def _split(payment: Payment, confirmed_minor: int) -> tuple[Payment, tuple[Ledge
         confirmed_minor -= applied
         if applied:
             postings.append(reported(receipt, applied))
-        if rest:
+        told = replace(receipt, reported_minor=receipt.reported_minor + applied)
+        if not rest:
+            receipts.append(told)
+        elif receipt.attempt_id is None:
+            postings.append(hand_ledger.kept(receipt, UNAPPLIED, rest))
+            receipts.append(replace(told, credit_minor=told.credit_minor + rest))
+        else:
             postings.append(stranded(receipt, rest))
-        receipts.append(
-            replace(
-                receipt,
-                reported_minor=receipt.reported_minor + applied,
-                stranded_minor=receipt.stranded_minor + rest,
-            )
-        )
-    return replace(payment, receipts=tuple(receipts)), tuple(postings)
+            receipts.append(replace(told, stranded_minor=told.stranded_minor + rest))
+    return with_receipts(payment, receipts), tuple(postings)
 
 
 def _settled_state(payment: Payment, state: State) -> Payment:

@@ -6,12 +6,13 @@ The Decision is returned: only the caller whose Decision holds Send may call the
 """
 
 from dataclasses import asdict, is_dataclass
-from datetime import datetime
+from datetime import date
 from enum import Enum
 from typing import Any
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from twintill.domain import hand_news
 from twintill.domain.decide import decide
 from twintill.domain.decision import Decision
 from twintill.domain.facts import Fact
@@ -70,6 +71,8 @@ async def learn_within(
         for notice in decision.notices:
             more = payment_news.more_of(notice, decision.payment, policy, locked.now)
             await outgoing.add_payment_event(db, scope, notice, decision.payment, more)
+        for event_type, hand in hand_news.news(locked.payment, decision.payment):
+            await outgoing.add_hand_event(db, scope, event_type, decision.payment, hand)
     return decision
 
 
@@ -116,7 +119,7 @@ def _plain(value: Any) -> Any:
         fields = {k: getattr(value, k) for k in asdict(value) if k not in _LEFT_OUT}
         named = {k: _plain(v) for k, v in fields.items() if v is not None}
         return {"is": type(value).__name__, **named}
-    if isinstance(value, datetime):
+    if isinstance(value, date):  # a datetime is one, too
         return value.isoformat()
     if isinstance(value, Enum):
         return value.value

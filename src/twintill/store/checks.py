@@ -39,15 +39,16 @@ _LEDGER_REST_BALANCES = f"""
 
 # What the receipts say against what the ledger says, per payment and account.
 _BOOKS_AGREE = f"""
-    WITH said AS (
+    WITH received AS (
         SELECT payment_id,
-               sum(CASE WHEN failed THEN 0 ELSE collected_minor END - refunded_minor
+               sum(CASE WHEN failed OR attempt_id IS NULL THEN 0 ELSE collected_minor END
+                   - refunded_minor
                    - disputed_minor - withheld_minor - loss_minor - fee_minor + paid_out)
                    AS clearing,
                -sum(paid_out) AS paid_out,
                -sum(CASE WHEN failed THEN 0 ELSE collected_minor - reported_minor
                          - stranded_minor - refunded_minor - disputed_minor
-                         - refund_due_minor - note_due_minor END) AS unapplied,
+                         - refund_due_minor - note_due_minor - credit_minor END) AS unapplied,
                -sum(reported_minor) AS reported,
                -sum(CASE WHEN failed THEN 0 ELSE stranded_minor - stranded_out END) AS stranded,
                -sum(stranded_out + reported_out) AS in_flight,
@@ -73,6 +74,23 @@ _BOOKS_AGREE = f"""
                 AND refunds.payment_id = receipts.payment_id
                 AND kind = 'refund') AS refunds
         WHERE {_MINE} GROUP BY payment_id
+    ), by_hand AS (
+        SELECT payment_id, -sum(credit_minor) AS credit, -sum(paid_out_minor) AS credit_paid,
+               sum(CASE WHEN source_id IS NULL AND state NOT IN ('undone', 'corrected')
+                   THEN amount_minor ELSE 0 END) AS undeposited,
+               sum(moved_minor) - sum(CASE WHEN source_id IS NOT NULL
+                   AND state NOT IN ('undone', 'corrected') THEN amount_minor ELSE 0 END) AS moved
+        FROM hand_payments WHERE {_MINE} GROUP BY payment_id
+    ), said AS (
+        SELECT payment_id, coalesce(clearing, 0) AS clearing,
+               coalesce(paid_out, 0) + coalesce(credit_paid, 0) AS paid_out,
+               coalesce(unapplied, 0) AS unapplied, coalesce(reported, 0) AS reported,
+               coalesce(stranded, 0) AS stranded, coalesce(in_flight, 0) AS in_flight,
+               coalesce(due, 0) AS due, coalesce(note_due, 0) AS note_due,
+               coalesce(withheld, 0) AS withheld, coalesce(loss, 0) AS loss,
+               coalesce(fee, 0) AS fee, coalesce(credit, 0) AS credit,
+               coalesce(undeposited, 0) AS undeposited, -coalesce(moved, 0) AS moved
+        FROM received FULL JOIN by_hand USING (payment_id)
     ), booked AS (
         SELECT payment_id,
                coalesce(sum(amount_minor) FILTER (WHERE account LIKE 'processor%clearing'), 0)
@@ -92,7 +110,11 @@ _BOOKS_AGREE = f"""
                coalesce(sum(amount_minor) FILTER (WHERE account = 'dispute:withheld'), 0)
                    AS withheld,
                coalesce(sum(amount_minor) FILTER (WHERE account = 'loss'), 0) AS loss,
-               coalesce(sum(amount_minor) FILTER (WHERE account LIKE 'fee:%'), 0) AS fee
+               coalesce(sum(amount_minor) FILTER (WHERE account LIKE 'fee:%'), 0) AS fee,
+               coalesce(sum(amount_minor) FILTER (WHERE account = 'customer:credit'), 0) AS credit,
+               coalesce(sum(amount_minor) FILTER (WHERE account = 'hand:undeposited'), 0)
+                   AS undeposited,
+               coalesce(sum(amount_minor) FILTER (WHERE account = 'credit:moved'), 0) AS moved
         FROM postings WHERE {_MINE} AND payment_id IS NOT NULL GROUP BY payment_id
     )
     SELECT payment_id AS object_id,
@@ -100,10 +122,12 @@ _BOOKS_AGREE = f"""
                AS detail
     FROM said FULL JOIN booked USING (payment_id)
     WHERE (said.clearing, said.paid_out, said.unapplied, said.reported, said.stranded,
-           said.in_flight, said.due, said.note_due, said.withheld, said.loss, said.fee)
+           said.in_flight, said.due, said.note_due, said.withheld, said.loss, said.fee,
+           said.credit, said.undeposited, said.moved)
           IS DISTINCT FROM
           (booked.clearing, booked.paid_out, booked.unapplied, booked.reported, booked.stranded,
-           booked.in_flight, booked.due, booked.note_due, booked.withheld, booked.loss, booked.fee)
+           booked.in_flight, booked.due, booked.note_due, booked.withheld, booked.loss, booked.fee,
+           booked.credit, booked.undeposited, booked.moved)
 """
 
 _GIVEN_BACK = """
@@ -163,9 +187,9 @@ _ADDS_UP = f"""
            format('%s collected; %s reported, %s stranded, %s refunded', collected_minor,
                   reported_minor, stranded_minor, refunded_minor) AS detail
     FROM receipts WHERE {_MINE} AND (
-        least(reported_minor, stranded_minor, refunded_minor, disputed_minor) < 0
+        least(reported_minor, stranded_minor, refunded_minor, disputed_minor, credit_minor) < 0
         OR reported_minor + stranded_minor + refunded_minor + disputed_minor + refund_due_minor
-            + note_due_minor > collected_minor)
+            + note_due_minor + credit_minor > collected_minor)
 """
 
 _STATE_FITS_MONEY = f"""
@@ -180,7 +204,8 @@ _STATE_FITS_MONEY = f"""
             AND outcome IN ('started', 'accepted', 'no_answer', 'needs_customer')) AS unresolved
     CROSS JOIN LATERAL (
         SELECT coalesce(sum(collected_minor - reported_minor - stranded_minor - refunded_minor
-                            - disputed_minor - refund_due_minor - note_due_minor), 0)
+                            - disputed_minor - refund_due_minor - note_due_minor
+                            - credit_minor), 0)
             AS held FROM receipts r
         WHERE (r.stripe_account_id, r.livemode, r.payment_id)
             = (p.stripe_account_id, p.livemode, p.payment_id) AND NOT failed) AS money
@@ -219,6 +244,50 @@ _HISTORY_UNBROKEN = f"""
     WHERE {_MINE} GROUP BY payment_id, history_seq HAVING coalesce(max(seq), 0) < history_seq
 """
 
+# A payment by hand is on its invoice, waits for it, or is the customer's credit: never two of them.
+_BY_HAND_ONCE = """
+    SELECT h.hand_payment_id AS object_id,
+           format('%s of %s %s: %s on its invoice, %s credit, %s used, %s paid out', h.state,
+                  h.amount_minor, h.currency, r.kept, h.credit_minor, h.moved_minor,
+                  h.paid_out_minor) AS detail
+    FROM hand_payments h CROSS JOIN LATERAL (
+        SELECT coalesce(sum(CASE WHEN failed THEN 0 ELSE collected_minor - credit_minor END), 0)
+                   AS kept, count(*) AS receipts
+        FROM receipts WHERE (stripe_account_id, livemode, receipt_id)
+                          = (h.stripe_account_id, h.livemode, h.receipt_id)
+            AND receipts.payment_id = h.payment_id AND attempt_id IS NULL) AS r
+    WHERE h.stripe_account_id = :account AND h.livemode = :live
+        AND h.payment_id > :after AND h.payment_id <= :upto
+        AND (r.receipts <> (h.receipt_id IS NOT NULL)::int
+            OR r.kept + h.credit_minor + h.moved_minor + h.paid_out_minor
+               <> CASE WHEN h.state IN ('undone', 'corrected') THEN h.paid_out_minor
+                       ELSE h.amount_minor END)
+"""
+
+_BY_HAND_FOR_EACH = f"""
+    SELECT receipt_id AS object_id, 'not through a processor, and nobody recorded it' AS detail
+    FROM receipts r WHERE {_MINE} AND source IN ('hand', 'credit') AND NOT EXISTS (
+        SELECT FROM hand_payments h WHERE (h.stripe_account_id, h.livemode, h.receipt_id)
+                                        = (r.stripe_account_id, r.livemode, r.receipt_id)
+            AND h.payment_id = r.payment_id AND h.amount_minor = r.collected_minor)
+"""
+
+# What waits has something to wait for: a charge that is out, or a person.
+_BY_HAND_WAITS = f"""
+    SELECT hand_payment_id AS object_id, 'waits, and nothing is out' AS detail
+    FROM hand_payments h JOIN payments p USING (stripe_account_id, livemode, payment_id)
+    WHERE {_MINE} AND h.state = 'waiting' AND p.parked_at IS NULL AND NOT EXISTS (
+        SELECT FROM attempts a WHERE (a.stripe_account_id, a.livemode, a.payment_id)
+                                   = (h.stripe_account_id, h.livemode, h.payment_id)
+            AND a.kind = 'charge'
+            AND a.outcome IN ('started', 'accepted', 'no_answer', 'needs_customer'))
+"""
+
+_CREDIT_MOVED = f"""
+    SELECT currency AS object_id, 'off by ' || sum(amount_minor) AS detail FROM postings
+    WHERE {WHOLE} AND account = 'credit:moved' GROUP BY currency HAVING sum(amount_minor) <> 0
+"""
+
 CHECKS = (
     Check("ledger_balances", "every ledger transaction is balanced", _LEDGER_BALANCES),
     Check("ledger_rest_balances", "so is what belongs to no payment", _LEDGER_REST_BALANCES),
@@ -230,6 +299,10 @@ CHECKS = (
     Check("attempt_for_each", "no receipt is more than its attempt asked for", _ATTEMPT_FOR_EACH),
     Check("adds_up", "no receipt gives away more than it collected", _ADDS_UP),
     Check("collected_once", "no invoice keeps money of two charges", _COLLECTED_ONCE),
+    Check("by_hand_once", "money by hand is in one place", _BY_HAND_ONCE),
+    Check("by_hand_for_each", "each receipt by hand was recorded", _BY_HAND_FOR_EACH),
+    Check("by_hand_waits", "money by hand waits for something", _BY_HAND_WAITS),
+    Check("credit_moved", "credit that left a payment came to another", _CREDIT_MOVED),
     Check("state_fits_money", "each state is what attempts and money say", _STATE_FITS_MONEY),
     Check("history_unbroken", "an unbroken history leads to each state", _HISTORY_UNBROKEN),
 )

@@ -51,6 +51,14 @@ async def add(db: AsyncConnection, scope: Scope, action: Action) -> bool:
     return added.one_or_none() is not None
 
 
+async def find(db: AsyncConnection, scope: Scope, action_id: str) -> Any:
+    """Its row, or None."""
+    found = await db.execute(
+        select(invoice_actions).where(mine(invoice_actions, scope), _C.action_id == action_id)
+    )
+    return found.one_or_none()
+
+
 async def of_invoice(db: AsyncConnection, scope: Scope, invoice_id: str) -> list[Any]:
     """Its rows, the oldest first."""
     found = await db.execute(

@@ -214,6 +214,15 @@ async def invoice_seen(db: AsyncConnection, scope: Scope, invoice_id: str) -> Se
     return None if row is None else Seen(row.status, row.stale)
 
 
+async def remaining_minor(db: AsyncConnection, scope: Scope, invoice_id: str) -> int:
+    """What it was last seen to ask for; 0: unknown here."""
+    c = invoices.c
+    found = await db.execute(
+        select(c.amount_remaining_minor).where(mine(invoices, scope), c.invoice_id == invoice_id)
+    )
+    return int(found.scalar_one_or_none() or 0)
+
+
 async def payment_of_invoice(db: AsyncConnection, scope: Scope, invoice_id: str) -> str | None:
     """The payment that collects this invoice, if there is one."""
     found = await db.execute(_PAYMENT_OF, {**of(scope), "invoice": invoice_id})

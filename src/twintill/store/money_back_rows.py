@@ -28,7 +28,7 @@ from twintill.store.tables import credit_notes, refund_asks
 from twintill.store.tables import disputes as disputes_table
 
 
-def _of_the_payment(table: Table, order: str) -> Any:
+def of_the_payment(table: Table, order: str) -> Any:
     """All rows of it, in order; correlated with the `payments` row of the statement."""
     return literal_column(
         f"(SELECT coalesce(jsonb_agg(to_jsonb(x) ORDER BY {order}), '[]') FROM {table.name} x "  # noqa: S608
@@ -38,10 +38,10 @@ def _of_the_payment(table: Table, order: str) -> Any:
     )
 
 
-ASKS: Any = _of_the_payment(refund_asks, "x.created_at, x.refund_ask_id").label("asks")
-NOTES: Any = _of_the_payment(credit_notes, "x.started_at, x.note_id").label("notes")
+ASKS: Any = of_the_payment(refund_asks, "x.created_at, x.refund_ask_id").label("asks")
+NOTES: Any = of_the_payment(credit_notes, "x.started_at, x.note_id").label("notes")
 
-DISPUTES: Any = _of_the_payment(disputes_table, "x.created_at, x.dispute_id").label("disputes")
+DISPUTES: Any = of_the_payment(disputes_table, "x.created_at, x.dispute_id").label("disputes")
 
 
 def asks(found: list[dict[str, Any]]) -> tuple[RefundAsk, ...]:
@@ -111,18 +111,18 @@ async def write(db: AsyncConnection, scope: Scope, before: Payment, after: Payme
     known_asks = {ask.id: ask for ask in before.asks}
     for ask in after.asks:
         if ask != known_asks.get(ask.id):
-            await _put(db, refund_asks, "refund_ask_id", _ask(scope, after, ask))
+            await put(db, refund_asks, "refund_ask_id", _ask(scope, after, ask))
     known_notes = {note.id: note for note in before.notes}
     for note in sorted(after.notes, key=lambda n: n.state is NoteState.STARTED):
         if note != known_notes.get(note.id):
-            await _put(db, credit_notes, "note_id", _note(scope, after, note))
+            await put(db, credit_notes, "note_id", _note(scope, after, note))
     known_disputes = {dispute.id: dispute for dispute in before.disputes}
     for dispute in after.disputes:
         if dispute != known_disputes.get(dispute.id):
-            await _put(db, disputes_table, "dispute_id", _dispute(scope, after, dispute))
+            await put(db, disputes_table, "dispute_id", _dispute(scope, after, dispute))
 
 
-async def _put(db: AsyncConnection, table: Table, its_key: str, row: dict[str, Any]) -> None:
+async def put(db: AsyncConnection, table: Table, its_key: str, row: dict[str, Any]) -> None:
     put = upsert(table).values(row)
     same = ["stripe_account_id", "livemode", its_key]
     changes = {name: put.excluded[name] for name in row if name not in same}

@@ -14,7 +14,7 @@ from twintill.domain.outcomes import DeclineKind, Finality
 from twintill.domain.payment import Attempt, Outcome, Payment, Receipt, Refund, RefundOf
 from twintill.ids import Scope
 from twintill.money import Money
-from twintill.store import money_back_rows
+from twintill.store import hand_rows, money_back_rows
 from twintill.store.scoped import key, of, whose
 from twintill.store.tables import attempts, receipts
 
@@ -44,6 +44,7 @@ async def write(db: AsyncConnection, scope: Scope, before: Payment, after: Payme
     await _write_each(db, scope, after, _RECEIPTS, before.receipts, after.receipts)
     await _write_each(db, scope, after, _REFUNDS, before.refunds, given_back)
     await money_back_rows.write(db, scope, before, after)
+    await hand_rows.write(db, scope, before, after)
 
 
 Hanging = TypeVar("Hanging", Attempt, Refund, Receipt)
@@ -145,6 +146,7 @@ def _receipt(row: Any) -> Receipt:
         note_due_minor=row.note_due_minor,
         withheld_minor=row.withheld_minor,
         loss_minor=row.loss_minor,
+        credit_minor=row.credit_minor,
         failed=row.failed,
     )
 
@@ -256,6 +258,7 @@ def _receipt_columns(receipt: Receipt) -> dict[str, Any]:
         "note_due_minor": receipt.note_due_minor,
         "withheld_minor": receipt.withheld_minor,
         "loss_minor": receipt.loss_minor,
+        "credit_minor": receipt.credit_minor,
         "failed": receipt.failed,
     }
 

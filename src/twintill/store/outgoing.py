@@ -12,6 +12,7 @@ from sqlalchemy.dialects.postgresql import insert as insert_or
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from twintill.domain.event_types import TEST
+from twintill.domain.hand import HandPayment
 from twintill.domain.payment import Payment
 from twintill.errors import NotFoundError
 from twintill.ids import Scope, new_id
@@ -78,6 +79,30 @@ async def add_payment_event(
         **(more or {}),
     }
     return await add(db, scope, event_type, payment.id, data)
+
+
+async def add_hand_event(
+    db: AsyncConnection, scope: Scope, event_type: str, payment: Payment, hand: HandPayment
+) -> str:
+    """What became of money by hand, in the words of the API."""
+    data = {
+        "id": hand.id,
+        "object": "hand_payment",
+        "payment": payment.id,
+        "invoice": payment.invoice_id,
+        "customer": payment.customer_id,
+        "kind": hand.kind.value,
+        "amount": hand.amount_minor,
+        "currency": hand.currency.lower(),
+        "received_on": hand.received_on.isoformat(),
+        "reference": hand.reference,
+        "recorded_by": hand.recorded_by,
+        "state": hand.state.value,
+        "credit": hand.free_minor,
+        "source": hand.source_id,
+        "why": hand.taken_back_why,
+    }
+    return await add(db, scope, event_type, hand.id, data)
 
 
 async def spread(db: AsyncConnection, scope: Scope, event_id: str) -> None:

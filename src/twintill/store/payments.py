@@ -17,9 +17,10 @@ from twintill.domain.payment import AskedTry, Payment, Reason, State
 from twintill.domain.policy import AtEnd
 from twintill.errors import NotFoundError
 from twintill.ids import Scope
-from twintill.store import ledger, money_back_rows, money_rows
+from twintill.store import hand_rows, ledger, money_back_rows, money_rows
 from twintill.store.clock import NOW
 from twintill.store.doorbell import Bell, Kind, enqueue
+from twintill.store.hand_rows import BY_HAND
 from twintill.store.money_back_rows import ASKS, DISPUTES, NOTES
 from twintill.store.scoped import key, of, whose
 from twintill.store.tables import customers, payment_history, payments
@@ -187,6 +188,7 @@ async def _with_money(db: AsyncConnection, scope: Scope, row: Any) -> Payment:
         asks=money_back_rows.asks(row.asks),
         notes=money_back_rows.notes(row.notes),
         disputes=money_back_rows.disputes(row.disputes),
+        by_hand=hand_rows.by_hand(row.by_hand),
     )
 
 
@@ -195,7 +197,7 @@ def _asked_try(row: Any) -> AskedTry | None:
 
 
 _READ = (
-    select(payments, OVERRIDES, USABLE, ASKS, NOTES, DISPUTES)
+    select(payments, OVERRIDES, USABLE, ASKS, NOTES, DISPUTES, BY_HAND)
     .join_from(payments, customers, ITS_CUSTOMER)
     .where(whose(payments), payments.c.payment_id == bindparam("id"))
 )

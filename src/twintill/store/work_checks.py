@@ -41,6 +41,7 @@ _APPEND_ONLY = (
     "payment_history",
     "deliveries",
     "invoice_actions",
+    "hand_evidence",
 )
 _TRIGGERS = (
     "ledger_transactions_stamp",

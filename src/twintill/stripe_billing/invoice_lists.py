@@ -40,6 +40,11 @@ class InvoiceLists(Connection):
         call = self.client.v1.invoices.retrieve_async(invoice_id, {"expand": _ALONE})
         return await self._listed(await self.answer(call, Urgency.READ))
 
+    async def read_shape(self, invoice_id: str) -> InvoiceShape:
+        """Whose it is, and what it is of; a missing one is StripeRefused, resource_missing."""
+        raw = await self.answer(self.client.v1.invoices.retrieve_async(invoice_id))
+        return self.read(InvoiceShape, raw)
+
     async def list_unsettled_invoices(self, customer_id: str) -> list[InvoiceShape]:
         """The drafts and the open ones of one customer that Stripe does not collect itself."""
         his = {"customer": customer_id, "collection_method": "send_invoice"}

@@ -7,6 +7,7 @@ refuse the rest.
 """
 
 from twintill.store.tables.brakes import brakes
+from twintill.store.tables.by_hand import hand_evidence, hand_payments
 from twintill.store.tables.columns import metadata
 from twintill.store.tables.doors import (
     api_keys,
@@ -57,6 +58,8 @@ __all__ = [
     "disputes",
     "draft_rules",
     "duties",
+    "hand_evidence",
+    "hand_payments",
     "inbox",
     "invoice_actions",
     "invoice_reviews",

@@ -190,20 +190,22 @@ receipts = Table(
     minor("note_due_minor", default="0"),
     minor("withheld_minor", default="0"),
     minor("loss_minor", default="0"),
+    minor("credit_minor", default="0"),
     flag("failed", "false"),
     time("collected_at", null=False),
     primary_key("receipt_id"),
     unique("attempt_id"),
     belongs_to("payments", "payment_id"),
-    CheckConstraint("source IN ('attempt', 'hand', 'transfer')", name="source"),
+    CheckConstraint("source IN ('attempt', 'hand', 'transfer', 'credit')", name="source"),
     CheckConstraint(
         "collected_minor > 0 AND reported_minor >= 0 AND stranded_minor >= 0 AND "
-        "refunded_minor >= 0 AND disputed_minor >= 0 AND settled_minor >= 0 AND loss_minor >= 0",
+        "refunded_minor >= 0 AND disputed_minor >= 0 AND settled_minor >= 0 AND loss_minor >= 0 "
+        "AND credit_minor >= 0",
         name="nothing_negative",
     ),
     CheckConstraint(
         "reported_minor + stranded_minor + refunded_minor + disputed_minor + refund_due_minor "
-        "+ note_due_minor <= collected_minor",
+        "+ note_due_minor + credit_minor <= collected_minor",
         name="not_more_than_collected",
     ),
     Index("ix_receipts_payment", "stripe_account_id", "livemode", "payment_id"),
