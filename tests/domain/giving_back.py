@@ -10,6 +10,7 @@ from tests.domain.situations import POLICY, give_back
 from twintill.domain import facts as f
 from twintill.domain.doubt import Window, may_replay, nothing_can_appear
 from twintill.domain.facts import RefundAnswered, Via
+from twintill.domain.hand import HandState
 from twintill.domain.ledger import FAILED, IN_FLIGHT, STRANDED
 from twintill.domain.outcomes import (
     Accepted,
@@ -121,7 +122,8 @@ class GivingBack:
         assert -stands.get(STRANDED, 0) == stranded - alive
         assert -stands.get(IN_FLIGHT, 0) == lost + alive
         owed = sum(r.reported_minor + r.refunded_minor for r in payment.receipts if r.failed)
-        assert stands.get(FAILED, 0) == owed + lost
+        bounced = (h for h in payment.by_hand if h.state is HandState.CORRECTED)
+        assert stands.get(FAILED, 0) == owed + lost + sum(h.paid_out_minor for h in bounced)
         for receipt in payment.receipts:
             assert receipt.refunded_minor + receipt.stranded_minor <= receipt.collected_minor
             assert self._left(receipt) >= 0, "given back twice"

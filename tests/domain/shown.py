@@ -2,9 +2,11 @@
 
 from datetime import datetime
 
-from tests.domain.situations import FACTS, NOW, POLICY, SITUATIONS
+from tests.domain.situations import NOW, POLICY, SITUATIONS
+from tests.domain.told import FACTS
 from twintill.domain.decide import decide
 from twintill.domain.decision import Decision
+from twintill.domain.hand import HandPayment
 from twintill.domain.payment import Attempt, Payment, Refund
 from twintill.errors import BrokenInvariant
 
@@ -71,7 +73,13 @@ def _papers(payment: Payment) -> list[str]:
     return [
         *(f"{ask.id} {ask.state}" for ask in payment.asks),
         *(f"{note.id} {note.state}" for note in payment.notes),
+        *(_hand(hand) for hand in payment.by_hand),
     ]
+
+
+def _hand(hand: HandPayment) -> str:
+    kept = f" keeps {hand.free_minor}" if hand.free_minor else ""
+    return f"{hand.id} {hand.state}{kept}"
 
 
 def _until(at: datetime) -> str:

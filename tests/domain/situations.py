@@ -1,18 +1,21 @@
-"""Every situation that a payment can be in, and every fact that can reach it there, by name.
+"""Every situation that a payment can be in, by name; the facts that can reach it are in `told`.
 
 A situation is made by the facts that lead to it, an hour apart; the fact under test comes at `NOW`.
 """
 
-from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 from twintill.domain import facts as f
-from twintill.domain.closing_facts import InvoiceClosed
 from twintill.domain.customer_facts import TryAsked
 from twintill.domain.decide import decide
 from twintill.domain.facts import Answered, Fact, Via
-from twintill.domain.invoice import InvoiceLook, InvoiceStatus, StripePayment
+from twintill.domain.hand import HandKind
+from twintill.domain.hand_facts import (
+    HandPaymentCorrected,
+    PaidByHand,
+)
+from twintill.domain.invoice import InvoiceLook, InvoiceStatus
 from twintill.domain.money_back import DisputeStage, SeenNote
 from twintill.domain.outcomes import (
     Accepted,
@@ -27,19 +30,14 @@ from twintill.domain.outcomes import (
     NotSentReason,
 )
 from twintill.domain.payment import Payment, Reason, State, Usable
-from twintill.domain.policy import AtEnd, Exhausted, Policy
+from twintill.domain.policy import AtEnd, Policy
 from twintill.domain.return_facts import (
-    DisputeNotSeen,
     DisputeTold,
     MoneyBackTold,
-    NoteFailed,
     NoteMade,
     NoteRefused,
     NoteStarted,
-    PaidAnotherWay,
     RefundAsked,
-    RefundBraked,
-    RefundSeenThere,
     SidesSeen,
 )
 from twintill.money import Money
@@ -176,14 +174,14 @@ def _refund(*told: Fact) -> Payment:
 
 REFUNDED = Approved("rfd_1", AMOUNT)
 REFUND_REFUSED = Declined(DeclineKind.SOFT, "refund_exceeds_charge")
-_RECORDED = answer(APPROVED, Via.RECORD)
-_TWICE = (_RECORDED, answer(Approved("ch_2", AMOUNT), Via.RECORD, 2))
+RECORDED = answer(APPROVED, Via.RECORD)
+_TWICE = (RECORDED, answer(Approved("ch_2", AMOUNT), Via.RECORD, 2))
 BRAKED = "60 charges in doubt"
 _PARKED_WHY = "installation other charges this invoice too"
 
 _TWO_STORED = new_payment(methods=(STORED, ALSO_STORED))
 
-_ASKED = RefundAsked("rfd_ask", "rct_1", 2000, "not used", "person:ada")
+ASKED = RefundAsked("rfd_ask", "rct_1", 2000, "not used", "person:ada")
 
 
 def give_reported(payment: Payment, minor: int = 2000, **changes: object) -> f.RefundStarted:
@@ -206,7 +204,7 @@ def _back(*told: Fact, provisional: bool = False) -> Payment:
 
 
 def _asked_and(*told: Fact) -> Payment:
-    asked = _back(_ASKED)
+    asked = _back(ASKED)
     return after(asked, give_reported(asked), *told, at=NOW - timedelta(hours=4))
 
 
@@ -220,10 +218,19 @@ def disputed(
 
 
 PART_GIVEN = Approved("rfd_1", Money(2000, "EUR"))
-_NOTE = NoteStarted("note_1", 1, 2000)
-_TOLD = MoneyBackTold("credit_note.created")
+NOTE = NoteStarted("note_1", 1, 2000)
+TOLD = MoneyBackTold("credit_note.created")
 _REST = NoteStarted("note_1", 1, 2000, remaining_minor=7000)
 _NOTED_BY_HAND = SidesSeen((seen_note(),))
+
+
+def paid_by_hand(minor: int = 5000, hand_id: str = "hp_1") -> PaidByHand:
+    return PaidByHand(hand_id, HandKind.CHEQUE, minor, NOW.date(), f"no {hand_id}", "person:ada")
+
+
+CHEQUE = paid_by_hand()
+BOUNCED = HandPaymentCorrected("hp_1", "it bounced", "person:ada")
+_BY_HAND = f.InvoiceReported(5000)
 
 SITUATIONS: dict[str, Payment] = {
     "waiting-draft": new_payment(Reason.DRAFT),
@@ -276,13 +283,13 @@ SITUATIONS: dict[str, Payment] = {
     "collected-parked": after(
         new_payment(), start(), answer(APPROVED), f.ReportFailed("more is due", needs_person=True)
     ),
-    "collected-second-out": _two_out(answer(NO_ANSWER, n=2), _RECORDED),
+    "collected-second-out": _two_out(answer(NO_ANSWER, n=2), RECORDED),
     "collected-twice": _two_out(*_TWICE),
     "reported": after(new_payment(), start(), answer(APPROVED), f.InvoiceReported(5000)),
     "reported-provisional": after(
         new_payment(), start(), answer(PROVISIONAL), f.InvoiceReported(5000)
     ),
-    "reported-second-out": _two_out(answer(NO_ANSWER, n=2), _RECORDED, f.InvoiceReported(5000)),
+    "reported-second-out": _two_out(answer(NO_ANSWER, n=2), RECORDED, f.InvoiceReported(5000)),
     "stranded": after(new_payment(), start(), answer(APPROVED), f.ReportRefused(VOID)),
     "stranded-provisional": after(
         new_payment(), start(), answer(PROVISIONAL), f.ReportRefused(VOID)
@@ -300,7 +307,7 @@ SITUATIONS: dict[str, Payment] = {
     "refund-not-sent": _refund(refund_answer(NOT_SENT)),
     "refund-refused": _refund(refund_answer(REFUND_REFUSED)),
     "stranded-excess": after(new_payment(), start(), answer(APPROVED), f.InvoiceReported(4000)),
-    "stranded-second": _two_out(_RECORDED, f.InvoiceReported(5000), _TWICE[1]),
+    "stranded-second": _two_out(RECORDED, f.InvoiceReported(5000), _TWICE[1]),
     "exhausted": after(new_payment(), start(), answer(HARD)),
     "exhausted-fraud": after(_TWO_STORED, start(), answer(FRAUD)),
     # The setting wants something done in Stripe first.
@@ -318,281 +325,40 @@ SITUATIONS: dict[str, Payment] = {
     "rest-made": after(
         new_payment(), start(), answer(APPROVED), _REST, NoteMade("note_1", "cn_1", 0)
     ),
-    "back-compared-soon": after(_back(), _TOLD, at=NOW - timedelta(minutes=2)),
-    "back-compared-now": _back(_TOLD),
-    "back-asked": _back(_ASKED),
+    "back-compared-soon": after(_back(), TOLD, at=NOW - timedelta(minutes=2)),
+    "back-compared-now": _back(TOLD),
+    "back-asked": _back(ASKED),
     "back-out": _asked_and(),
     "back-in-doubt": _asked_and(refund_answer(NO_ANSWER)),
     "back-under-way": _asked_and(refund_answer(Accepted("rfd_1"))),
     "back-given": _asked_and(refund_answer(PART_GIVEN)),
-    "back-note-begun": _asked_and(refund_answer(PART_GIVEN), _NOTE),
+    "back-note-begun": _asked_and(refund_answer(PART_GIVEN), NOTE),
     "back-note-refused": _asked_and(
-        refund_answer(PART_GIVEN), _NOTE, NoteRefused("note_1", "the invoice is gone")
+        refund_answer(PART_GIVEN), NOTE, NoteRefused("note_1", "the invoice is gone")
     ),
-    "back-done": _asked_and(refund_answer(PART_GIVEN), _NOTE, NoteMade("note_1", "cn_1", 2000)),
+    "back-done": _asked_and(refund_answer(PART_GIVEN), NOTE, NoteMade("note_1", "cn_1", 2000)),
     "disputed": _back(disputed()),
     "disputed-not-withheld": _back(disputed(withheld=False)),
     "disputed-lost": _back(disputed(DisputeStage.LOST)),
-    "disputed-asked": _back(_ASKED, disputed()),
+    "disputed-asked": _back(ASKED, disputed()),
     "disputed-stranded": after(
         new_payment(), start(), answer(APPROVED), f.ReportRefused(VOID), disputed()
     ),
-    "back-owed": _back(_TOLD, _NOTED_BY_HAND),
-    "back-owed-provisional": _back(_TOLD, _NOTED_BY_HAND, provisional=True),
+    "back-owed": _back(TOLD, _NOTED_BY_HAND),
+    "back-owed-provisional": _back(TOLD, _NOTED_BY_HAND, provisional=True),
     "back-refused": after(
-        _back(_TOLD, _NOTED_BY_HAND),
-        give_reported(_back(_TOLD, _NOTED_BY_HAND)),
+        _back(TOLD, _NOTED_BY_HAND),
+        give_reported(_back(TOLD, _NOTED_BY_HAND)),
         refund_answer(REFUND_REFUSED),
         at=NOW - timedelta(hours=3),
     ),
-}
-
-Make = Callable[[Payment], Fact]
-
-
-def _started(**changes: object) -> Make:
-    look = replace(LOOK, **changes)  # type: ignore[arg-type]
-    return lambda payment: start(payment.next_n, look=look)
-
-
-def _attempt(payment: Payment) -> str:
-    """The attempt that the fact is about: the last one."""
-    return payment.attempts[-1].id if payment.attempts else "att_of_nobody"
-
-
-def _answers(outcome: ChargeOutcome, vias: Sequence[Via] = tuple(Via)) -> dict[str, Make]:
-    def make(via: Via) -> Make:
-        return lambda payment: Answered(_attempt(payment), outcome, via)
-
-    return {f"{type(outcome).__name__} via {via}": make(via) for via in vias}
-
-
-def _says(outcome: Approved | NotSent) -> Make:
-    return lambda payment: f.PersonSaid(_attempt(payment), outcome, "looked there", "no answer")
-
-
-def _first(payment: Payment) -> str:
-    """The attempt that a dispute is about: the first one."""
-    return payment.attempts[0].id if payment.attempts else "att_of_nobody"
-
-
-def _its_refund(payment: Payment) -> str:
-    return payment.refunds[-1].id if payment.refunds else "ref_of_nobody"
-
-
-def _tells(outcome: ChargeOutcome, via: Via = Via.FIRST) -> Make:
-    return lambda payment: f.RefundAnswered(_its_refund(payment), outcome, via)
-
-
-def _seen_there(minor: int = 2000, refund_id: str = "rfd_9") -> Make:
-    def make(payment: Payment) -> Fact:
-        receipt, n = payment.receipt_to_give_back, payment.next_refund_n
-        return RefundSeenThere(
-            receipt.id if receipt else "rct_of_nobody",
-            refund_id,
-            Money(minor, "EUR"),
-            n,
-            f"ref_{n}",
-        )
-
-    return make
-
-
-def _by_hand(payment: Payment, minor: int) -> RefundSeenThere:
-    n = payment.next_refund_n
-    return RefundSeenThere("rct_1", "rfd_9", Money(minor, "EUR"), n, f"ref_{n}")
-
-
-def _paid_another_way(minor: int = 2000) -> Make:
-    def make(payment: Payment) -> Fact:
-        n = payment.next_refund_n
-        receipt = next((r.id for r in payment.receipts if r.stranded_minor), "rct_1")
-        return PaidAnotherWay("rfd_w", f"ref_{n}", n, receipt, minor, "SEPA 7", "bank", "ada")
-
-    return make
-
-
-FACTS: dict[str, Make] = {
-    "InvoiceOpened": lambda _: f.InvoiceOpened(DUE),
-    "InvoiceTouched": lambda _: f.InvoiceTouched("invoice.updated"),
-    "InvoiceTouched by its end": lambda _: f.InvoiceTouched("invoice.voided"),
-    "ChargeStarted": lambda p: start(p.next_n),
-    "ChargeStarted with another method": lambda p: start(p.next_n, method=OTHER_METHOD),
-    "ChargeStarted without a method": lambda p: start(p.next_n, method=None),
-    "ChargeStarted, refused by the adapter": lambda p: start(p.next_n, refused=INEXACT),
-    "ChargeStarted, braked": lambda p: start(p.next_n, braked=BRAKED),
-    "ChargeStarted, braked: void": lambda p: start(p.next_n, look=VOID, braked=BRAKED),
-    "ChargeBraked": lambda _: f.ChargeBraked(BRAKED),
-    "ChargeStarted, prepared for an older attempt": lambda p: start(p.next_n - 1),
-    "ChargeStarted: draft": _started(status=InvoiceStatus.DRAFT),
-    "ChargeStarted: void": _started(status=InvoiceStatus.VOID),
-    "ChargeStarted: deleted": _started(status=InvoiceStatus.DELETED),
-    "ChargeStarted: paid": _started(status=InvoiceStatus.PAID, amount_paid_minor=5000),
-    "ChargeStarted: uncollectible": _started(status=InvoiceStatus.UNCOLLECTIBLE),
-    "ChargeStarted: another installation": _started(foreign_installation="other"),
-    "ChargeStarted: a higher n": _started(highest_n=9),
-    "ChargeStarted: another currency": _started(currency="USD"),
-    "ChargeStarted: handed to Stripe": _started(collection_method="charge_automatically"),
-    "ChargeStarted: marked as handed over": _started(handed_by="swi_1"),
-    "ChargeStarted: Stripe collects": _started(stripe_payment=StripePayment.PROCESSING),
-    "ChargeStarted: nothing remains": _started(amount_remaining_minor=0),
-    "NoMethodFound": lambda _: f.NoMethodFound(),
-    "LookFailed": lambda _: f.LookFailed("timed out"),
-    **_answers(APPROVED),
-    "Approved, provisional": lambda p: Answered(_attempt(p), PROVISIONAL, Via.RECORD),
-    "Approved, another amount": lambda p: Answered(_attempt(p), TOO_MUCH, Via.RECORD),
-    "Approved, in part": lambda p: Answered(_attempt(p), IN_PART, Via.RECORD),
-    "Approved, in part by its amount alone": lambda p: Answered(
-        _attempt(p), replace(IN_PART, partial=False), Via.RECORD
-    ),
-    "Approved, the first attempt": lambda _: _RECORDED,
-    **_answers(ACCEPTED),
-    **_answers(NEEDS_CUSTOMER),
-    **_answers(SOFT),
-    "Declined for good": lambda p: Answered(_attempt(p), HARD, Via.FIRST),
-    **_answers(NO_ANSWER),
-    **_answers(NOT_SENT),
-    "NotSent: inexact": lambda p: Answered(_attempt(p), INEXACT, Via.FIRST),
-    "PersonSaid: charged": _says(APPROVED),
-    "PersonSaid: not charged": _says(NOT_CHARGED),
-    "PersonSaid: not charged, and it may still arrive for two hours": _says(
-        replace(NOT_CHARGED, wait_s=7200)
-    ),
-    "NotFoundThere": lambda p: f.NotFoundThere(_attempt(p), conclusive=False),
-    "NotFoundThere, conclusive": lambda p: f.NotFoundThere(_attempt(p), conclusive=True),
-    "ReplayStarted": lambda p: f.ReplayStarted(_attempt(p), LOOK),
-    "ReplayStarted, braked": lambda p: f.ReplayStarted(_attempt(p), LOOK, BRAKED),
-    "ReplayStarted: void": lambda p: f.ReplayStarted(_attempt(p), VOID),
-    "ReplayStarted: another installation": lambda p: f.ReplayStarted(
-        _attempt(p), replace(LOOK, foreign_installation="other")
-    ),
-    "Withdrawn": lambda p: f.Withdrawn(_attempt(p), VOID),
-    "AttemptFound, approved": lambda p: found(p, Approved("ch_9", AMOUNT)),
-    "AttemptFound, declined": lambda p: found(p, SOFT),
-    "AttemptFound, accepted": lambda p: found(p, Accepted("ch_9")),
-    "AttemptFound, it is not there": lambda p: found(p, NOT_SENT),
-    "AttemptFound, it cannot be asked for": lambda p: found(p, NO_ANSWER),
-    "AttemptFound, in another currency": lambda p: found(
-        p, Approved("ch_9", DOLLARS), amount=DOLLARS
-    ),
-    "AttemptFound that is known": lambda _: found(new_payment(), APPROVED),
-    "FailedLate": lambda p: f.FailedLate(_attempt(p), "nsf", ""),
-    "FailedLate, the first attempt": lambda _: f.FailedLate("att_1", "nsf", ""),
-    "FailedLate for good": lambda p: f.FailedLate(
-        _attempt(p), "mandate_cancelled", "", DeclineKind.REVOKED
-    ),
-    "RefundStarted": give_back,
-    "RefundStarted, of another amount": lambda p: give_back(p, 4999),
-    "RefundStarted, refused by the adapter": lambda p: give_back(p, refused=INEXACT),
-    "RefundStarted, over a cap": lambda p: give_back(p, over_cap="20 refunds in an hour"),
-    "PaidAnotherWay": _paid_another_way(),
-    "PaidAnotherWay, more than is owed": _paid_another_way(6000),
-    "RefundBraked": lambda _: RefundBraked(BRAKED),
-    "RefundReplayStarted": lambda p: f.RefundReplayStarted(_its_refund(p)),
-    "Refund approved": _tells(REFUNDED),
-    "Refund approved, by a record": _tells(REFUNDED, Via.RECORD),
-    "Refund approved, another one": _tells(Approved("rfd_2", AMOUNT)),
-    "Refund approved, another amount": _tells(Approved("rfd_1", Money(6000, "EUR"))),
-    "Refund accepted": _tells(Accepted("rfd_1")),
-    "Refund declined": _tells(REFUND_REFUSED),
-    "Refund declined, by a record": _tells(REFUND_REFUSED, Via.RECORD),
-    "Refund declined, to a replay": _tells(REFUND_REFUSED, Via.REPLAY),
-    "Refund asks for the customer": _tells(NEEDS_CUSTOMER),
-    "Refund without an answer": _tells(NO_ANSWER),
-    "Refund not sent": _tells(NOT_SENT),
-    "Refund not sent, to a replay": _tells(NOT_SENT, Via.REPLAY),
-    "RefundNotFoundThere": lambda p: f.RefundNotFoundThere(_its_refund(p), conclusive=False),
-    "RefundNotFoundThere, conclusive": lambda p: f.RefundNotFoundThere(
-        _its_refund(p), conclusive=True
-    ),
-    "RefundSeenThere": _seen_there(),
-    "RefundSeenThere, all of it": _seen_there(5000),
-    "RefundSeenThere, more than is stranded": _seen_there(6000),
-    "RefundSeenThere, our own": _seen_there(5000, "rfd_1"),
-    "RefundAsked": lambda _: replace(_ASKED, ask_id="rfd_new"),
-    "RefundAsked, of more than is left": lambda _: replace(
-        _ASKED, ask_id="rfd_new", amount_minor=5001
-    ),
-    "RefundAsked, told again": lambda _: _ASKED,
-    "RefundAsked, of another receipt": lambda _: replace(
-        _ASKED, ask_id="rfd_new", receipt_id="rct_9"
-    ),
-    "Reported RefundStarted": give_reported,
-    "Reported RefundStarted, of another amount": lambda p: give_reported(p, 1999),
-    "Reported RefundStarted, refused by the adapter": lambda p: give_reported(p, refused=INEXACT),
-    "Reported RefundStarted, over a cap": lambda p: give_reported(p, over_cap="20 in an hour"),
-    "Refund approved, of a part": _tells(PART_GIVEN),
-    "MoneyBackTold": lambda _: _TOLD,
-    "SidesSeen, nothing new": lambda _: SidesSeen(()),
-    "SidesSeen, a note": lambda _: SidesSeen((seen_note(1000, "cn_9"),)),
-    "SidesSeen, a note of more than was reported": lambda _: SidesSeen((seen_note(9000, "cn_9"),)),
-    "SidesSeen, a void note": lambda _: SidesSeen((replace(seen_note(1000, "cn_9"), void=True),)),
-    "SidesSeen, our note": lambda _: SidesSeen((seen_note(2000, "cn_1", "note_1"),)),
-    "SidesSeen, a refund by hand": lambda p: SidesSeen((), (_by_hand(p, 2000),)),
-    "SidesSeen, a refund by hand of too much": lambda p: SidesSeen((), (_by_hand(p, 9000),)),
-    "SidesSeen, both by hand": lambda p: SidesSeen(
-        (seen_note(1000, "cn_9"),), (_by_hand(p, 1000),)
-    ),
-    "NoteStarted": lambda p: NoteStarted(f"note_{p.next_note_n}", p.next_note_n, 2000),
-    "NoteStarted, begun before": lambda _: _NOTE,
-    "NoteStarted, of another amount": lambda p: NoteStarted(
-        f"note_{p.next_note_n}", p.next_note_n, 1999
-    ),
-    "NoteStarted, of the rest": lambda p: NoteStarted(
-        f"note_{p.next_note_n}", p.next_note_n, 2000, remaining_minor=7000
-    ),
-    "NoteStarted, of the rest, of another amount": lambda p: NoteStarted(
-        f"note_{p.next_note_n}", p.next_note_n, 1999, remaining_minor=7000
-    ),
-    "NoteRefused, not wanted any more": lambda _: NoteRefused("note_1", "void by now", moot=True),
-    "NoteMade, of the rest": lambda _: NoteMade("note_1", "cn_1", 0),
-    "NoteFailed": lambda _: NoteFailed("note_1", "HTTP 500"),
-    "NoteMade": lambda _: NoteMade("note_1", "cn_1", 2000),
-    "DisputeTold: opened": lambda p: disputed(attempt_id=_first(p)),
-    "DisputeTold: opened, not withheld": lambda p: disputed(
-        attempt_id=_first(p), withheld=False, fee_minor=0
-    ),
-    "DisputeTold: won": lambda p: disputed(DisputeStage.WON, attempt_id=_first(p)),
-    "DisputeTold: lost": lambda p: disputed(DisputeStage.LOST, attempt_id=_first(p)),
-    "DisputeTold: lost, of another amount": lambda p: disputed(
-        DisputeStage.LOST, 2000, attempt_id=_first(p)
-    ),
-    "DisputeNotSeen": lambda _: DisputeNotSeen("dsp_1", "timed out"),
-    "NoteRefused": lambda _: NoteRefused("note_1", "the invoice is gone"),
-    "InvoiceReported": lambda _: f.InvoiceReported(5000),
-    "InvoiceReported, less": lambda _: f.InvoiceReported(4000),
-    "InvoiceReported, more": lambda _: f.InvoiceReported(6000),
-    "ReportRefused": lambda _: f.ReportRefused(VOID),
-    "ReportRefused, paid elsewhere": lambda _: f.ReportRefused(PAID),
-    "ReportRefused by an open invoice": lambda _: f.ReportRefused(LOOK),
-    "ReportFailed": lambda _: f.ReportFailed("timed out"),
-    "ReportFailed, before pay": lambda _: f.ReportFailed("timed out", began=False),
-    "ReportFailed, for a person": lambda _: f.ReportFailed("more is due", needs_person=True),
-    "AmountAgreed": lambda _: f.AmountAgreed(5000),
-    "MethodAdded": lambda _: f.MethodAdded("pm_b"),
-    "TryAsked": lambda _: TryAsked("pm_a"),
-    "TryAsked with another method": lambda _: TryAsked("pm_b"),
-    "MethodLost": lambda _: f.MethodLost("pm_lost"),
-    "SubscriptionEnded": lambda _: f.SubscriptionEnded("sub_1"),
-    "FirstPaymentGivenUp": lambda _: f.FirstPaymentGivenUp(),
-    "ConclusionStarted": lambda _: f.ConclusionStarted(LOOK),
-    "ConclusionStarted: void": lambda _: f.ConclusionStarted(VOID),
-    "Concluded": lambda _: f.Concluded(Exhausted.MARK_UNCOLLECTIBLE, "uncollectible"),
-    "Concluded by voiding": lambda _: f.Concluded(AtEnd.VOID, "void", VOID),
-    "InvoiceClosed: void": lambda _: InvoiceClosed(VOID),
-    "InvoiceClosed: uncollectible": lambda _: InvoiceClosed(WRITTEN_OFF),
-    "InvoiceClosed: open": lambda _: InvoiceClosed(LOOK),
-    "HandedToStripe": lambda _: f.HandedToStripe(LOOK, "swi_1"),
-    "HandedToStripe: void": lambda _: f.HandedToStripe(VOID, "swi_1"),
-    "HandOverEnded: open": lambda _: f.HandOverEnded(LOOK),
-    "HandOverEnded: void": lambda _: f.HandOverEnded(VOID),
-    "HandOverEnded: paid": lambda _: f.HandOverEnded(PAID),
-    "HandOverEnded: uncollectible": lambda _: f.HandOverEnded(WRITTEN_OFF),
-    "HandOverEnded: Stripe collects": lambda _: f.HandOverEnded(
-        replace(LOOK, stripe_payment=StripePayment.PROCESSING)
-    ),
-    "HandOverEnded: our mark is on it": lambda _: f.HandOverEnded(replace(LOOK, handed_by="swi_1")),
-    "CheckoutExpired": lambda _: f.CheckoutExpired(),
-    "LookGaveUp": lambda _: f.LookGaveUp("KeyError"),
-    "Unparked": lambda _: f.Unparked("looked at"),
+    # A cheque, and the charge beside it; put on the invoice; told of; too much; bounced.
+    "hand-beside-a-charge": after(new_payment(), start(), CHEQUE),
+    "hand-beside-a-debit": after(new_payment(), start(), answer(ACCEPTED), CHEQUE),
+    "hand-parked": after(replace(new_payment(), parked_why=_PARKED_WHY), CHEQUE),
+    "hand-collected": after(new_payment(), CHEQUE),
+    "hand-reported": after(new_payment(), CHEQUE, _BY_HAND),
+    "hand-too-much": after(new_payment(), paid_by_hand(6000), _BY_HAND),
+    "hand-credit": after(new_payment(), start(), answer(APPROVED), _BY_HAND, CHEQUE),
+    "hand-corrected": after(new_payment(), CHEQUE, _BY_HAND, BOUNCED),
 }

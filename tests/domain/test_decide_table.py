@@ -7,7 +7,8 @@ from typing import get_args
 import pytest
 
 from tests.domain.shown import result
-from tests.domain.situations import FACTS, SITUATIONS
+from tests.domain.situations import SITUATIONS
+from tests.domain.told import FACTS
 from twintill.domain.facts import (
     Answered,
     Fact,

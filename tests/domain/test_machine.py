@@ -157,6 +157,28 @@ class OnePayment(RuleBasedStateMachine):
     def the_merchant_credits_some_of_it(self, minor: int) -> None:
         self.world.credited(minor)
 
+    @rule(minor=st.integers(min_value=1, max_value=6000))
+    def somebody_records_money_by_hand(self, minor: int) -> None:
+        self.world.hands.record(minor)
+
+    @precondition(lambda self: self.world.payment.by_hand)
+    @rule(number=_NUMBERS, reported=st.booleans())
+    def somebody_takes_it_back(self, number: int, reported: bool) -> None:
+        hands = self.world.payment.by_hand
+        self.world.hands.take_back(hands[number % len(hands)], reported=reported)
+
+    @precondition(lambda self: self.world.payment.by_hand)
+    @rule(number=_NUMBERS, minor=st.integers(min_value=1, max_value=5000), paid_out=st.booleans())
+    def somebody_uses_what_is_left(self, number: int, minor: int, paid_out: bool) -> None:
+        hands = self.world.payment.by_hand
+        self.world.hands.use(hands[number % len(hands)], minor, paid_out=paid_out)
+
+    @precondition(lambda self: self.world.payment.by_hand)
+    @rule(number=_NUMBERS, minor=st.integers(min_value=1, max_value=5000))
+    def what_was_used_comes_back(self, number: int, minor: int) -> None:
+        hands = self.world.payment.by_hand
+        self.world.hands.give_back(hands[number % len(hands)], minor)
+
     @rule(fact=st.sampled_from(TOLD))
     def something_else_is_told(self, fact: f.Fact) -> None:
         self.world.learn(fact)

@@ -9,6 +9,7 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 
 from tests.domain.giving_back import GivingBack
+from tests.domain.hands import Hands
 from tests.domain.situations import LOOK, NOW, POLICY, new_payment
 from twintill.domain import facts as f
 from twintill.domain.afterwards import to_note_minor
@@ -147,6 +148,7 @@ class World:
 
     def __post_init__(self) -> None:
         self.back = GivingBack(self)
+        self.hands = Hands(self)
 
     # The store
 
@@ -191,6 +193,7 @@ class World:
         assert before.parked_why is None, "a person looks at it"
         assert not before.ended
         assert before.closing is None, "to be closed, not charged"
+        assert before.waiting_by_hand is None, "the money is in somebody's hand"
         assert decision.payment.unresolved_attempt == sent
         assert sent.amount.minor == fact.look.amount_remaining_minor, "not what is due"
         if isinstance(fact, f.ReplayStarted):
@@ -246,7 +249,8 @@ class World:
         assert -stands.get(UNAPPLIED, 0) == self.payment.unapplied_minor
         assert -stands.get(REPORTED, 0) == self.payment.reported_minor
         self.back.check(stands)
-        live = [r for r in receipts if not r.failed]
+        self.hands.check(stands)
+        live = [r for r in receipts if not r.failed and r.attempt_id]
         clearing = sum(v for k, v in stands.items() if k.startswith("processor:"))
         here = sum(r.collected_minor for r in live) - sum(r.refunded_minor for r in receipts)
         assert clearing == here

@@ -108,6 +108,14 @@ _DUTY = """
     VALUES ('acct_test', false, 'dance', '{}', now(), now() - interval '1 hour')
 """
 
+_HAND = """
+    INSERT INTO hand_payments (stripe_account_id, livemode, hand_payment_id, payment_id, invoice_id,
+        customer_id, amount_minor, currency, received_on, reference, recorded_by, recorded_at,
+        state, credit_minor, receipt_id, kind, source_id)
+    SELECT stripe_account_id, livemode, 'hp_x', payment_id, invoice_id, customer_id, 4900, 'EUR',
+        now(), 'x', 'x', now(),
+"""
+
 # What is done to the books of one payment that was collected and reported; which checks say so.
 FALSE_BOOKS: dict[str, tuple[tuple[str, ...], set[str]]] = {
     "a leg too many": ((_post(("loss", 5)),), {"books_agree", "ledger_balances"}),
@@ -230,6 +238,25 @@ FALSE_BOOKS: dict[str, tuple[tuple[str, ...], set[str]]] = {
         {"outgoing_deliveries_on_time"},
     ),
     "a duty due, and nobody looks": ((_DUTY,), {"duties_on_time"}),
+    "a cheque in two places": (
+        (f"{_HAND} 'waiting', 4800, NULL, 'cheque', NULL FROM payments",),
+        {"by_hand_once", "books_agree"},
+    ),
+    "a cheque that waits for nothing": (
+        (
+            f"{_HAND} 'waiting', 4900, NULL, 'cheque', NULL FROM payments",
+            _post(("hand:undeposited", 4900), ("customer:credit", -4900)),
+        ),
+        {"by_hand_waits"},
+    ),
+    "money by hand that nobody recorded": (
+        ("UPDATE receipts SET source = 'hand'",),
+        {"by_hand_for_each"},
+    ),
+    "credit that left and never came": (
+        (_post(("credit:moved", 5), ("loss", -5)),),
+        {"books_agree", "credit_moved"},
+    ),
     "a trigger switched off": (
         ("ALTER TABLE postings DISABLE TRIGGER postings_balance",),
         {"guards_stand"},

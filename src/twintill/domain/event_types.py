@@ -8,6 +8,7 @@ from collections.abc import Mapping
 
 from twintill.domain.draft_events import DRAFT_EVENTS
 from twintill.domain.event_type import EventType
+from twintill.domain.hand_events import HAND_EVENTS
 from twintill.domain.payment_events import PAYMENT, PAYMENT_EVENTS
 
 TEST = "endpoint.test"
@@ -239,5 +240,14 @@ _OPERATING = (
     ),
 )
 
-ALL = (*_ACCESS, *PAYMENT_EVENTS, *_METHODS, *_SWITCHES, *_TAXES, *DRAFT_EVENTS, *_OPERATING)
+ALL = (
+    *_ACCESS,
+    *PAYMENT_EVENTS,
+    *HAND_EVENTS,
+    *_METHODS,
+    *_SWITCHES,
+    *_TAXES,
+    *DRAFT_EVENTS,
+    *_OPERATING,
+)
 CATALOGUE: Mapping[str, EventType] = {event.name: event for event in ALL}

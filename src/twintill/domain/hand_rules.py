@@ -6,7 +6,7 @@ from dataclasses import replace
 from twintill.domain.hand import TAKEN_BACK, HandKind, HandPayment, HandState
 from twintill.domain.payment import Payment, Reason, Receipt
 from twintill.domain.refund_asks import Refused
-from twintill.errors import NotFoundError
+from twintill.errors import BrokenInvariant
 
 
 def record_refusal(payment: Payment) -> Refused | None:
@@ -52,10 +52,10 @@ def correct_refusal(payment: Payment, hand: HandPayment) -> Refused | None:
 
 
 def find(payment: Payment, hand_id: str) -> HandPayment:
-    """Raises NotFoundError."""
+    """Raises BrokenInvariant when it is not this payment's."""
     hand = next((hand for hand in payment.by_hand if hand.id == hand_id), None)
     if hand is None:
-        raise NotFoundError(f"No such payment by hand: {hand_id}", param="hand_payment")
+        raise BrokenInvariant(f"{hand_id} is not a payment by hand of {payment.id}")
     return hand
 
 
