@@ -239,7 +239,7 @@ FALSE_BOOKS: dict[str, tuple[tuple[str, ...], set[str]]] = {
     ),
     "a duty due, and nobody looks": ((_DUTY,), {"duties_on_time"}),
     "a cheque in two places": (
-        (f"{_HAND} 'waiting', 4800, NULL, 'cheque', NULL FROM payments",),
+        (f"{_HAND} 'credit', 4800, NULL, 'cheque', NULL FROM payments",),
         {"by_hand_once", "books_agree"},
     ),
     "a cheque that waits for nothing": (
