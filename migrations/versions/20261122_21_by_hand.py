@@ -1,14 +1,14 @@
 """Money by hand: cheques, cash and transfers that people record, their evidence, and credit.
 
 Revision ID: 20261122_21
-Revises: 20261122_24
+Revises: 20261122_23
 """
 
 import sqlalchemy as sa
 from alembic import op
 
 revision = "20261122_21"
-down_revision = "20261122_24"
+down_revision = "20261122_23"
 branch_labels = None
 depends_on = None
 
