@@ -62,10 +62,8 @@ def decide(payment: Payment, fact: Fact, policy: Policy, now: datetime) -> Decis
 def _decide(  # noqa: C901, PLR0912 -- one flat table, a case per fact
     payment: Payment, fact: Fact, policy: Policy, now: datetime
 ) -> Decision:
-    if isinstance(fact, HandFact):
-        return by_hand_told(payment, fact, policy, now)
-    if isinstance(fact, _MoneyBack):
-        return _money_back(payment, fact, policy, now)
+    if isinstance(fact, _Moved):
+        return _moved(payment, fact, policy, now)
     match fact:
         case facts.InvoiceOpened():
             return _invoice_opened(payment, fact, now)
@@ -122,10 +120,15 @@ def _decide(  # noqa: C901, PLR0912 -- one flat table, a case per fact
     assert_never(fact)
 
 
-_MoneyBack = RefundFact | RefundAsked | RefundBraked | PaidAnotherWay | NoteFact | DisputeFact
+_Moved = (
+    HandFact | RefundFact | RefundAsked | RefundBraked | PaidAnotherWay | NoteFact | DisputeFact
+)
 
 
-def _money_back(payment: Payment, fact: _MoneyBack, policy: Policy, now: datetime) -> Decision:
+def _moved(payment: Payment, fact: _Moved, policy: Policy, now: datetime) -> Decision:
+    """Money that came or went without a charge of ours."""
+    if isinstance(fact, HandFact):
+        return by_hand_told(payment, fact, policy, now)
     if isinstance(fact, RefundAsked):
         return refund_asked(payment, fact, now)
     if isinstance(fact, RefundBraked):
