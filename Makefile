@@ -18,7 +18,7 @@ $(READY): requirements.lock pyproject.toml scripts/setup
 	@touch $@
 
 .PHONY: demo
-demo: $(READY)  ## play the story on real parts; ACT=2: after the first payment; KEEP=1 leaves it running
+demo: $(READY)  ## play the story on real parts; ACT=2: after the first payment; ACT=3: invoices; KEEP=1 leaves it running
 	@$(BIN)/twintill demo --act $(or $(ACT),1) $(if $(KEEP),--keep)
 
 .PHONY: check

@@ -137,9 +137,10 @@ def demo(
         int,
         typer.Option(
             min=1,
-            max=2,
+            max=3,
             help="1: from sign-up to renewal and leaving. 2: after the first payment: refunds, "
-            "disputes, late failures, partial payments, cancellation, switching, tax, trials.",
+            "disputes, late failures, partial payments, cancellation, switching, tax, trials. 3: "
+            "invoices: items, one-offs, drafts, previews, payments by hand.",
         ),
     ] = 1,
 ) -> None:

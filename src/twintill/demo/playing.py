@@ -11,7 +11,7 @@ from typing import Any
 
 import httpx
 
-from twintill.demo import ending, second_act, story
+from twintill.demo import ending, second_act, story, third_act
 from twintill.demo.people import Named
 from twintill.demo.processes import Processes, complaints, running_processes
 from twintill.demo.stage import Stage, set_stage
@@ -82,7 +82,11 @@ async def _perform(
             await asyncio.Event().wait()
 
 
-_ACTS: Mapping[int, Callable[[Stage], Awaitable[Named]]] = {1: story.tell, 2: second_act.tell}
+_ACTS: Mapping[int, Callable[[Stage], Awaitable[Named]]] = {
+    1: story.tell,
+    2: second_act.tell,
+    3: third_act.tell,
+}
 
 
 async def _first_of(*coroutines: Coroutine[Any, Any, None]) -> None:
