@@ -6,8 +6,10 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from twintill.cli.amounts import shown
 from twintill.cli.invoices import app as invoices
 from twintill.domain.changing import Prorations
+from twintill.money import Money
 
 if TYPE_CHECKING:
     from twintill.flows.previewing import Previewed
@@ -157,8 +159,8 @@ def _show(previewed: "Previewed") -> None:
             line.description or "",
             line.quantity or "",
             _days(line.period_start, line.period_end),
-            _money(line.amount_minor, its),
-            _money(-line.discount_minor, its) if line.discount_minor else "",
+            Money(line.amount_minor, its.currency),
+            Money(-line.discount_minor, its.currency) if line.discount_minor else "",
         )
         for line in its.lines
     ]
@@ -186,9 +188,7 @@ def _sums(its: "Preview") -> list[tuple[str, str]]:
 
 
 def _money(amount_minor: int, its: "Preview") -> str:
-    from twintill.money import Money
-
-    return str(Money(amount_minor, its.currency))
+    return shown(Money(amount_minor, its.currency))
 
 
 def _days(start: datetime, end: datetime) -> str:

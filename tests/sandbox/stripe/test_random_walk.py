@@ -40,6 +40,8 @@ class Walk:
                 self.any_of("subscription"), {"cancel_at_period_end": self.random.random() < 0.5}
             ),
             self.change_seats,
+            self.change_as_previewed,
+            self.change_as_previewed,
             lambda: self.v1.customers.update_async(
                 self.any_of("customer"), {"address": self.random.choice([BERLIN, ""])}
             ),
@@ -91,6 +93,28 @@ class Walk:
         await self.v1.subscriptions.update_async(
             subscription.id, {"items": [item], "proration_behavior": behavior}
         )
+
+    async def change_as_previewed(self) -> None:
+        """Whatever happened before: what is shown is what is billed."""
+        subscription = await self.v1.subscriptions.retrieve_async(self.any_of("subscription"))
+        item = {"id": subscription["items"].data[0].id, "quantity": self.random.randint(1, 5)}
+        change: dict[str, Any] = {
+            "items": [item],
+            "proration_behavior": "always_invoice",
+            "proration_date": self.world.now,
+        }
+        if self.random.random() < 0.3:
+            change = {"trial_end": self.world.now + 86400 * self.random.randint(1, 40)}
+        seen = await self.v1.invoices.create_preview_async(
+            {"subscription": subscription.id, "subscription_details": change}
+        )
+        before = subscription.latest_invoice
+        changed = await self.v1.subscriptions.update_async(
+            subscription.id, {**change, "expand": ["latest_invoice"]}
+        )
+        billed = changed.latest_invoice
+        if billed.id != before:
+            assert (billed.total, billed.subtotal) == (seen.total, seen.subtotal)
 
     async def note(self) -> None:
         amount = self.random.choice([1, 500, 1000, 4900])
