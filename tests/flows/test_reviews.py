@@ -207,14 +207,14 @@ async def test_who_finalizes_in_stripe_before_the_event_is_met_by_the_release(
     invoice_id = await held(telling)
     await d.approve(telling, invoice_id)
     await telling.means.stripe.finalize(invoice_id, "key_dashboard")
-    assert await refused(d.do(telling, invoice_id, Verb.RELEASE)) == "not_a_draft"
+    assert await refused(d.do(telling, invoice_id, Verb.RELEASE)) == "invoice_not_a_draft"
     assert (await d.queued(telling, invoice_id)).state == "finalized_elsewhere"
 
 
 async def test_what_cannot_be_held_is_refused(telling: World) -> None:
     customer_id = await telling.customer()
     finalized = await telling.invoice(customer_id)
-    assert await refused(d.held_by_hand(telling, finalized)) == "not_a_draft"
+    assert await refused(d.held_by_hand(telling, finalized)) == "invoice_not_a_draft"
     with pytest.raises(NotFoundError):
         await d.held_by_hand(telling, "in_unknown")
     invoice_id = await held(telling)

@@ -8,6 +8,7 @@ import typer
 from twintill.cli import (
     customers,
     disputes,
+    drafts,
     duties,
     endpoints,
     events,
@@ -48,6 +49,7 @@ app.add_typer(sandbox.app, name="sandbox")
 app.add_typer(keys.app, name="keys")
 app.add_typer(inbox.app, name="inbox")
 app.add_typer(invoices.app, name="invoices")
+app.add_typer(drafts.app, name="drafts")
 app.add_typer(operations.app, name="operations")
 app.add_typer(duties.app, name="duties")
 payments.app.command("try-again")(try_again)

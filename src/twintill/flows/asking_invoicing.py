@@ -22,6 +22,7 @@ from twintill.errors import (
 from twintill.flows import operations as flow
 from twintill.flows.invoicing import saw
 from twintill.flows.means import Means
+from twintill.flows.review_queue import require_not_held
 from twintill.ids import Scope
 from twintill.store import clock, mirror, operations
 from twintill.store.operations import Operation
@@ -295,6 +296,8 @@ async def _begin(
     if invoice_id is not None:
         data["invoice_id"] = invoice_id
     async with asker.means.database.begin() as db:
+        if invoice_id is not None:
+            await require_not_held(db, asker.scope, invoice_id)
         await operations.add(
             db,
             asker.scope,

@@ -69,7 +69,7 @@ async def remove(operating: Operating) -> Operating | None:
     async with operating.means.database.begin() as db:
         if not left_over:
             return await operating.moved(db, _CHANGED)
-    await operating.means.stripe.remove_item(left_over[0])
+    await operating.means.stripe.delete_item(left_over[0])
     async with operating.means.database.begin() as db:
         return await operating.moved(db, _REMOVE, remove=left_over[1:])
 

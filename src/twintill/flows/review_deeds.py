@@ -2,7 +2,8 @@
 
     hold                          a person's; a rule's goes the same way (`draft_window`)
     release -> open               what was approved, and nothing else, is finalized
-    void -> finalize_held -> close   nobody opens a payment for it in between; a one-off is deleted
+    void -> finalize_held -> close   nobody opens a payment for it in between
+    void -> strip -> delete       of a one-off
     change -> add -> remove -> changed   all items to add in one call; an approval is taken back
     follow                        somebody switched `auto_advance` in Stripe
 
@@ -33,6 +34,7 @@ from twintill.flows.review_queue import (
 from twintill.store import reviews
 
 _OPEN, _FINALIZE_HELD, _CLOSE = "open", "finalize_held", "close"
+_STRIP, _DELETE = "strip", "delete"
 _AT_THE_BANK = timedelta(hours=1)
 
 
@@ -85,13 +87,38 @@ async def void(operating: Operating) -> Operating | None:
     if draft is None or draft.look.status is not InvoiceStatus.DRAFT:
         return await gone(operating, status_of(draft))
     if draft.subscription_id is None:
-        await stripe.delete_draft(invoice_id)
-        return await conclude(operating, "voided", None)
+        async with operating.means.database.begin() as db:
+            return await operating.moved(db, _STRIP)
     if draft.look.amount_due_minor == 0:
         why = "Nothing is due on it: finalized, it is paid at once and cannot be voided. Release it"
         return await refuse(operating, "nothing_to_void", f"{why}, or add what is missing.")
     async with operating.means.database.begin() as db:
         return await operating.moved(db, _FINALIZE_HELD)
+
+
+async def strip(operating: Operating) -> Operating | None:
+    """What was added to a one-off goes with it: it would wait for the customer's next invoice."""
+    stripe, invoice_id = operating.means.stripe, operating.data["invoice_id"]
+    items = await stripe.list_items_of_draft(invoice_id)
+    if items:
+        await stripe.delete_item(items[0])
+        async with operating.means.database.begin() as db:
+            return await operating.moved(db, _STRIP)
+    async with operating.means.database.begin() as db:
+        return await operating.moved(db, _DELETE)
+
+
+async def delete(operating: Operating) -> Operating | None:
+    """Refused where somebody finalized it just now."""
+    stripe, invoice_id = operating.means.stripe, operating.data["invoice_id"]
+    try:
+        await stripe.delete_draft(invoice_id)
+    except StripeRefused as refused:
+        draft = await stripe.read_draft(invoice_id)
+        if draft is None or draft.look.status is not InvoiceStatus.DRAFT:
+            return await gone(operating, status_of(draft))
+        return await refuse_as_stripe(operating, refused)
+    return await conclude(operating, "voided", None)
 
 
 async def finalize_held(operating: Operating) -> Operating | None:
@@ -132,6 +159,8 @@ STEPS: Mapping[str, Walk] = {
     Verb.RELEASE: release,
     _OPEN: open_it,
     Verb.VOID: void,
+    _STRIP: strip,
+    _DELETE: delete,
     _FINALIZE_HELD: finalize_held,
     _CLOSE: close,
     Verb.FOLLOW: follow_it,

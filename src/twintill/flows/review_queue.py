@@ -12,7 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from twintill.domain.draft_events import DRAFT_HELD, REVIEW_ENDED
 from twintill.domain.drafting import DEED, Draft, Verb
 from twintill.domain.invoice import InvoiceLook, InvoiceStatus
-from twintill.errors import StripeRefused
+from twintill.errors import ConflictError, StripeRefused
 from twintill.flows.means import Means
 from twintill.flows.operating import Operating
 from twintill.ids import Scope, derived_id
@@ -26,6 +26,17 @@ _LEFT = {
     InvoiceStatus.VOID: "voided_elsewhere",
     InvoiceStatus.DELETED: "deleted",
 }
+
+
+async def require_not_held(db: AsyncConnection, scope: Scope, invoice_id: str) -> None:
+    """For who would change or finalize it past the queue. Raises ConflictError."""
+    review = await reviews.find(db, scope, invoice_id)
+    if review is not None and review.waits:
+        raise ConflictError(
+            f"{invoice_id} waits for a review ({review.id}): change, release or void it there.",
+            code="held_for_review",
+            param="invoice",
+        )
 
 
 async def left(
@@ -106,7 +117,7 @@ async def gone(operating: Operating, status: InvoiceStatus) -> Operating | None:
         invoice_id = operating.data["invoice_id"]
         await left(db, operating.means, scope, invoice_id, status, operating.id)
         why = f"It is no draft any more: {status}, by somebody in Stripe."
-        await operating.end(db, REFUSED, refused=["not_a_draft", why], ended=why)
+        await operating.end(db, REFUSED, refused=["invoice_not_a_draft", why], ended=why)
     return None
 
 

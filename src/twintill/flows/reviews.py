@@ -102,7 +102,7 @@ async def approve(
             await _approved(db, scope, action_id, review, by, why, draft.total_minor)
             return await reviews.read(db, scope, review.id)
         await left(db, means, scope, review.invoice_id, status_of(draft), action_id)
-    raise ConflictError(f"It is no draft any more: {status_of(draft)}.", code="not_a_draft")
+    raise ConflictError(f"It is no draft any more: {status_of(draft)}.", code="invoice_not_a_draft")
 
 
 def require_done(operation: Operation) -> None:
@@ -120,7 +120,9 @@ async def _require_ours(db: AsyncConnection, scope: Scope, draft: Draft) -> None
     if not await mirror.customer_is_known(db, scope, draft.customer_id or ""):
         raise NotFoundError(f"{draft.id} is not of a customer of ours.", param="invoice")
     if draft.look.status is not InvoiceStatus.DRAFT:
-        raise ConflictError(f"It is no draft any more: {draft.look.status}.", code="not_a_draft")
+        raise ConflictError(
+            f"It is no draft any more: {draft.look.status}.", code="invoice_not_a_draft"
+        )
     if draft.look.collection_method != "send_invoice":
         raise ConflictError("Stripe collects this invoice itself.", code="collected_by_stripe")
     if await mirror.payment_of_invoice(db, scope, draft.id) is not None:

@@ -52,7 +52,8 @@ class Drafts(Invoices):
         self, invoice_id: str, items: Sequence[Item], op_id: str, key: str
     ) -> Draft:
         """All of them or none, in one call."""
-        lines = [_line(item, op_id) for item in items]
+        made_by = {marks.OPERATION: op_id, marks.DRAFT: invoice_id}
+        lines = [_line(item, made_by) for item in items]
         return await self._draft(
             self.client.v1.invoices.add_lines_async(
                 invoice_id,
@@ -73,14 +74,6 @@ class Drafts(Invoices):
         """The invoice items on it: what can be taken off one by one."""
         fetch = self.client.v1.invoice_items.list_async
         return {str(raw["id"]) async for raw in self.every(fetch, {"invoice": invoice_id})}
-
-    async def remove_item(self, item_id: str) -> None:
-        """One that is gone is done: deletes carry no key."""
-        try:
-            await self.answer(self.client.v1.invoice_items.delete_async(item_id))
-        except StripeRefused as refused:
-            if refused.code != RESOURCE_MISSING:
-                raise
 
     async def release_draft(self, invoice_id: str, key: str) -> InvoiceLook:
         """Finalized, and from then on like any other."""
@@ -127,8 +120,8 @@ def draft_at(connection: Connection, raw: dict[str, Any]) -> Draft:
     )
 
 
-def _line(item: Item, op_id: str) -> "InvoiceAddLinesParamsLine":
-    line: InvoiceAddLinesParamsLine = {"metadata": {marks.OPERATION: op_id}}
+def _line(item: Item, made_by: dict[str, str]) -> "InvoiceAddLinesParamsLine":
+    line: InvoiceAddLinesParamsLine = {"metadata": made_by}
     if item.description is not None:
         line["description"] = item.description
     if item.price is not None:

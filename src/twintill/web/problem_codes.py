@@ -32,6 +32,8 @@ _STRIPE = (
     "POST /v1/invoices",
     "POST /v1/subscriptions",
     "POST /v1/payments",
+    "POST /v1/invoice_reviews",
+    "GET /v1/invoices/{invoice}/draft_rule",
     "PUT /v1/customers",
     "DELETE /v1/customers",
     "POST /v1/invoice",
@@ -66,6 +68,13 @@ _CANCEL = ("POST /v1/subscriptions/{subscription}/cancel",)
 _CHANGE = ("POST /v1/subscriptions/{subscription}/change",)
 _SWITCH = ("POST /v1/subscriptions/{subscription}/switch",)
 _ENDPOINTS = ("POST /v1/webhook_endpoints", "PATCH /v1/webhook_endpoints")
+_RULES = ("POST /v1/draft_rules", "PATCH /v1/draft_rules")
+_REVIEW = ("POST /v1/invoice_reviews",)
+_RELEASE = ("POST /v1/invoice_reviews/{review}/release",)
+_APPROVE = ("POST /v1/invoice_reviews/{review}/approve",)
+_VOID_HELD = ("POST /v1/invoice_reviews/{review}/void",)
+_ITEMS_HELD = ("POST /v1/invoice_reviews/{review}/items",)
+_HOLD = ("POST /v1/invoices/{invoice}/hold",)
 
 CODES: tuple[Code, ...] = (
     Code("bad_request", 400, "What was sent breaks a rule; `detail` names it."),
@@ -135,8 +144,9 @@ CODES: tuple[Code, ...] = (
         "endpoint_refused",
         400,
         "The address is not https, not public, or cannot be found.",
-        _ENDPOINTS,
+        (*_ENDPOINTS, *_RULES),
     ),
+    Code("draft_rule_invalid", 400, "A rule that could not work; `param` names why.", _RULES),
     Code("event_type_unknown", 400, "There is no such event: docs/events.md.", _ENDPOINTS),
     Code("unauthorized", 401, "No API key was sent, or one that is unknown or revoked."),
     Code("forbidden", 403, "The API key lacks the scope that this call needs."),
@@ -149,6 +159,27 @@ CODES: tuple[Code, ...] = (
         "It waits for a person; `detail` says what for.",
         (*_CHECKOUT, *_REFUND, *_TRY, *_ASKED),
     ),
+    Code("too_many_rules", 409, "There are 100 of them: remove one.", _RULES),
+    Code("already_held", 409, "It waits for a review already.", _HOLD),
+    Code("collected_by_stripe", 409, "Stripe collects this invoice itself.", _HOLD),
+    Code("payment_exists", 409, "It has a payment already.", (*_HOLD, *_VOID_HELD)),
+    Code(
+        "held_for_review",
+        409,
+        "The draft waits for a review: change, release or void it there.",
+        ("POST /v1/invoice", "PATCH /v1/invoice", "DELETE /v1/invoice"),
+    ),
+    Code("invoice_not_a_draft", 409, "It is finalized or gone.", (*_HOLD, *_REVIEW)),
+    Code("not_approved", 409, "A second person has to approve it first.", _RELEASE),
+    Code("second_person_needed", 409, "Who held or changed it cannot approve it.", _APPROVE),
+    Code("changed_since_approval", 409, "It is not what was approved any more.", _RELEASE),
+    Code("already_released", 409, "It was released already.", _REVIEW),
+    Code("already_voided", 409, "It was voided already.", _REVIEW),
+    Code("review_ended", 409, "It waits no more; `detail` says what became of it.", _REVIEW),
+    Code("review_busy", 409, "Something is being done with it just now.", _REVIEW),
+    Code("nothing_to_void", 409, "Nothing is due on it: finalized, it is paid.", _VOID_HELD),
+    Code("items_refused", 409, "The items cannot be on this invoice.", _ITEMS_HELD),
+    Code("item_not_there", 409, "There is no such item on this draft.", _ITEMS_HELD),
     Code("setup_incomplete", 409, "The customer has not finished at the processor.", _CHECKOUT),
     Code("amount_changed", 409, "The amount is not the one that was agreed to.", _CHECKOUT),
     *(
