@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from twintill.cli import draft_rules
-from twintill.cli.amounts import read_signed
+from twintill.cli.amounts import read_signed, shown
 
 if TYPE_CHECKING:
     from sqlalchemy.ext.asyncio import AsyncConnection
@@ -218,7 +218,7 @@ def _row(review: "Review", now: datetime) -> tuple[object, ...]:
 def _money(review: "Review") -> str:
     from twintill.money import Money
 
-    return str(Money(review.total_minor, review.currency))
+    return shown(Money(review.total_minor, review.currency))
 
 
 def _age(age: timedelta) -> str:

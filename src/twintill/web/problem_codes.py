@@ -169,7 +169,6 @@ CODES: tuple[Code, ...] = (
         "The draft waits for a review: change, release or void it there.",
         ("POST /v1/invoice", "PATCH /v1/invoice", "DELETE /v1/invoice"),
     ),
-    Code("invoice_not_a_draft", 409, "It is finalized or gone.", (*_HOLD, *_REVIEW)),
     Code("not_approved", 409, "A second person has to approve it first.", _RELEASE),
     Code("second_person_needed", 409, "Who held or changed it cannot approve it.", _APPROVE),
     Code("changed_since_approval", 409, "It is not what was approved any more.", _RELEASE),
@@ -204,7 +203,7 @@ CODES: tuple[Code, ...] = (
         "invoice_not_a_draft",
         409,
         "The invoice is finalized.",
-        ("POST /v1/invoice_items", "DELETE /v1/invoices"),
+        ("POST /v1/invoice_items", "DELETE /v1/invoices", *_HOLD, *_REVIEW),
     ),
     Code(
         "invoice_of_subscription",
