@@ -7,7 +7,7 @@ import threading
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
-from tests.flows import signing_up
+from tests.flows import drafting, signing_up
 from tests.flows.world import SCOPE, World, running_world
 from tests.postgres import Database
 from tests.web.conftest import open_test_doors
@@ -83,6 +83,10 @@ async def _populate(world: World) -> dict[str, list[str]]:
     its, other = shown.checkout, await signing_up.its_checkout(world, waiting)
     assert its is not None
     await world.collect(await world.customer("card_declined"))
+    rule = await drafting.rule(world)
+    held = await drafting.subscribed(world, await world.customer())
+    await drafting.held_by_hand(world, held)
+    review = await drafting.queued(world, held)
     async with world.db() as db:
         stored = await methods.list_of_customer(db, SCOPE, its.customer_id)
         ids = list((await db.execute(payments.select())).all())
@@ -93,9 +97,11 @@ async def _populate(world: World) -> dict[str, list[str]]:
         "customer": [its.customer_id],
         "method": [method.id for method in stored],
         "subscription": [str(its.subscription_id)],
-        "invoice": [row.invoice_id for row in ids],
+        "invoice": [held, *(row.invoice_id for row in ids)],
         "payment": [row.payment_id for row in ids],
         "processor": ["sandbox"],
         "endpoint": [endpoint_id],
+        "rule": [rule.id],
+        "review": [review.id, held],
         "event": [row.event_id for row in told],
     }

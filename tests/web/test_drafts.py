@@ -80,7 +80,7 @@ async def test_the_secret_of_a_hook_is_shown_once(ada: httpx.AsyncClient) -> Non
     [
         ({"min_amount": 1}, 400, "draft_rule_invalid", "currency"),
         ({"then": "ask"}, 400, "draft_rule_invalid", "hook_url"),
-        ({"then": "ask", "hook_url": "https://10.0.0.1/"}, 400, "endpoint_refused", "url"),
+        ({"then": "ask", "hook_url": "https://10.0.0.1/"}, 400, "endpoint_refused", "hook_url"),
         ({"customer": "cus_unknown"}, 404, "resource_missing", "customer"),
         ({"add_items": [{"amount": 5}], "currency": "eur"}, 400, "draft_rule_invalid", "add_items"),
         ({"then": "pay"}, 422, "invalid_request", "then"),

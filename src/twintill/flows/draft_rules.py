@@ -12,7 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from twintill.domain.draft_answers import why_not_a_rule
 from twintill.domain.drafting import Draft, Hook, Rule, Then, first_match, why_untouched
-from twintill.errors import BadRequest, ConflictError, NotFoundError
+from twintill.errors import BadRequest, ConflictError, EndpointRefused, NotFoundError
 from twintill.flows import outbound
 from twintill.flows.draft_hook import seal_secret
 from twintill.flows.endpoints import new_secret
@@ -97,8 +97,12 @@ def _changed(rule: Rule, changes: Mapping[str, Any]) -> Rule:
 
 async def _check(means: Means, rule: Rule) -> None:
     _require_fit(rule)
-    if rule.hook is not None:
+    if rule.hook is None:
+        return
+    try:
         await outbound.check(means.outbound, rule.hook.url)
+    except EndpointRefused as refused:
+        raise EndpointRefused(str(refused), param="hook_url") from None
 
 
 def _require_fit(rule: Rule) -> None:
