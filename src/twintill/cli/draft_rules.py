@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from twintill.domain.drafting import Item, Rule
     from twintill.flows.draft_rules import Judged
     from twintill.flows.means import Means
+    from twintill.money import Money
     from twintill.store.draft_rules import RuleRow
 
 app = typer.Typer(no_args_is_help=True, help="Rules for drafts: the first that matches decides.")
@@ -64,18 +65,11 @@ def add(  # noqa: PLR0913 -- the conditions that a rule may have
 
     Example: `twintill drafts rules add --then ask --hook https://app.example.com/drafts`
     """
-    from twintill.cli.asking import ask_means
     from twintill.domain.drafting import Hook, Rule, Then
-    from twintill.flows import draft_rules
     from twintill.ids import new_id
 
-    low = None if from_amount is None else read_signed(from_amount, "--from-amount")
-    high = None if to_amount is None else read_signed(to_amount, "--to-amount")
     items = tuple(_item(text) for text in item or ())
-    named = {money.currency for money in (low, high) if money} | {one.currency for one in items}
-    named |= {currency.upper()} if currency else set()
-    if len(named) > 1:
-        raise typer.BadParameter(f"one currency: not {' and '.join(sorted(map(str, named)))}")
+    low, high = _amount(from_amount, "--from-amount"), _amount(to_amount, "--to-amount")
     rule = Rule(
         id=new_id("drl"),
         version=1,
@@ -84,7 +78,7 @@ def add(  # noqa: PLR0913 -- the conditions that a rule may have
         enabled=True,
         min_minor=low.minor if low else None,
         max_minor=high.minor if high else None,
-        currency=next(iter(named), None),
+        currency=_one_currency(currency, low, high, items),
         billing_reason=reason,
         then=Then(then.value),
         items=items,
@@ -93,16 +87,7 @@ def add(  # noqa: PLR0913 -- the conditions that a rule may have
         hook=Hook(hook, hook_timeout) if hook else None,
         default=Then(otherwise.value),
     )
-
-    async def do(means: "Means") -> str | None:
-        return await draft_rules.add(means, means.scope, rule, _person())
-
-    secret = ask_means(do)
-    if secret is None:
-        print(rule.id)
-        return
-    print(secret)
-    print(f"({rule.id}: keep the secret safe, it is not shown again)", file=sys.stderr)
+    _keep(rule)
 
 
 @app.command()
@@ -139,6 +124,37 @@ def test(
     )
     if judged.untouched is not None:
         print(f"but no rule would touch it: {judged.untouched}")
+
+
+def _keep(rule: "Rule") -> None:
+    from twintill.cli.asking import ask_means
+    from twintill.flows import draft_rules
+
+    async def do(means: "Means") -> str | None:
+        return await draft_rules.add(means, means.scope, rule, _person())
+
+    secret = ask_means(do)
+    if secret is None:
+        print(rule.id)
+        return
+    print(secret)
+    print(f"({rule.id}: keep the secret safe, it is not shown again)", file=sys.stderr)
+
+
+def _amount(text: str | None, option: str) -> "Money | None":
+    return None if text is None else read_signed(text, option)
+
+
+def _one_currency(
+    named: str | None, low: "Money | None", high: "Money | None", items: "tuple[Item, ...]"
+) -> str | None:
+    """Raises BadParameter."""
+    all_named = {money.currency for money in (low, high) if money}
+    all_named |= {one.currency for one in items if one.currency}
+    all_named |= {named.upper()} if named else set()
+    if len(all_named) > 1:
+        raise typer.BadParameter(f"one currency: not {' and '.join(sorted(all_named))}")
+    return next(iter(all_named), None)
 
 
 def _item(text: str) -> "Item":
