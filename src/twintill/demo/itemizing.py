@@ -6,7 +6,7 @@ from twintill.demo import calls, shop, signing_up
 from twintill.demo.people import CURRENCY, SEAT_MINOR, Account, Buyer, money
 from twintill.demo.stage import Stage
 from twintill.demo.trouble import expect
-from twintill.demo.waiting_for import reported
+from twintill.demo.waiting_for import reported, told
 
 _IP = "198.51.100.41"
 _SETUP_MINOR, _VOUCHER_MINOR, _HOURS_MINOR = 15000, -1000, 12000
@@ -82,7 +82,7 @@ async def invoice_now(stage: Stage, ivy: Account) -> None:
     invoice = await calls.post(stage.api, "/v1/invoices", body)
     payment = await reported(stage, invoice["id"], "what waited is collected")
     expect(payment["reported"] == 2500, f"{payment['reported']} were reported")
-    paid = await _told(stage, "invoice.paid", invoice["id"])
+    paid = await told(stage, "invoice.paid", invoice["id"])
     how = f"{paid['how']}, {paid['processor']}"
     tell.line("Ivy", f"{invoice['number']}: {money(2500)} reported; invoice.paid told ({how})")
 
@@ -130,11 +130,3 @@ async def _refused(stage: Stage, ivy: Account) -> None:
     drafts = await calls.get(stage.stripe, "/v1/invoices", customer=ivy.customer_id, status="draft")
     expect(not drafts["data"], "a draft was left behind")
     stage.telling.line("", f"251 items: refused, “{answer.json()['code']}”; nothing is left of it")
-
-
-async def _told(stage: Stage, event_type: str, object_id: str) -> Any:
-    async def told() -> Any:
-        events = stage.app.about(object_id, event_type)
-        return events[0]["data"] if events else None
-
-    return await stage.until(f"the app is told {event_type}", told)

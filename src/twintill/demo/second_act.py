@@ -1,7 +1,7 @@
 """The second act: what happens after the first payment, part by part."""
 
 import asyncio
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from twintill.demo import beginnings, choosing, disputing, giving_back, moving_on, shop, signing_up
@@ -18,10 +18,12 @@ class Company:
 
     price_id: str
     accounts: dict[str, Account]
+    others: dict[str, str] = field(default_factory=dict)  # who has no method of ours: id, name
 
     @property
     def names(self) -> dict[str, str]:
-        return {account.customer_id: name for name, account in self.accounts.items()}
+        ours = {account.customer_id: name for name, account in self.accounts.items()}
+        return ours | self.others
 
 
 # Who pays with what, on the hosted page; all others with a card that is approved.

@@ -2,15 +2,13 @@
 
 import asyncio
 
-from twintill.demo import itemizing, shop, signing_up
+from twintill.demo import dashboard, itemizing, shop, signing_up
 from twintill.demo.people import Account, Buyer, money
 from twintill.demo.second_act import Company
 from twintill.demo.stage import Stage
 from twintill.demo.waiting_for import reported
 
 _IP = "198.51.100.40"
-# Who pays with what, on the hosted page; all others with a card that is approved.
-_METHODS = {"Ned": "card_declines_once"}
 _NAMES = ("Ivy", "Ned", "Tom")
 
 
@@ -23,6 +21,10 @@ async def tell(stage: Stage) -> Company:
     await itemizing.one_off(stage, company.accounts["Ivy"])
     await itemizing.invoice_now(stage, company.accounts["Ivy"])
     await itemizing.preview_and_change(stage, company.accounts["Tom"])
+    await dashboard.try_again(stage, company.accounts["Ned"])
+    gus = await shop.create_customer(stage, "Gus")
+    await dashboard.follow(stage, gus)
+    company.others[gus] = "Gus"
     return company
 
 

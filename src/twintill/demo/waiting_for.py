@@ -1,4 +1,4 @@
-"""What the story waits for: payments, as the API shows them."""
+"""What the story waits for: payments, as the API shows them, and what the app hears."""
 
 from collections.abc import Callable
 from typing import Any
@@ -29,3 +29,13 @@ async def payment_that(
 
 async def reported(stage: Stage, invoice_id: str, what: str) -> Any:
     return await payment_that(stage, invoice_id, what, lambda p: p["state"] == "reported")
+
+
+async def told(stage: Stage, event_type: str, object_id: str) -> Any:
+    """The data of the event, once the user's app has heard of it."""
+
+    async def heard() -> Any:
+        events = stage.app.about(object_id, event_type)
+        return events[0]["data"] if events else None
+
+    return await stage.until(f"the app is told {event_type}", heard)
