@@ -7,6 +7,7 @@ new event is entered here, with an example of its `data`.
 from collections.abc import Mapping
 
 from twintill.domain.draft_events import DRAFT_EVENTS
+from twintill.domain.due_events import DUE_EVENTS
 from twintill.domain.event_type import EventType
 from twintill.domain.hand_events import HAND_EVENTS
 from twintill.domain.payment_events import PAYMENT, PAYMENT_EVENTS
@@ -244,6 +245,7 @@ ALL = (
     *_ACCESS,
     *PAYMENT_EVENTS,
     *HAND_EVENTS,
+    *DUE_EVENTS,
     *_METHODS,
     *_SWITCHES,
     *_TAXES,

@@ -120,6 +120,7 @@ class Policy:
     first_payment_failed: FirstPaymentFailed = FirstPaymentFailed.CANCEL
     first_payment_grace: timedelta = timedelta(days=1)  # for another method, after it failed
     expiry_notice: timedelta = timedelta(days=30)  # before a card expires the app is told
+    due_notice: timedelta = timedelta(days=7)  # before an invoice is due the app is told
 
     # Bank debits: a payment that was reported cannot be unpaid in Stripe.
     failed_after_report: FailedAfterReport = FailedAfterReport.REPLACE
@@ -262,6 +263,7 @@ def _rules(p: Policy) -> tuple[tuple[str, bool, str], ...]:
                 "revoked_ask_for",
                 "first_payment_grace",
                 "expiry_notice",
+                "due_notice",
             )
         ),
         *(

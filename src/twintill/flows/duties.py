@@ -14,6 +14,7 @@ import structlog
 
 from twintill.flows import (
     catch_up,
+    due_dates,
     expiring,
     find_disputes,
     find_refunds,
@@ -41,6 +42,7 @@ DUTIES: Mapping[str, Duty] = {
     "watch": watch.watch,
     "tell_expiring": expiring.tell_expiring,
     "announce_reviews": review_notices.announce_reviews,
+    "tell_due_dates": due_dates.tell_due_dates,
 }
 
 DEADLINE = timedelta(seconds=40)  # below the lease
