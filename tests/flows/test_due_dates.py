@@ -94,7 +94,7 @@ async def test_money_that_is_here_is_not_overdue(world: World) -> None:
     customer_id = await world.customer()
     invoice_id = await world.invoice(customer_id)
     await world.open_payment(invoice_id, customer_id)
-    await world.break_stripe("/pay$", "status", status=500, times=100)
+    await world.break_stripe("/pay$", "status", code=500, times=100)
     await world.work()
     assert (await world.payment(invoice_id)).state is State.COLLECTED
     assert await run(world, 31 * DAY) == (0, 0)

@@ -47,6 +47,14 @@ async def between(
     return list(await db.execute(query.order_by(_H.n).limit(limit)))
 
 
+async def last(db: AsyncConnection, scope: Scope, subscription_id: str) -> Any | None:
+    """How it came to its present status; None: it was not followed yet."""
+    query = select(subscription_history).where(
+        mine(subscription_history, scope), _H.subscription_id == subscription_id
+    )
+    return (await db.execute(query.order_by(_H.n.desc()).limit(1))).one_or_none()
+
+
 def _write() -> Any:
     last = (
         select(_H.status_after)
