@@ -16,7 +16,7 @@ from twintill.domain.facts import (
 )
 from twintill.domain.facts import Method as Paying
 from twintill.domain.invoice import InvoiceLook, InvoiceStatus
-from twintill.domain.outcomes import Approved
+from twintill.domain.outcomes import Approved, Declined, DeclineKind
 from twintill.domain.payment import Payment, Reason, State
 from twintill.flows.learn import learn
 from twintill.flows.means import Means
@@ -219,3 +219,42 @@ async def test_a_payment_shows_everything_that_happened_to_it(
     ]
     listed = (await api.get("/v1/payments")).json()["data"][0]
     assert listed == {k: shown[k] for k in listed}
+
+
+async def test_an_invoice_says_how_it_stands_and_tells_its_story(
+    api: httpx.AsyncClient, means: Means
+) -> None:
+    pay = await add_payment(means, 0)
+    look = InvoiceLook(
+        "in_00", InvoiceStatus.OPEN, "EUR", 1900, 0, 1900, "send_invoice", False, None
+    )
+    method = Paying("pm_1", "sandbox", "acct_sandbox")
+    await learn(means, SCOPE, pay, ChargeStarted(look, method, 1, "tw-1", "key-1", "att_1"))
+    soft = Declined(DeclineKind.SOFT, "insufficient_funds", "no cover")
+    await learn(means, SCOPE, pay, Answered("att_1", soft, Via.FIRST))
+    listed = (await api.get("/v1/invoices")).json()["data"][0]
+    shown = (await api.get("/v1/invoices/in_00")).json()
+    assert listed == {k: shown[k] for k in listed}
+    assert "Declined once (insufficient_funds)." in shown["state_in_words"]
+    assert [(a["outcome"], a["code"]) for a in shown["attempts"]] == [
+        ("declined", "insufficient_funds")
+    ]
+    assert (shown["overdue"], shown["subscription_status"]) == (False, None)
+
+    story = (await api.get("/v1/invoices/in_00/timeline")).json()
+    assert (story["has_more"], story["truncated"]) == (False, False)
+    said = [(line["source"], line["kind"]) for line in story["data"]]
+    assert ("twintill", "charge.sent") in said
+    assert ("processor", "charge.declined") in said
+    lines = [line["id"] for line in story["data"]]
+    paged: list[str] = []
+    while True:
+        behind = f"&starting_after={paged[-1]}" if paged else ""
+        page = (await api.get(f"/v1/invoices/in_00/timeline?limit=2{behind}")).json()
+        paged += [line["id"] for line in page["data"]]
+        if not page["has_more"]:
+            break
+    assert paged == lines
+    refused = await api.get("/v1/invoices/in_00/timeline?starting_after=nothing")
+    assert refused.json()["param"] == "starting_after"
+    assert (await api.get("/v1/invoices/in_99/timeline")).status_code == 404

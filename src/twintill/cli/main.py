@@ -14,6 +14,7 @@ from twintill.cli import (
     events,
     inbox,
     invoice_lists,  # noqa: F401 -- adds its commands to `invoices`
+    invoice_stories,  # noqa: F401 -- the same
     invoices,
     keys,
     operations,

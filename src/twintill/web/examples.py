@@ -13,26 +13,27 @@ def shown(**example: Any) -> ConfigDict:
 PAYMENT_STUB = shown(
     id="pay_1f7f6a0c9f0f5c7d8f1b2a3c4d5e6f70", state="reported", reason=None, needs_person=None
 )
-INVOICE = shown(
-    id="in_1PgafmB7WZ01zgkW6dKueIc5",
-    livemode=False,
-    customer="cus_QXg1o8vcGmoR32",
-    subscription="sub_1PgafmB7WZ01zgkWcn5Zr0ZI",
-    number="A1B2-0001",
-    status="paid",
-    collection_method="send_invoice",
-    billing_reason="subscription_cycle",
-    currency="eur",
-    amount_due=4900,
-    amount_paid=4900,
-    amount_remaining=0,
-    total=4900,
-    due_date=1797844800,
-    finalized_at=1795252860,
-    created=1795252800,
-    seen=1795252860,
-    stale=False,
-)
+AN_INVOICE: dict[str, Any] = {
+    "id": "in_1PgafmB7WZ01zgkW6dKueIc5",
+    "livemode": False,
+    "customer": "cus_QXg1o8vcGmoR32",
+    "subscription": "sub_1PgafmB7WZ01zgkWcn5Zr0ZI",
+    "number": "A1B2-0001",
+    "status": "paid",
+    "collection_method": "send_invoice",
+    "billing_reason": "subscription_cycle",
+    "currency": "eur",
+    "amount_due": 4900,
+    "amount_paid": 4900,
+    "amount_remaining": 0,
+    "total": 4900,
+    "due_date": 1797844800,
+    "finalized_at": 1795252860,
+    "created": 1795252800,
+    "seen": 1795252860,
+    "stale": False,
+}
+INVOICE = shown(**AN_INVOICE)
 PAYMENT = shown(
     id="pay_1f7f6a0c9f0f5c7d8f1b2a3c4d5e6f70",
     livemode=False,

@@ -5,16 +5,25 @@ from typing import Annotated, Any
 from fastapi import Depends
 from starlette.requests import Request
 
+from twintill.domain.invoice_words import NextAttempt
+from twintill.flows import invoice_standing
+from twintill.flows.invoice_standing import WholeInvoice
 from twintill.store.invoice_pages import (
     InvoiceFilter,
     list_invoices,
     payments_of_invoices,
-    read_invoice,
 )
 from twintill.web.api import Reader, api_router
 from twintill.web.doors import TheMeans
 from twintill.web.invoice_filters import invoice_filter
+from twintill.web.invoice_shapes import (
+    ActionShape,
+    NextAttemptShape,
+    SubscriptionChangeShape,
+    WholeInvoiceShape,
+)
 from twintill.web.pagination import ListShape, ThePage, as_list, seconds
+from twintill.web.payments import attempt_shape, follow_on_shape
 from twintill.web.shapes import InvoiceShape, PaymentStub
 
 router = api_router("invoices")
@@ -40,13 +49,58 @@ async def list_all(
     return as_list(request, shown, has_more=has_more)
 
 
-@router.get("/v1/invoices/{invoice}", summary="One invoice")
-async def get_one(invoice: str, means: TheMeans, caller: Reader) -> InvoiceShape:
-    """As Stripe last showed it."""
+@router.get("/v1/invoices/{invoice}", summary="One invoice, and how it stands")
+async def get_one(invoice: str, means: TheMeans, caller: Reader) -> WholeInvoiceShape:
+    """As Stripe last showed it; what was tried, what comes next and why then; who did what."""
     async with means.database.connect() as db:
-        row = await read_invoice(db, caller.scope, invoice)
-        collecting = await payments_of_invoices(db, caller.scope, [invoice])
-    return _invoice(row, collecting.get(invoice))
+        whole = await invoice_standing.read(db, caller.scope, means.policy, invoice)
+    return _whole(whole)
+
+
+def _whole(whole: WholeInvoice) -> WholeInvoiceShape:
+    its, follows = whole.collecting, whole.follows
+    subscription = whole.subscription
+    return WholeInvoiceShape(
+        **_invoice(whole.invoice, None if its is None else its.payment).model_dump(),
+        state_in_words=whole.words,
+        overdue=whole.overdue,
+        attempts=[attempt_shape(row) for row in (its.attempts if its else [])],
+        next_attempt=None if follows is None else _next(follows),
+        subscription_status=None if subscription is None else subscription.status,
+        subscription_history=[
+            _change(row) for row in (subscription.changes if subscription else [])
+        ],
+        actions=[_action(row) for row in whole.actions],
+        continues=whole.continues,
+        followed_by=[follow_on_shape(row) for row in (its.follow_ons if its else [])],
+    )
+
+
+def _next(follows: NextAttempt) -> NextAttemptShape:
+    return NextAttemptShape(
+        at=seconds(follows.at) or 0, payment_method=follows.method_id, why=follows.why
+    )
+
+
+def _change(row: Any) -> SubscriptionChangeShape:
+    return SubscriptionChangeShape(
+        status_before=row.status_before,
+        status_after=row.status_after,
+        at=seconds(row.at) or 0,
+        occurred_at=seconds(row.occurred_at),
+        actor=row.actor,
+    )
+
+
+def _action(row: Any) -> ActionShape:
+    return ActionShape(
+        id=row.action_id,
+        action=row.action,
+        actor=row.actor,
+        why=row.why,
+        detail=row.detail,
+        at=seconds(row.at) or 0,
+    )
 
 
 def _invoice(row: Any, payment: Any | None) -> InvoiceShape:

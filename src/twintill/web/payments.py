@@ -92,13 +92,13 @@ async def show_whole(
 def _whole(whole: WholePayment, dunning: DunningShape) -> WholePaymentShape:
     return WholePaymentShape(
         **_payment(whole.payment, whole.amounts).model_dump(),
-        attempts=[_attempt(row) for row in whole.attempts],
+        attempts=[attempt_shape(row) for row in whole.attempts],
         receipts=[_receipt(row) for row in whole.receipts],
         history=[_fact(row) for row in whole.history],
         ledger=_ledger(whole.postings),
         dunning=dunning,
         continues=whole.payment.continues,
-        followed_by=[_follow_on(row) for row in whole.follow_ons],
+        followed_by=[follow_on_shape(row) for row in whole.follow_ons],
         refunds=[refund_shape(row) for row in whole.refunds],
         credit_notes=[_note(row) for row in whole.notes],
         disputes=[dispute_shape(row) for row in whole.disputes],
@@ -176,7 +176,8 @@ def _payment(row: Any, amounts: Amounts) -> PaymentShape:
     )
 
 
-def _attempt(row: Any) -> AttemptShape:
+def attempt_shape(row: Any) -> AttemptShape:
+    """Of a row of attempts."""
     return AttemptShape(
         id=row.attempt_id,
         kind=row.kind,
@@ -233,7 +234,8 @@ def _fact(row: Any) -> HistoryShape:
     )
 
 
-def _follow_on(row: Any) -> FollowOnShape:
+def follow_on_shape(row: Any) -> FollowOnShape:
+    """Of an operation that invoices a part anew."""
     return FollowOnShape(
         id=row.operation_id,
         why=row.data["why"],

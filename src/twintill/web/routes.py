@@ -27,6 +27,7 @@ from twintill.web import (
     subscription_changes,
     switches,
     tax_locations,
+    timelines,
 )
 
 ROUTERS = (
@@ -39,6 +40,7 @@ ROUTERS = (
     invoice_making.router,
     invoice_items.router,
     catalog.router,
+    timelines.router,
     payments.router,
     refunds.router,
     disputes.router,
