@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from tests.domain.situations import DUE, NOW, POLICY, SITUATIONS, after, answer, new_payment, start
+from twintill.domain.hand import HandKind, HandPayment
 from twintill.domain.invoice import InvoiceStatus
 from twintill.domain.invoice_words import NextAttempt, Standing, in_words, next_attempt
 from twintill.domain.outcomes import Declined, DeclineKind, Finality
@@ -15,6 +16,9 @@ from twintill.domain.policy import Policy
 from twintill.money import Money
 
 DAY = timedelta(days=1)
+CHEQUE = HandPayment(
+    "hp_1", HandKind.CHEQUE, 4900, "EUR", NOW.date(), "cheque 000123", "person:ada", NOW
+)
 OPEN = Standing(InvoiceStatus.OPEN, "send_invoice", Money(4900, "EUR"), DUE)
 DUE_WORDS = "Due on 31 Mar 2026, 12:00 UTC."
 
@@ -144,6 +148,10 @@ def test_who_collects_it_where_we_do_not() -> None:
             "Nothing was kept: 49.00 EUR went back.",
         ),
         (payment(State.WAITING, Reason.NO_METHOD), "it waits (no payment method can be charged"),
+        (
+            payment(State.CHARGING, by_hand=(CHEQUE,)),
+            "49.00 EUR received by hand (cheque 000123) waits to be put on it.",
+        ),
         (payment(State.WAITING, parked_why="who knows."), "It waits for a person: who knows."),
     ],
 )

@@ -109,7 +109,7 @@ async def test_what_became_of_the_subscription_in_its_time(world: World) -> None
     assert whole.subscription.status == "past_due"
     assert whole.subscription.changes[-1].actor == "evt_past_due"
     assert "Its subscription is past_due since" in whole.words
-    assert "subscription.past_due" in kinds(await story(world, invoice_id), Source.STRIPE)
+    assert "past_due" in kinds(await story(world, invoice_id), Source.STRIPE)
 
 
 async def test_one_that_nobody_collects_has_a_story_too(world: World) -> None:

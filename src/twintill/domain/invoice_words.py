@@ -49,7 +49,12 @@ def in_words(invoice: Standing, payment: Payment | None, policy: Policy, now: da
     """
     said = [_status(invoice, payment)]
     if payment is not None:
-        said += [_tried(payment), _next(invoice, payment, policy, now), _person(payment)]
+        said += [
+            _tried(payment),
+            _by_hand(payment),
+            _next(invoice, payment, policy, now),
+            _person(payment),
+        ]
     said += [_due(invoice, now), _subscription(invoice)]
     return " ".join(f"{sentence}." for sentence in said if sentence)
 
@@ -80,8 +85,9 @@ def _status(invoice: Standing, payment: Payment | None) -> str:
 
 
 def _collecting(invoice: Standing, payment: Payment) -> str:
-    collected_minor = sum(r.collected_minor for r in payment.receipts if not r.failed)
-    money = Money(collected_minor, payment.currency)
+    living = [r for r in payment.receipts if not r.failed]
+    # What the customer has as credit is not this invoice's any more.
+    money = Money(sum(r.collected_minor - r.credit_minor for r in living), payment.currency)
     gone = Money(payment.refunded_minor, payment.currency)
     match payment.state:
         case State.COLLECTED:
@@ -117,6 +123,14 @@ def _tried(payment: Payment) -> str:
         return ""
     codes = ", ".join(dict.fromkeys(a.code or "no code" for a in declined))
     return f"Declined {_times(len(declined))} ({codes})"
+
+
+def _by_hand(payment: Payment) -> str:
+    hand = payment.waiting_by_hand
+    if hand is None:
+        return ""
+    money = Money(hand.amount_minor, hand.currency)
+    return f"{money} received by hand ({hand.reference}) waits to be put on it"
 
 
 def _next(invoice: Standing, payment: Payment, policy: Policy, now: datetime) -> str:

@@ -160,7 +160,7 @@ def _subscription(its: ItsSubscription | None) -> Iterator[Line]:
             id=f"subscription:{row.n}",
             at=row.at,
             source=Source.STRIPE,
-            kind=f"subscription.{row.status_after}",
+            kind=row.status_after,
             text=f"The subscription is {row.status_after}{before}",
             ids=_known(subscription=row.subscription_id, actor=row.actor),
             n=row.n,

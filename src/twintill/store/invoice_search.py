@@ -16,8 +16,10 @@ from twintill.store.tables import (
     checkouts,
     credit_notes,
     disputes,
+    hand_payments,
     inbox,
     invoice_actions,
+    invoice_reviews,
     invoices,
     ledger_transactions,
     operations,
@@ -35,8 +37,8 @@ async def invoices_of(db: AsyncConnection, scope: Scope, object_id: str) -> list
     """Ids of the invoices that it is about: none, one, or a few. Not of customers, which have many.
 
     invoice, payment, attempt, receipt, refund, credit note, dispute, checkout, operation, ledger
-    transaction, what a person did, Stripe's event, our reference, the processor's id of a charge,
-    a refund or a dispute.
+    transaction, payment by hand, review of a draft, what a person did, Stripe's event, our
+    reference, the processor's id of a charge, a refund or a dispute.
     """
     payment_ids = union(*_payments(scope, object_id)).subquery()
     p = payments.c
@@ -52,6 +54,9 @@ def _named_there(scope: Scope, object_id: str) -> Iterator[Select[Any]]:
     yield _of(checkouts, c.invoice_id, scope, c.checkout_id == object_id)
     yield _of(checkouts, c.invoice_id, scope, c.operation_id == object_id)
     yield _of(invoice_actions, a.invoice_id, scope, a.action_id == object_id)
+    hand, review = hand_payments.c, invoice_reviews.c
+    yield _of(hand_payments, hand.invoice_id, scope, hand.hand_payment_id == object_id)
+    yield _of(invoice_reviews, review.invoice_id, scope, review.review_id == object_id)
     for field in _INVOICE_OF_AN_OPERATION:
         yield _of(operations, o.data[field].astext, scope, o.operation_id == object_id)
     its_event = and_(e.source == "stripe", e.dedupe_key == object_id)

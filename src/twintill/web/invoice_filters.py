@@ -14,8 +14,8 @@ from twintill.web.pagination import CreatedRange, only
 _LARGEST = 2**53
 _ANY_ID = (
     "That this id is about: of a payment, an attempt, a receipt, a refund, a credit note, a "
-    "dispute, a checkout, an operation, a subscription, a customer; Stripe's or the processor's "
-    "own; or our reference there."
+    "dispute, a payment by hand, a checkout, an operation, a subscription, a customer; Stripe's "
+    "or the processor's own; or our reference there."
 )
 
 
