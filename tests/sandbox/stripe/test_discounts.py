@@ -166,3 +166,16 @@ async def test_unused_time_is_credited_as_it_was_billed(world: StripeWorld) -> N
     await world.v1.subscriptions.update_async(subscription.id, {"items": [item]})
     pending = await world.v1.invoice_items.list_async({"pending": True})
     assert sorted(row.amount for row in pending.data) == [-700, 2800]
+
+
+async def test_a_discounted_invoice_is_credited_by_an_amount(world: StripeWorld) -> None:
+    half = await coupon(world, percent_off=50)
+    its = await world.subscribe(price=await world.price(1000), discounts=[{"coupon": half}])
+    invoice = await world.v1.invoices.finalize_invoice_async(its.latest_invoice.id)
+    by_line: Any = {"type": "invoice_line_item", "invoice_line_item": invoice.lines.data[0].id}
+    with pytest.raises(stripe.InvalidRequestError, match="discounted"):
+        await world.v1.credit_notes.create_async(
+            {"invoice": invoice.id, "lines": [{**by_line, "quantity": 1}]}
+        )
+    await world.v1.credit_notes.create_async({"invoice": invoice.id, "amount": 500})
+    assert (await world.v1.invoices.retrieve_async(invoice.id)).status == "paid"

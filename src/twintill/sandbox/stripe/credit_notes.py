@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from twintill.sandbox.stripe import settling
+from twintill.sandbox.stripe import discounts, settling
 from twintill.sandbox.stripe.balance import add_to_balance
 from twintill.sandbox.stripe.calls import PAGING, Call, Route, in_range, page
 from twintill.sandbox.stripe.events import emit
@@ -206,6 +206,8 @@ def _line_of(world: World, invoice: Json, given: Json) -> Json:
     source = next((row for row in world.lines[invoice["id"]] if row["id"] == wanted), None)
     if source is None:
         raise invalid(f"No such invoice line item: '{wanted}'", code="resource_missing")
+    if discounts.off(source):
+        raise invalid("The sandbox credits a discounted line only by `amount` of the note.")
     if ("amount" in given) == ("quantity" in given):
         raise invalid("Pass either amount or quantity for a line.", param="lines")
     if "quantity" in given:
