@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 
 from twintill.cli import (
+    catalog,
     customers,
     disputes,
     drafts,
@@ -13,8 +14,10 @@ from twintill.cli import (
     endpoints,
     events,
     inbox,
+    invoice_items,  # noqa: F401 -- adds its commands to `invoices`
     invoice_lists,  # noqa: F401 -- adds its commands to `invoices`
     invoice_stories,  # noqa: F401 -- the same
+    invoice_making,  # noqa: F401 -- adds its commands to `invoices` and `customers`
     invoices,
     keys,
     operations,
@@ -51,6 +54,8 @@ app.add_typer(keys.app, name="keys")
 app.add_typer(inbox.app, name="inbox")
 app.add_typer(invoices.app, name="invoices")
 app.add_typer(drafts.app, name="drafts")
+app.add_typer(catalog.products, name="products")
+app.add_typer(catalog.prices, name="prices")
 app.add_typer(operations.app, name="operations")
 app.add_typer(duties.app, name="duties")
 payments.app.command("try-again")(try_again)

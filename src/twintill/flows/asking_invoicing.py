@@ -324,8 +324,8 @@ def _ended(its: Operation) -> Ended:
     if its.parked_why is not None:
         raise ConflictError(f"{its.id} waits for a person: {its.parked_why}", code="needs_person")
     raise StripeUnreadable(
-        f"{its.error or 'a worker is at it'} Twintill goes on with it ({its.id}): ask again with "
-        "the same Idempotency-Key to see its end."
+        f"{its.error or 'a worker is at it'}. Twintill goes on with it ({its.id}): ask again "
+        "under the same key to see its end."
     )
 
 
