@@ -147,6 +147,31 @@ async def test_items_wait_for_the_next_invoice_and_are_invoiced_now(world: World
     assert await in_stripe(world, await make(world, customer_id, amount(7), currency="EUR"))
 
 
+async def test_the_prorations_of_an_upgrade_are_invoiced_now(world: World) -> None:
+    customer_id = await world.customer(None)
+    v1 = world.means.stripe.client.v1
+    small, big = [await monthly(world, minor) for minor in (1000, 2000)]
+    subscription = await v1.subscriptions.create_async(
+        {
+            "customer": customer_id,
+            "items": [{"price": small}],
+            "collection_method": "send_invoice",
+            "days_until_due": 30,
+        }
+    )
+    item_id = subscription.to_dict()["items"]["data"][0]["id"]
+    await v1.subscriptions.update_async(subscription.id, {"items": [{"id": item_id, "price": big}]})
+    invoice_id = await make(world, customer_id, include_pending=True, currency=None)
+    shown = await in_stripe(world, invoice_id)
+    assert (shown.total, shown.parent, len(shown.lines.data)) == (1000, None, 2)
+
+
+async def monthly(world: World, minor: int) -> str:
+    product = await ask.make_product(asker(world), NewProduct("Plan"))
+    wanted = NewPrice(product.made["id"], "EUR", minor, "month")
+    return str((await ask.make_price(asker(world), wanted)).made["id"])
+
+
 async def test_an_item_is_changed_and_taken_away_while_it_waits(world: World) -> None:
     customer_id = await world.customer()
     item = AskedItem(customer_id, None, None, amount(4900), "EUR")

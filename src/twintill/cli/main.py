@@ -16,8 +16,8 @@ from twintill.cli import (
     inbox,
     invoice_items,  # noqa: F401 -- adds its commands to `invoices`
     invoice_lists,  # noqa: F401 -- adds its commands to `invoices`
-    invoice_stories,  # noqa: F401 -- the same
     invoice_making,  # noqa: F401 -- adds its commands to `invoices` and `customers`
+    invoice_stories,  # noqa: F401 -- the same
     invoices,
     keys,
     operations,

@@ -116,7 +116,7 @@ def cannot_be_closed(payment: Payment, now: datetime) -> tuple[str, str] | None:
     """
     if payment.unresolved_attempt is not None:
         return "charge_out", "A charge for this invoice is out: wait for its answer."
-    if payment.unapplied_minor:
+    if payment.unapplied_minor or payment.waiting_by_hand is not None:
         return (
             "being_reported",
             "Money for this invoice is here, and Stripe is about to be told: refund it afterwards.",

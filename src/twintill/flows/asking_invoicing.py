@@ -133,7 +133,6 @@ async def change_item(asker: Asker, item_id: str, changes: ItemChanges) -> Ended
         item = await _found(asker.means.stripe.read_item(item_id), "invoice_item")
         if changes.amount_minor is not None:
             rules.require_amount(changes.amount_minor, item.currency, "amount")
-        await _register(asker, item.customer_id)
         values = {"item_id": item_id, "changes": asdict(changes)}
         await _begin(asker, Step.CHANGE_ITEM, item.customer_id, item.invoice_id, values)
     return await _walk(asker)
@@ -142,7 +141,6 @@ async def change_item(asker: Asker, item_id: str, changes: ItemChanges) -> Ended
 async def remove_item(asker: Asker, item_id: str) -> Ended:
     if not await _is_known(asker):
         item = await _found(asker.means.stripe.read_item(item_id), "invoice_item")
-        await _register(asker, item.customer_id)
         values = {"item_id": item_id}
         await _begin(asker, Step.REMOVE_ITEM, item.customer_id, item.invoice_id, values)
     return await _walk(asker)
@@ -164,7 +162,7 @@ async def make_price(asker: Asker, price: NewPrice) -> Ended:
 async def set_prefix(asker: Asker, customer_id: str, prefix: str) -> Ended:
     rules.require_prefix(prefix)
     if not await _is_known(asker):
-        await _register(asker, customer_id)
+        await _customer(asker, customer_id)
         await _begin(asker, Step.PREFIX, customer_id, None, {"prefix": prefix})
     return await _walk(asker)
 
@@ -174,7 +172,7 @@ async def _checked(asker: Asker, wanted: NewInvoice) -> NewInvoice:
     async with asker.means.database.connect() as db:
         rules.require_due_after(wanted.due_at, await clock.now(db))
     rules.require_room(0, len(wanted.items), "items")
-    customer = await _register(asker, wanted.customer_id)
+    customer = await _customer(asker, wanted.customer_id)
     currency = rules.currency_of(wanted.currency, customer.currency)
     for n, line in enumerate(wanted.items):
         if line.amount_minor is not None:
@@ -197,7 +195,7 @@ async def _checked_item(asker: Asker, item: AskedItem) -> NewItem:
     customer_id = item.customer_id or (draft.invoice.customer_id if draft else None)
     if customer_id is None:
         raise BadRequest("Say for which customer, or on which draft.", param="customer")
-    customer = await _register(asker, customer_id)
+    customer = await _customer(asker, customer_id)
     its = draft.invoice.currency if draft else customer.currency
     if item.line.amount_minor is not None:
         currency = rules.currency_of(item.currency, its)
@@ -227,7 +225,6 @@ async def _draft(asker: Asker, invoice_id: str) -> Made:
             param="invoice",
         )
     rules.require_room(await stripe.count_lines(invoice_id), 1, "invoice")
-    await _meet(asker, seen)
     return seen
 
 
@@ -236,16 +233,11 @@ async def _has_pending(asker: Asker, customer_id: str) -> bool:
     return bool(items)
 
 
-async def _register(asker: Asker, customer_id: str) -> CustomerLook:
-    """Known from now on, also who pays by cheque: his invoices are followed and can be read.
-
-    Nothing of his is charged as long as he gave us no method.
-    """
+async def _customer(asker: Asker, customer_id: str) -> CustomerLook:
+    """Of this mode, and alive. Raises NotFoundError."""
     customer = await _found(asker.means.stripe.read_customer(customer_id), "customer")
     if customer.deleted:
         raise NotFoundError(f"{customer_id} was deleted in Stripe.", param="customer")
-    async with asker.means.database.begin() as db:
-        await mirror.add_customer(db, asker.scope, customer.id)
     return customer
 
 
@@ -291,6 +283,10 @@ async def _begin(
     invoice_id: str | None,
     values: Mapping[str, Any],
 ) -> None:
+    """Who is not known yet becomes so: his invoices are followed, and can be paid by hand.
+
+    Nothing of his is charged as long as he gave us no method.
+    """
     asked = {**values, "deed": deed, "by": asker.by, "why": asker.why}
     data: dict[str, Any] = {"asked": {**asked, "customer_id": customer_id}}
     if invoice_id is not None:
@@ -298,6 +294,8 @@ async def _begin(
     async with asker.means.database.begin() as db:
         if invoice_id is not None:
             await require_not_held(db, asker.scope, invoice_id)
+        if customer_id is not None:
+            await mirror.add_customer(db, asker.scope, customer_id)
         await operations.add(
             db,
             asker.scope,

@@ -108,11 +108,14 @@ def add_pending(world: World, invoice: Json, sub_id: str | None) -> None:
 
 
 def pending_items(world: World, customer: Json, currency: str, sub_id: str | None) -> list[Json]:
-    """The customer's items that wait for an invoice: those of this subscription, or of none."""
+    """The customer's items that wait for an invoice: those of this subscription, or of none.
+
+    An invoice that is of no subscription takes them all, prorations too.
+    """
     waiting = []
     for item in world.all("invoiceitem").values():
         parent = (item["parent"] or {}).get("subscription_details") or {}
-        mine = parent.get("subscription") in (None, sub_id)
+        mine = sub_id is None or parent.get("subscription") in (None, sub_id)
         if item["invoice"] is None and item["customer"] == customer["id"] and mine:
             waiting += [item] if item["currency"] == currency else []
     return waiting
