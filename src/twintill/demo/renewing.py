@@ -38,7 +38,7 @@ async def prepare(stage: Stage, cast: Cast) -> str:
 async def renew(stage: Stage, cast: Cast) -> dict[str, Json]:
     """(4) A month later: drafts, the hour, finalized, charged, told to Stripe. By customer's id."""
     tell = stage.telling
-    await stage.advance(await _until_next_period(stage))
+    await stage.advance(await until_next_period(stage))
     tell.step(
         4,
         "A month passes: the renewals",
@@ -169,7 +169,7 @@ async def _delay_webhooks(stage: Stage) -> None:
     await calls.post(stage.processor, "/_sandbox/faults", late)
 
 
-async def _until_next_period(stage: Stage) -> timedelta:
+async def until_next_period(stage: Stage) -> timedelta:
     """To just after the last subscription's period has ended, so that all have renewed."""
     subscriptions = await calls.get(stage.stripe, "/v1/subscriptions", limit="100")
     ends = [

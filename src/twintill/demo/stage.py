@@ -34,6 +34,7 @@ class Stage:
     database: DemoDatabase
     app: UsersApp
     api: httpx.AsyncClient  # Twintill's, with the API key
+    second: httpx.AsyncClient  # the same, with the key of another person
     stripe: httpx.AsyncClient
     processor: httpx.AsyncClient
     telling: Telling
@@ -77,18 +78,19 @@ async def _set(
     settings = starting.settings(
         addresses, database.url, app.secret, await starting.register_webhooks(addresses)
     )
-    api_key = await starting.start_twintill(processes, addresses, settings, telling)
+    api_key, second_key = await starting.start_twintill(processes, addresses, settings, telling)
     operators = {
         "TWINTILL_MIGRATE_DATABASE_URL": database.owner_url,
         "TWINTILL_API_KEY": api_key,
     }
     async with (
         starting.client(addresses.web, api_key) as api,
+        starting.client(addresses.web, second_key) as second,
         starting.client(addresses.stripe, starting.STRIPE_KEY) as stripe,
         starting.client(addresses.processor, starting.PROCESSOR_KEY) as processor,
     ):
         with _noted(folder / "env", settings | operators):
-            yield Stage(addresses, api_key, database, app, api, stripe, processor, telling)
+            yield Stage(addresses, api_key, database, app, api, second, stripe, processor, telling)
 
 
 @contextlib.contextmanager

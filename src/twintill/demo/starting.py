@@ -1,5 +1,6 @@
 """Starting the demo's processes, each in the order in which one needs the other."""
 
+import asyncio
 import base64
 import contextlib
 import os
@@ -92,6 +93,7 @@ def settings(
         "TWINTILL_PORT": _port(addresses.web),
         "TWINTILL_APP_WEBHOOK_URL": addresses.app,
         "TWINTILL_APP_WEBHOOK_SECRET": app_secret,
+        "TWINTILL_APP_WEBHOOK_LOOPBACK": "true",  # the app's hook for drafts is on this machine
         "TWINTILL_SANDBOX_PROCESSOR_URL": addresses.processor,
         "TWINTILL_SANDBOX_PROCESSOR_API_KEY": PROCESSOR_KEY,
         "TWINTILL_SANDBOX_PROCESSOR_WEBHOOK_SECRETS": _PROCESSOR_SECRET,
@@ -102,19 +104,23 @@ def settings(
 
 async def start_twintill(
     processes: Processes, addresses: Addresses, told: Mapping[str, str], telling: Telling
-) -> str:
-    """Web and worker; answers an API key."""
+) -> tuple[str, str]:
+    """Web and worker; answers API keys of two people."""
     environment = {**_clean_environment(), **told}
     await processes.start("web", "serve", environment=environment)
     await processes.start("worker", "worker", environment=environment)
     create = ("keys", "create", "--owner", "the demo", "--scopes", "read,collect,refund,admin")
+    second = ("keys", "create", "--owner", "finance", "--scopes", "read,collect")
     with telling.waiting("web and worker start"):
-        api_key = await processes.run("keys", *create, environment=environment)
+        api_key, second_key = await asyncio.gather(
+            processes.run("keys", *create, environment=environment),
+            processes.run("second-key", *second, environment=environment),
+        )
         await until_it_answers(f"{addresses.web}/readyz")
     telling.line("Twintill", f"{addresses.web}  (web), and a worker")
     telling.line("your app", addresses.app)
     telling.good(f"All of them are real processes; ready after {telling.elapsed_s:.0f} s.")
-    return api_key.strip()
+    return api_key.strip(), second_key.strip()
 
 
 def client(base_url: str, key: str) -> httpx.AsyncClient:

@@ -2,7 +2,7 @@
 
 import asyncio
 
-from twintill.demo import dashboard, itemizing, shop, signing_up
+from twintill.demo import dashboard, itemizing, reviewing, shop, signing_up
 from twintill.demo.people import Account, Buyer, money
 from twintill.demo.second_act import Company
 from twintill.demo.stage import Stage
@@ -25,6 +25,8 @@ async def tell(stage: Stage) -> Company:
     gus = await shop.create_customer(stage, "Gus")
     await dashboard.follow(stage, gus)
     company.others[gus] = "Gus"
+    zoe, tom, ned = (company.accounts[name] for name in ("Zoe", "Tom", "Ned"))
+    await reviewing.review(stage, zoe, tom, ned)
     return company
 
 
