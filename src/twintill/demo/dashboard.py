@@ -9,10 +9,10 @@ from twintill.demo.stage import Stage
 from twintill.demo.trouble import expect
 from twintill.demo.waiting_for import payment_that, reported, told
 
-_COURSE_MINOR, _BOOK_MINOR, _POSTER_MINOR = 8000, 3000, 1200
+_COURSE_MINOR, _BOOK_MINOR, _POSTER_MINOR, _CHAIR_MINOR = 8000, 3000, 1200, 4000
 
 
-async def try_again(stage: Stage, ned: Account) -> None:
+async def try_again(stage: Stage, ned: Account) -> str:
     """(6) The app hears why, and what it may offer; the customer need not wait for the schedule."""
     tell = stage.telling
     tell.step(
@@ -36,6 +36,7 @@ async def try_again(stage: Stage, ned: Account) -> None:
     answer = await stage.api.post(path, json={})
     expect(answer.status_code == 409, f"one more try answered {answer.status_code}")
     tell.line("Ned", f"and once more: refused, “{answer.json()['code']}”")
+    return invoice_id
 
 
 async def follow(stage: Stage, customer_id: str) -> None:
@@ -57,16 +58,44 @@ async def follow(stage: Stage, customer_id: str) -> None:
     await _shown_as(stage, void["id"], "void")
     found = await calls.get(stage.api, "/v1/invoices", number=void["number"])
     expect([i["id"] for i in found["data"]] == [void["id"]], "it is not found by its number")
+    await _bill(stage, customer_id, _CHAIR_MINOR, "Chair", days_until_due=14)
     tell.line(
         "Gus", f"{void['number']} voided there: found by its number, {found['data'][0]['status']}"
     )
 
 
-async def _bill(stage: Stage, customer_id: str, minor: int, what: str) -> Any:
+async def tell_its_story(stage: Stage, customer_id: str, tried_twice: str) -> None:
+    """(9) What people ask about an invoice."""
+    tell = stage.telling
+    tell.step(
+        9,
+        "Support asks: what is it with this invoice?",
+        "Stripe tells of due dates only where an automation does; Twintill has timers of its own.",
+        await stage.database.now(),
+    )
+    found = await calls.get(stage.api, "/v1/invoices", customer=customer_id, overdue="true")
+    (late,) = found["data"]
+    await told(stage, "invoice.overdue", late["id"])
+    whole = await calls.get(stage.api, f"/v1/invoices/{late['id']}")
+    tell.line("Gus", f"{late['number']}, found as overdue, and told: {whole['state_in_words']}")
+    story = await calls.get(stage.api, f"/v1/invoices/{tried_twice}/timeline")
+    tell.line("Ned", f"the timeline of his course: {len(story['data'])} lines, some of them:")
+    kinds = {"twintill"}  # of what is told to others, one line of each kind
+    for line in story["data"]:
+        if kinds.isdisjoint((line["kind"], line["source"])):
+            kinds.add(line["kind"])
+            tell.line("", f"{line['source']}: {line['text']}")
+    whose = {line["source"] for line in story["data"]}
+    expect(
+        {"stripe", "processor", "ledger", "person"} <= whose, f"the timeline knows {sorted(whose)}"
+    )
+
+
+async def _bill(stage: Stage, customer_id: str, minor: int, what: str, **terms: Any) -> Any:
     """Of a customer without a payment method: open until somebody pays it."""
     line = {"amount": minor, "description": what}
     body = {"customer": customer_id, "items": [line], "currency": CURRENCY.lower()}
-    return await calls.post(stage.api, "/v1/invoices", {**body, "finalize": True})
+    return await calls.post(stage.api, "/v1/invoices", {**body, **terms, "finalize": True})
 
 
 async def _shown_as(stage: Stage, invoice_id: str, status: str) -> None:

@@ -36,7 +36,7 @@ async def review(stage: Stage, zoe: Account, tom: Account, ned: Account) -> None
     await stage.advance(_A_DAY)
     payment = await reported(stage, drafts["Zoe"], "Zoe's renewal is collected")
     tell.line("Zoe", f"finalized by Stripe an hour later: {money(payment['reported'])} reported")
-    event = await told(stage, "invoice.review_waiting", held["id"])
+    event = await told(stage, "draft.waiting", held["id"])
     tell.line("Tom", f"forgotten for {event['waiting_for_s'] // 3600} hours: the app is told")
     await _release(stage, held, drafts["Tom"])
     voided = await calls.post(stage.api, f"/v1/invoice_reviews/{drafts['Ned']}/void", {})

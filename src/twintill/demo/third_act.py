@@ -21,12 +21,13 @@ async def tell(stage: Stage) -> Company:
     await itemizing.one_off(stage, company.accounts["Ivy"])
     await itemizing.invoice_now(stage, company.accounts["Ivy"])
     await itemizing.preview_and_change(stage, company.accounts["Tom"])
-    await dashboard.try_again(stage, company.accounts["Ned"])
+    tried_twice = await dashboard.try_again(stage, company.accounts["Ned"])
     gus = await shop.create_customer(stage, "Gus")
     await dashboard.follow(stage, gus)
     company.others[gus] = "Gus"
     zoe, tom, ned = (company.accounts[name] for name in ("Zoe", "Tom", "Ned"))
     await reviewing.review(stage, zoe, tom, ned)
+    await dashboard.tell_its_story(stage, gus, tried_twice)
     return company
 
 
