@@ -112,7 +112,7 @@ def _evidence() -> None:
         sa.Column("added_by", sa.Text(), nullable=False),
         sa.Column("added_at", sa.TIMESTAMP(timezone=True), nullable=False),
         sa.PrimaryKeyConstraint(*_SCOPE, "evidence_id", name="pk_hand_evidence"),
-        sa.UniqueConstraint(*_SCOPE, "hand_payment_id", "sha256"),
+        sa.UniqueConstraint(*_SCOPE, "hand_payment_id", "name"),
     )
     for name, when, each in (
         ("only_grows", "UPDATE OR DELETE", "ROW"),

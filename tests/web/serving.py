@@ -6,12 +6,15 @@ import queue
 import threading
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from datetime import date
 
 from tests.flows import drafting, signing_up
 from tests.flows.world import SCOPE, World, running_world
 from tests.postgres import Database
 from tests.web.conftest import open_test_doors
-from twintill.flows import endpoints
+from twintill.domain.hand import HandKind
+from twintill.flows import by_hand, endpoints
+from twintill.flows.by_hand import Word
 from twintill.flows.outbound import Outbound
 from twintill.sandbox.serve import running
 from twintill.store import api_keys, methods, outgoing_deliveries
@@ -87,12 +90,16 @@ async def _populate(world: World) -> dict[str, list[str]]:
     held = await drafting.subscribed(world, await world.customer())
     await drafting.held_by_hand(world, held)
     review = await drafting.queued(world, held)
+    wired = await world.invoice(await world.customer(None))
+    word = Word(HandKind.CASH, 5900, "EUR", date(2025, 11, 20), "receipt 7", "person:ada")
+    await by_hand.record(world.means, SCOPE, wired, "hp_known", word)
     async with world.db() as db:
         stored = await methods.list_of_customer(db, SCOPE, its.customer_id)
         ids = list((await db.execute(payments.select())).all())
         told, _ = await outgoing_deliveries.page(db, SCOPE, endpoint_id, Page(), None)
     return {
         "signup": ["sgn_known", "sgn_waiting"],
+        "hand_payment": ["hp_known"],
         "checkout": [its.id, other.id],
         "customer": [its.customer_id],
         "method": [method.id for method in stored],

@@ -6,7 +6,9 @@ from typing import Annotated
 import typer
 
 from twintill.cli import (
+    by_hand,  # noqa: F401 -- adds its commands to `invoices`
     catalog,
+    credit,  # noqa: F401 -- adds its command to `customers`
     customers,
     disputes,
     drafts,

@@ -18,6 +18,7 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from twintill.errors import TooLargeError, TwintillError
+from twintill.flows.evidence import LARGEST_BYTES
 from twintill.ids import new_id
 from twintill.web import docs_page, health, openapi, problems, routes, webhooks
 from twintill.web.doors import Doors
@@ -149,7 +150,7 @@ _CAPABILITY = re.compile(r"(chk_\w{4})\w+")
 
 
 async def _read_body(scope: Scope, receive: Receive, deadline_s: float) -> bytes:
-    limit = WEBHOOK_BODY_MAX if scope["path"].startswith(_WEBHOOKS) else API_BODY_MAX
+    limit = _limit(scope["path"])
     declared = dict(scope["headers"]).get(b"content-length", b"0")
     if declared.isdigit() and int(declared) > limit:
         raise _too_large(limit)
@@ -158,6 +159,15 @@ async def _read_body(scope: Scope, receive: Receive, deadline_s: float) -> bytes
             return await _read_at_most(limit, receive)
     except TimeoutError:
         raise HTTPException(408, f"The body did not arrive in {deadline_s:g} s.") from None
+
+
+def _limit(path: str) -> int:
+    if path.startswith(_WEBHOOKS):
+        return WEBHOOK_BODY_MAX
+    return LARGEST_BYTES if _A_FILE.match(path) else API_BODY_MAX
+
+
+_A_FILE = re.compile(r"/v1/hand_payments/[^/]+/evidence/[^/]+\Z")
 
 
 async def _read_at_most(limit: int, receive: Receive) -> bytes:

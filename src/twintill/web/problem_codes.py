@@ -67,6 +67,14 @@ _CHECKOUT = ("POST /v1/checkouts",)
 _CANCEL = ("POST /v1/subscriptions/{subscription}/cancel",)
 _CHANGE = ("POST /v1/subscriptions/{subscription}/change",)
 _SWITCH = ("POST /v1/subscriptions/{subscription}/switch",)
+_BY_HAND = ("POST /v1/invoices/{invoice}/hand_payments",)
+_TAKE_BACK = (
+    "POST /v1/hand_payments/{hand_payment}/undo",
+    "POST /v1/hand_payments/{hand_payment}/correct",
+)
+_APPLY = ("POST /v1/customers/{customer}/credit/apply",)
+_PAY_OUT = ("POST /v1/customers/{customer}/credit/pay_out",)
+_EVIDENCE = ("PUT /v1/hand_payments/{hand_payment}/evidence/{name}",)
 _ENDPOINTS = ("POST /v1/webhook_endpoints", "PATCH /v1/webhook_endpoints")
 _RULES = ("POST /v1/draft_rules", "PATCH /v1/draft_rules")
 _REVIEW = ("POST /v1/invoice_reviews",)
@@ -122,7 +130,7 @@ CODES: tuple[Code, ...] = (
         "currency_differs",
         400,
         "The payment, or all that the customer is billed for, is in another currency.",
-        (*_REFUND, *_INVOICED),
+        (*_REFUND, *_INVOICED, *_APPLY),
     ),
     Code(
         "amount_invalid",
@@ -139,6 +147,7 @@ CODES: tuple[Code, ...] = (
         "It would be due before it is made.",
         (*_MAKE, "PATCH /v1/invoices"),
     ),
+    Code("evidence_invalid", 400, "Not a PDF, PNG, JPEG or text, as it says.", _EVIDENCE),
     Code("prefix_invalid", 400, "3 to 12 upper-case letters or digits are wanted.", _PREFIX),
     Code(
         "endpoint_refused",
@@ -195,7 +204,7 @@ CODES: tuple[Code, ...] = (
         "payment_busy",
         409,
         "Somebody works on this payment at this moment.",
-        ("POST /v1/payments", *_CLOSE),
+        ("POST /v1/payments", *_CLOSE, *_TAKE_BACK),
     ),
     Code("charge_out", 409, "A charge for this invoice has no answer yet.", _CLOSE),
     Code("being_reported", 409, "Its money is here, and Stripe is about to be told.", _CLOSE),
@@ -240,7 +249,12 @@ CODES: tuple[Code, ...] = (
     ),
     Code("already_there", 409, "It is collected there already.", _SWITCH),
     Code("switch_running", 409, "A switch of it has no end yet.", (*_SWITCH, *_CHANGE)),
-    Code("signup_unfinished", 409, "Its sign-up is not complete yet.", (*_SWITCH, *_CHANGE)),
+    Code(
+        "signup_unfinished",
+        409,
+        "Its sign-up is not complete yet.",
+        (*_SWITCH, *_CHANGE, *_BY_HAND, *_APPLY),
+    ),
     Code(
         "payment_method_dead", 409, "The payment method is removed or revoked.", (*_SWITCH, *_TRY)
     ),
@@ -252,7 +266,18 @@ CODES: tuple[Code, ...] = (
     Code("nothing_to_refund", 409, "No collected money is left to refund.", (*_REFUND, *_CANCEL)),
     Code("amount_over_what_is_left", 409, "More than can still be refunded.", _REFUND),
     Code("not_final", 409, "The bank debit may still fail.", _REFUND),
-    Code("not_reported_yet", 409, "Stripe is about to be told of the money.", _REFUND),
+    Code(
+        "not_reported_yet",
+        409,
+        "Stripe is about to be told of the money.",
+        (*_REFUND, *_TAKE_BACK),
+    ),
+    Code("reported_already", 409, "Stripe was told of it: correct it instead.", _TAKE_BACK),
+    Code("taken_back", 409, "It was undone or corrected already.", _TAKE_BACK),
+    Code("credit_used", 409, "What it left is used, or paid out.", _TAKE_BACK),
+    Code("credit_too_small", 409, "The customer has not so much credit.", (*_APPLY, *_PAY_OUT)),
+    Code("not_finalized", 409, "The invoice is a draft.", (*_BY_HAND, *_APPLY)),
+    Code("evidence_there", 409, "Another file of this name is there.", _EVIDENCE),
     Code("goes_back_by_itself", 409, "Stranded money is given back without being asked.", _REFUND),
     Code("refund_under_way", 409, "Another refund has no end yet.", _REFUND),
     Code("being_compared", 409, "Both sides are being compared first.", _REFUND),
@@ -262,8 +287,8 @@ CODES: tuple[Code, ...] = (
     Code(
         "reference_used",
         409,
-        "That reference is known as another amount of this payment.",
-        ("POST /v1/payments/{payment}/refunds/paid-another-way",),
+        "That reference is known: as a payment by hand of this invoice, or as another amount.",
+        ("POST /v1/payments/{payment}/refunds/paid-another-way", *_BY_HAND, *_PAY_OUT),
     ),
     Code("no_refunds_by_api", 409, "This processor gives nothing back by API.", _REFUND),
     Code(
@@ -282,7 +307,7 @@ CODES: tuple[Code, ...] = (
             "POST /v1/webhook_endpoints/{endpoint}/rotate",
         ),
     ),
-    Code("too_large", 413, "The body is larger than 64 KiB.", _WRITES),
+    Code("too_large", 413, "The body is larger than 64 KiB; a file, than 5 MiB.", _WRITES),
     Code("invalid_request", 422, "A field is missing, unknown or of a wrong kind; see `errors`."),
     Code(
         "idempotency_key_reused",

@@ -87,5 +87,5 @@ hand_evidence = Table(
     words("added_by"),
     time("added_at", null=False),
     primary_key("evidence_id"),
-    unique("hand_payment_id", "sha256"),
+    unique("hand_payment_id", "name"),
 )
