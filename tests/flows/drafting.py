@@ -1,5 +1,6 @@
 """Drafts in tests: a subscription's, a one-off's; rules for them, and the app that is asked."""
 
+import asyncio
 import contextlib
 import json
 from collections.abc import AsyncIterator, Mapping
@@ -151,8 +152,10 @@ class App(Listener):
 
     says: Mapping[str, Any] = field(default_factory=dict)
     otherwise: str | None = None
+    came: asyncio.Event = field(default_factory=asyncio.Event)
 
     async def hear(self, request: Request) -> Response:
+        self.came.set()
         await super().hear(request)
         about = self.heard[-1]["data"]["invoice"]
         said = json.dumps({"invoice": about, **self.says})

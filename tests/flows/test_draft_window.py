@@ -14,6 +14,7 @@ from tests.flows import listening
 from tests.flows.events import deliver, stripe_events
 from tests.flows.signing_up import told as heard
 from tests.flows.signing_up import work
+from tests.flows.test_signup_crashes import let_leases_run_out
 from tests.flows.world import INSTALLATION, SCOPE, World
 from twintill.domain.drafting import Item, Then
 from twintill.flows import draft_hook
@@ -229,6 +230,27 @@ async def test_two_workers_ask_once_and_add_once(telling: World) -> None:
         assert sorted(await asyncio.gather(*looks)) == [False, True]
     assert len(app.asked) == 1
     assert (await d.draft(telling, invoice_id))["total"] == 5400
+
+
+async def test_a_worker_that_dies_while_the_app_thinks_is_followed_by_another(
+    telling: World,
+) -> None:
+    async with d.asking(telling) as app:
+        app.let_go.clear()
+        invoice_id = await d.subscribed(telling, await telling.customer())
+        await deliver(telling, await stripe_events(telling, "invoice.created"))
+        its_id = (await d.window(telling, invoice_id)).id
+        look = asyncio.create_task(operating.look(telling.means, SCOPE, its_id))
+        await app.came.wait()
+        look.cancel()
+        await asyncio.gather(look, return_exceptions=True)
+        app.let_go.set()
+        await let_leases_run_out(telling)
+        await telling.advance(timedelta(minutes=2))
+        await work(telling)
+    assert len({headers["webhook-id"] for headers, _ in app.asked}) == 1
+    assert (await d.window(telling, invoice_id)).data["asked"] == len(app.asked) == 2
+    assert await d.deeds(telling, invoice_id) == [("hook:drl", "left_to_stripe")]
 
 
 async def test_what_is_not_ours_or_does_not_finalize_by_itself_is_not_judged(

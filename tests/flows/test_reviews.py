@@ -18,6 +18,9 @@ from twintill.domain.drafting import Item, Verb
 from twintill.errors import ConflictError, NotFoundError, StripeRefused
 from twintill.flows import operations as operating
 from twintill.flows.review_notices import announce_reviews
+from twintill.store import invoice_actions, operations
+from twintill.store import work as work_of
+from twintill.store.work import OPERATIONS
 
 EUR_5 = Item("Setup", 500, "EUR")
 
@@ -208,6 +211,35 @@ async def test_who_finalizes_in_stripe_before_the_event_is_met_by_the_release(
     await d.approve(telling, invoice_id)
     await telling.means.stripe.finalize(invoice_id, "key_dashboard")
     assert await refused(d.do(telling, invoice_id, Verb.RELEASE)) == "invoice_not_a_draft"
+    assert (await d.queued(telling, invoice_id)).state == "finalized_elsewhere"
+
+
+async def test_what_is_added_to_a_one_off_goes_with_it_and_the_rest_is_named(
+    telling: World,
+) -> None:
+    """What somebody had put on it in Stripe waits for the customer's next invoice."""
+    invoice_id = await held(telling, d.one_off)
+    await d.do(telling, invoice_id, Verb.CHANGE, add=[EUR_5])
+    await d.do(telling, invoice_id, Verb.VOID)
+    customer_id = (await d.queued(telling, invoice_id)).customer_id
+    waiting, _ = await telling.means.stripe.list_items(customer_id=customer_id, pending=True)
+    assert [item.amount_minor for item in waiting] == [4900]
+    async with telling.db() as db:
+        *_, last = await invoice_actions.of_invoice(db, SCOPE, invoice_id)
+    assert last.detail == {"wait_for_the_next_invoice": [waiting[0].id]}
+
+
+async def test_an_operation_that_waits_for_a_person_does_not_keep_it_in_the_queue(
+    telling: World,
+) -> None:
+    invoice_id = await held(telling)
+    operation_id = await d.asked(telling, invoice_id, Verb.VOID)
+    async with telling.db() as db:
+        lease = await work_of.claim(db, OPERATIONS, SCOPE, operation_id)
+        assert lease is not None
+        await operations.park(db, lease, "somebody has to look")
+    await telling.means.stripe.finalize(invoice_id, "key_dashboard")
+    await d.told(telling)
     assert (await d.queued(telling, invoice_id)).state == "finalized_elsewhere"
 
 

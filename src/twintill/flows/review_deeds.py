@@ -97,15 +97,16 @@ async def void(operating: Operating) -> Operating | None:
 
 
 async def strip(operating: Operating) -> Operating | None:
-    """What was added to a one-off goes with it: it would wait for the customer's next invoice."""
+    """What was made for a one-off goes with it; what waits again for the next one is named."""
     stripe, invoice_id = operating.means.stripe, operating.data["invoice_id"]
     items = await stripe.list_items_of_draft(invoice_id)
     if items:
         await stripe.delete_item(items[0])
         async with operating.means.database.begin() as db:
             return await operating.moved(db, _STRIP)
+    rest = sorted(await stripe.items_on(invoice_id))
     async with operating.means.database.begin() as db:
-        return await operating.moved(db, _DELETE)
+        return await operating.moved(db, _DELETE, detail={"wait_for_the_next_invoice": rest})
 
 
 async def delete(operating: Operating) -> Operating | None:

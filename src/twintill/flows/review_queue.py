@@ -116,7 +116,7 @@ async def gone(operating: Operating, status: InvoiceStatus) -> Operating | None:
         await reviews.rest(db, scope, its_id)
         invoice_id = operating.data["invoice_id"]
         await left(db, operating.means, scope, invoice_id, status, operating.id)
-        why = f"It is no draft any more: {status}, by somebody in Stripe."
+        why = f"It is no draft any more: {status}."
         await operating.end(db, REFUSED, refused=["invoice_not_a_draft", why], ended=why)
     return None
 
@@ -144,7 +144,7 @@ async def conclude(operating: Operating, state: str, look: InvoiceLook | None) -
         if look is not None:
             await mirror.saw_look(db, scope, look)
         await reviews.ended(db, scope, its_review(operating), state, by)
-        await act(db, operating, state)
+        await act(db, operating, state, operating.data.get("detail"))
         if operating.means.tells_app:
             review = await reviews.read(db, scope, its_review(operating))
             await outgoing.add(db, scope, REVIEW_ENDED, review.invoice_id, review_told(review))

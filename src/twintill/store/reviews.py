@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import and_, func, or_, select, update
+from sqlalchemy import and_, bindparam, exists, func, or_, select, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -12,8 +12,8 @@ from twintill.errors import NotFoundError
 from twintill.ids import Scope, derived_id
 from twintill.store.clock import NOW
 from twintill.store.listing import Page, read_page
-from twintill.store.scoped import key, mine
-from twintill.store.tables import invoice_reviews
+from twintill.store.scoped import key, mine, of, whose
+from twintill.store.tables import invoice_reviews, operations
 
 _C = invoice_reviews.c
 WAITING = ("held", "approved")
@@ -229,10 +229,16 @@ async def left(
     db: AsyncConnection, scope: Scope, invoice_id: str, state: str, actor: str
 ) -> Review | None:
     """It left the queue by somebody else's hand; None: it was not in it, or we are at it."""
+    if not (await db.execute(_STANDS, {**of(scope), "invoice": invoice_id})).scalar_one():
+        return None  # nearly always
+    o = operations.c
+    stuck = exists().where(
+        mine(operations, scope), o.operation_id == _C.doing, o.parked_at.is_not(None)
+    )
     its = mine(invoice_reviews, scope), _C.invoice_id == invoice_id
     found = await db.execute(
         update(invoice_reviews)
-        .where(*its, _C.ended_at.is_(None), _C.doing.is_(None))
+        .where(*its, _C.ended_at.is_(None), or_(_C.doing.is_(None), stuck))
         .values(**_end(state, actor))
         .returning(invoice_reviews)
     )
@@ -301,3 +307,8 @@ def _review(row: Any) -> Review:
 
 
 _NAMES = [name for name in Review.__dataclass_fields__ if name != "id"]
+_STANDS = select(
+    exists().where(
+        whose(invoice_reviews), _C.invoice_id == bindparam("invoice"), _C.ended_at.is_(None)
+    )
+)
