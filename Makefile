@@ -71,7 +71,7 @@ api-fuzz: $(READY)  ## requests that nobody thought of, against the API: EXAMPLE
 		$(BIN)/pytest -q tests/web/test_api_fuzz.py
 
 .PHONY: bench
-bench: $(READY)  ## what it costs: webhook intake and collecting, as ratios
+bench: $(READY)  ## what it costs: webhook intake, collecting, lists of a million invoices, as ratios
 	$(BIN)/python -m benchmarks
 
 .PHONY: fix

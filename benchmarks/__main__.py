@@ -9,14 +9,15 @@ from typing import Any
 
 import uvloop
 
-from benchmarks import collecting, intake, pacing, report
+from benchmarks import collecting, intake, listing, pacing, report
 from benchmarks.stage import REPOSITORY, running_cluster
 
 _INTAKE_S, _ALL_S = 45, 110  # when no other round begins
 
 
 def main() -> None:
-    """Under three minutes; every process is gone at the end, also after Ctrl-C."""
+    """A few minutes, half of them to write a million invoices; every process is gone at the end,
+    also after Ctrl-C."""
     options = _options()
     signal.signal(signal.SIGTERM, _end)
     asyncio.set_event_loop_policy(uvloop.EventLoopPolicy())
@@ -27,7 +28,8 @@ def main() -> None:
             cluster, options.rounds, options.invoices, began + _ALL_S, _tell
         )
         paced = pacing.measure(cluster, options.rounds, _tell)
-    page = report.page(taken_in, collected, paced)
+        listed = listing.measure(cluster, _tell, options.listed)
+    page = report.page(taken_in, collected, paced, listed)
     print(page)
     if options.write:
         written = REPOSITORY / "docs" / "benchmarks.md"
@@ -40,6 +42,9 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--write", action="store_true", help="also write docs/benchmarks.md")
     parser.add_argument("--rounds", type=int, default=3, help="how often each is run")
     parser.add_argument("--invoices", type=int, default=40, help="collected in each run")
+    parser.add_argument(
+        "--listed", type=int, default=listing.MANY, help="invoices in the lists that are measured"
+    )
     return parser.parse_args()
 
 

@@ -7,19 +7,21 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
+from benchmarks import listing
 from benchmarks.collecting import Collecting, Run
 from benchmarks.commits import WHOSE
 from benchmarks.intake import FEW, MANY, Intake, Sent
+from benchmarks.listing import Listing
 from benchmarks.load import event_body
 from benchmarks.pacing import Pacing
 
 _COLLECTING = "collecting"
 
 
-def page(intake: Intake, collecting: Collecting, pacing: Pacing) -> str:
+def page(intake: Intake, collecting: Collecting, pacing: Pacing, listed: Listing) -> str:
     """Everything that was measured, and how."""
     parts = [*_head(intake), *_intake(intake), *_collecting(collecting), "", *_pacing(pacing)]
-    return "\n".join(parts) + "\n"
+    return "\n".join([*parts, "", *listing.page(listed)]) + "\n"
 
 
 def _head(intake: Intake) -> list[str]:

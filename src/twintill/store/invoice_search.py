@@ -6,11 +6,22 @@ One statement of probes of keys: each is an index look-up, and most find nothing
 from collections.abc import Iterator
 from typing import Any
 
-from sqlalchemy import ColumnElement, Select, Table, and_, func, select, union
+from sqlalchemy import (
+    BindParameter,
+    ColumnElement,
+    Select,
+    Table,
+    Text,
+    and_,
+    bindparam,
+    func,
+    select,
+    union,
+)
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from twintill.ids import Scope
-from twintill.store.scoped import mine
+from twintill.store.scoped import of, whose
 from twintill.store.tables import (
     attempts,
     checkouts,
@@ -28,6 +39,7 @@ from twintill.store.tables import (
     refund_asks,
 )
 
+_ID: BindParameter[str] = bindparam("object", type_=Text)
 _MOST = 100  # an id is of one invoice, or of a few (an operation that moved several)
 _INVOICE_OF_AN_OPERATION = ("invoice_id", "new_invoice_id")
 _PAYMENT_OF_AN_OPERATION = ("payment_id", "new_payment_id")
@@ -40,67 +52,69 @@ async def invoices_of(db: AsyncConnection, scope: Scope, object_id: str) -> list
     transaction, payment by hand, review of a draft, what a person did, Stripe's event, our
     reference, the processor's id of a charge, a refund or a dispute.
     """
-    payment_ids = union(*_payments(scope, object_id)).subquery()
+    found = await db.execute(_INVOICES_OF, {**of(scope), "object": object_id})
+    return [invoice_id for invoice_id in found.scalars() if invoice_id]
+
+
+def _invoices_of() -> Any:
+    payment_ids = union(*_payments()).subquery()
     p = payments.c
-    by_payment = _of(payments, p.invoice_id, scope, p.payment_id.in_(select(payment_ids)))
-    query = union(*_named_there(scope, object_id), by_payment).limit(_MOST)
-    return [invoice_id for invoice_id in (await db.execute(query)).scalars() if invoice_id]
+    by_payment = _of(payments, p.invoice_id, p.payment_id.in_(select(payment_ids)))
+    return union(*_named_there(), by_payment).limit(_MOST)
 
 
-def _named_there(scope: Scope, object_id: str) -> Iterator[Select[Any]]:
+def _named_there() -> Iterator[Select[Any]]:
     """Rows that name the invoice themselves; of an event, only one that is about an invoice."""
     c, o, e, a, i = checkouts.c, operations.c, inbox.c, invoice_actions.c, invoices.c
-    yield _of(invoices, i.invoice_id, scope, i.invoice_id == object_id)
-    yield _of(checkouts, c.invoice_id, scope, c.checkout_id == object_id)
-    yield _of(checkouts, c.invoice_id, scope, c.operation_id == object_id)
-    yield _of(invoice_actions, a.invoice_id, scope, a.action_id == object_id)
+    yield _of(invoices, i.invoice_id, i.invoice_id == _ID)
+    yield _of(checkouts, c.invoice_id, c.checkout_id == _ID)
+    yield _of(checkouts, c.invoice_id, c.operation_id == _ID)
+    yield _of(invoice_actions, a.invoice_id, a.action_id == _ID)
     hand, review = hand_payments.c, invoice_reviews.c
-    yield _of(hand_payments, hand.invoice_id, scope, hand.hand_payment_id == object_id)
-    yield _of(invoice_reviews, review.invoice_id, scope, review.review_id == object_id)
+    yield _of(hand_payments, hand.invoice_id, hand.hand_payment_id == _ID)
+    yield _of(invoice_reviews, review.invoice_id, review.review_id == _ID)
     for field in _INVOICE_OF_AN_OPERATION:
-        yield _of(operations, o.data[field].astext, scope, o.operation_id == object_id)
-    its_event = and_(e.source == "stripe", e.dedupe_key == object_id)
-    its_object = _of(inbox, e.object_id, scope, its_event)
-    yield _of(invoices, i.invoice_id, scope, i.invoice_id.in_(its_object))
+        yield _of(operations, o.data[field].astext, o.operation_id == _ID)
+    its_event = and_(e.source == "stripe", e.dedupe_key == _ID)
+    its_object = _of(inbox, e.object_id, its_event)
+    yield _of(invoices, i.invoice_id, i.invoice_id.in_(its_object))
 
 
-def _payments(scope: Scope, object_id: str) -> Iterator[Select[Any]]:
+def _payments() -> Iterator[Select[Any]]:
     """Of the payments that it belongs to."""
     o, a, d = operations.c, attempts.c, disputes.c
     for table, its_id in _KEYS:
-        yield _of(table, table.c.payment_id, scope, table.c[its_id] == object_id)
+        yield _of(table, table.c.payment_id, table.c[its_id] == _ID)
     for field in _PAYMENT_OF_AN_OPERATION:
-        yield _of(operations, o.data[field].astext, scope, o.operation_id == object_id)
-    accounts = _accounts(scope)
+        yield _of(operations, o.data[field].astext, o.operation_id == _ID)
+    accounts = _accounts()
     ours, theirs = a.processor_account_id.in_(accounts), d.processor_account_id.in_(accounts)
-    yield _of(attempts, a.payment_id, scope, ours, a.reference == object_id)
+    yield _of(attempts, a.payment_id, ours, a.reference == _ID)
     kinds = a.kind.in_(("charge", "refund"))
-    yield _of(attempts, a.payment_id, scope, ours, kinds, a.processor_payment_id == object_id)
-    yield _of(disputes, d.payment_id, scope, theirs, d.processor_dispute_id == object_id)
+    yield _of(attempts, a.payment_id, ours, kinds, a.processor_payment_id == _ID)
+    yield _of(disputes, d.payment_id, theirs, d.processor_dispute_id == _ID)
 
 
-def _accounts(scope: Scope) -> Select[Any]:
+def _accounts() -> Select[Any]:
     """The few processor accounts that attempts were made at.
 
     Ids and references are unique within each: with these named, those keys are indexes enough. Read
     from one account to the next in the index, not over all attempts.
     """
     a = attempts.c
-    first = select(func.min(a.processor_account_id).label("id")).where(mine(attempts, scope))
+    first = select(func.min(a.processor_account_id).label("id")).where(whose(attempts))
     known = first.cte("known_accounts", recursive=True)
     following = (
         select(func.min(a.processor_account_id))
-        .where(mine(attempts, scope), a.processor_account_id > known.c.id)
+        .where(whose(attempts), a.processor_account_id > known.c.id)
         .scalar_subquery()
     )
     known = known.union_all(select(following).where(known.c.id.is_not(None)))
     return select(known.c.id).where(known.c.id.is_not(None))
 
 
-def _of(
-    table: Table, column: ColumnElement[Any], scope: Scope, *where: ColumnElement[bool]
-) -> Select[Any]:
-    return select(column.label("its_id")).where(mine(table, scope), *where)
+def _of(table: Table, column: ColumnElement[Any], *where: ColumnElement[bool]) -> Select[Any]:
+    return select(column.label("its_id")).where(whose(table), *where)
 
 
 _KEYS = (
@@ -113,3 +127,4 @@ _KEYS = (
     (disputes, "dispute_id"),
     (ledger_transactions, "ledger_transaction_id"),
 )
+_INVOICES_OF = _invoices_of()  # built once: that costs more than to execute it
