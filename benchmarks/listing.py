@@ -47,7 +47,7 @@ _FILL = (
     SELECT {_WHOSE}, 'in_' || i, 'cus_' || i % ($1::int / 20), 'sub_' || i % ($1::int / 20),
         'N-' || i,
         CASE WHEN i % 1000 = 1 THEN 'void' WHEN i % 200 = 0 THEN 'open' ELSE 'paid' END,
-        'send_invoice', 'EUR', 1000 + i * 7919 % 900000, 0, 0,
+        'send_invoice', 'EUR', 1000 + i::bigint * 7919 % 900000, 0, 0,
         CASE WHEN i % 400 = 0 THEN now() + interval '20 days' ELSE at + interval '30 days' END,
         at, at
     FROM (SELECT i, now() - interval '3 years' + i * interval '3 years' / $1::int AS at

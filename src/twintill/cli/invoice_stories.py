@@ -19,15 +19,12 @@ def show(invoice_id: Invoice) -> None:
 
     Example: `twintill invoices show in_1PgafmB7WZ01zgkW6dKueIc5`
     """
-    from twintill.cli.asking import ask_means
+    from twintill.cli.asking import ask
     from twintill.flows import invoice_standing
-    from twintill.flows.means import Means
+    from twintill.settings import read_settings
 
-    async def read(means: Means) -> "WholeInvoice":
-        async with means.database.connect() as db:
-            return await invoice_standing.read(db, means.scope, means.policy, invoice_id)
-
-    whole = ask_means(read)
+    policy = read_settings().policy
+    whole = ask(lambda db, scope: invoice_standing.read(db, scope, policy, invoice_id))
     for line in (*_head(whole), *_attempts(whole), *_subscription(whole), *_actions(whole)):
         print(line)
 
@@ -41,17 +38,13 @@ def timeline(invoice_id: Invoice) -> None:
 
     Example: `twintill invoices timeline in_1PgafmB7WZ01zgkW6dKueIc5`
     """
-    from twintill.cli.asking import ask_means
+    from twintill.cli.asking import ask
     from twintill.cli.tables import show as table
     from twintill.flows import timeline as flow
-    from twintill.flows.means import Means
-    from twintill.flows.timeline import Timeline
+    from twintill.settings import read_settings
 
-    async def read(means: Means) -> Timeline:
-        async with means.database.connect() as db:
-            return await flow.read(db, means.scope, means.policy, invoice_id)
-
-    story = ask_means(read)
+    policy = read_settings().policy
+    story = ask(lambda db, scope: flow.read(db, scope, policy, invoice_id))
     rows = [
         (f"{'~ ' if line.planned else ''}{_time(line.at)}", line.source.value, line.text)
         for line in story.lines
