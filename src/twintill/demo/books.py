@@ -13,6 +13,8 @@ from twintill.money import Money
 _REPORTED, _UNAPPLIED = "stripe:reported", "customer:unapplied"
 # What business costs, and what is owed to us: the only accounts beside these that may not be zero.
 _COSTS = ("fee:", "loss")
+# Money that a person has: where it lies, what of it the customer has left, what was paid out.
+_BY_HAND = ("hand:", "customer:credit", "credit:moved")
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,7 +101,7 @@ def _compare_one(
     invoice: StripeInvoice, moved: Mapping[str, int], accounts: Mapping[str, int] | None
 ) -> tuple[Row, list[str]]:
     processor = moved.get(invoice.reference) if invoice.reference else None
-    collected = _clearing(accounts) if accounts is not None else None
+    collected = _clearing(accounts) + _by_hand(accounts) if accounts is not None else None
     wrong = [f"{_name(invoice)}: {w}" for w in _differences(invoice, processor, accounts)]
     verdict = "DIFFERS" if wrong else _agreement(invoice, accounts)
     return Row(invoice, processor, collected, verdict), wrong
@@ -115,7 +117,12 @@ def _differences(
     unapplied = (accounts or {}).get(_UNAPPLIED, 0)
     stripe, currency = invoice.off_stripe_minor, invoice.currency
     found = [
-        ("the processor has", processor or 0, "Stripe shows paid out of band", stripe),
+        (
+            "processor and people have",
+            (processor or 0) + _by_hand(accounts or {}),
+            "Stripe shows paid out of band",
+            stripe,
+        ),
         ("the ledger has collected", collected, "the processor has", processor or 0),
         ("the ledger has reported", reported, "Stripe shows paid out of band", stripe),
         ("the ledger has left over", unapplied, "expected", 0),
@@ -176,11 +183,17 @@ def _kind(account: str) -> str:
         return "clearing"
     if account.startswith(_COSTS):
         return "costs"
+    if account.startswith(_BY_HAND):
+        return "by hand"
     return "reported" if account == _REPORTED else "other"
 
 
 def _clearing(accounts: Mapping[str, int]) -> int:
     return sum(amount for account, amount in accounts.items() if _kind(account) == "clearing")
+
+
+def _by_hand(accounts: Mapping[str, int]) -> int:
+    return sum(amount for account, amount in accounts.items() if _kind(account) == "by hand")
 
 
 def _by_reference(movements: Iterable[Movement]) -> dict[str, int]:

@@ -48,17 +48,17 @@ async def follow(stage: Stage, customer_id: str) -> None:
         "What is done there instead of through Twintill is followed, and told to the app.",
         await stage.database.now(),
     )
-    paid = await _bill(stage, customer_id, _BOOK_MINOR, "Book")
+    paid = await bill(stage, customer_id, _BOOK_MINOR, "Book")
     await shop.pay_by_wire(stage, paid["id"])
     event = await told(stage, "invoice.paid", paid["id"])
     expect(event["how"] == "in_stripe", f"it was paid {event['how']}")
     tell.line("Gus", f"{paid['number']} marked as paid there: invoice.paid told, {event['how']}")
-    void = await _bill(stage, customer_id, _POSTER_MINOR, "Poster")
+    void = await bill(stage, customer_id, _POSTER_MINOR, "Poster")
     await calls.post_form(stage.stripe, f"/v1/invoices/{void['id']}/void", {})
     await _shown_as(stage, void["id"], "void")
     found = await calls.get(stage.api, "/v1/invoices", number=void["number"])
     expect([i["id"] for i in found["data"]] == [void["id"]], "it is not found by its number")
-    await _bill(stage, customer_id, _CHAIR_MINOR, "Chair", days_until_due=14)
+    await bill(stage, customer_id, _CHAIR_MINOR, "Chair", days_until_due=14)
     tell.line(
         "Gus", f"{void['number']} voided there: found by its number, {found['data'][0]['status']}"
     )
@@ -91,7 +91,7 @@ async def tell_its_story(stage: Stage, customer_id: str, tried_twice: str) -> No
     )
 
 
-async def _bill(stage: Stage, customer_id: str, minor: int, what: str, **terms: Any) -> Any:
+async def bill(stage: Stage, customer_id: str, minor: int, what: str, **terms: Any) -> Any:
     """Of a customer without a payment method: open until somebody pays it."""
     line = {"amount": minor, "description": what}
     body = {"customer": customer_id, "items": [line], "currency": CURRENCY.lower()}

@@ -2,7 +2,7 @@
 
 import asyncio
 
-from twintill.demo import dashboard, itemizing, reviewing, shop, signing_up
+from twintill.demo import by_hand, dashboard, itemizing, reviewing, shop, signing_up
 from twintill.demo.people import Account, Buyer, money
 from twintill.demo.second_act import Company
 from twintill.demo.stage import Stage
@@ -28,6 +28,7 @@ async def tell(stage: Stage) -> Company:
     zoe, tom, ned = (company.accounts[name] for name in ("Zoe", "Tom", "Ned"))
     await reviewing.review(stage, zoe, tom, ned)
     await dashboard.tell_its_story(stage, gus, tried_twice)
+    await by_hand.pay(stage, gus, company.accounts["Ivy"])
     return company
 
 
