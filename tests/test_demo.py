@@ -73,6 +73,18 @@ def test_a_cent_that_one_book_has_and_another_has_not_is_told(wrong: Books, says
     assert any(says in difference for difference in compare(wrong).differences)
 
 
+def test_a_cheque_is_in_the_ledger_and_not_at_the_processor() -> None:
+    cheque = [
+        Posting("hand:undeposited", "EUR", 6000, "in_1"),
+        Posting("customer:credit", "EUR", -1100, "in_1"),
+        Posting("stripe:reported", "EUR", -4900, "in_1"),
+    ]
+    by_hand = replace(GOOD, movements=[], processor_balance={}, postings=cheque)
+    assert compare(by_hand).differences == []
+    too_little = replace(by_hand, postings=[replace(cheque[0], amount_minor=5900), *cheque[1:]])
+    assert any("people have 48.00 EUR" in said for said in compare(too_little).differences)
+
+
 def test_the_browser_reads_what_a_form_would_send() -> None:
     html = """<title>no</title><form method="post" action="/go"><input name="a" value="1">
     <select name="c"><option value="">?</option><option value="DE" selected>Germany</option>

@@ -13,6 +13,7 @@ from twintill.money import Money
 _REPORTED, _UNAPPLIED = "stripe:reported", "customer:unapplied"
 # What business costs, and what is owed to us: the only accounts beside these that may not be zero.
 _COSTS = ("fee:", "loss")
+IN_HAND = ("hand:undeposited", "hand:paid_out")
 # Money that a person has: where it lies, what of it the customer has left, what was paid out.
 _BY_HAND = ("hand:", "customer:credit", "credit:moved")
 

@@ -62,7 +62,7 @@ async def _too_much(stage: Stage, gus: str) -> None:
     await reported(stage, lamp["id"], "the lamp is paid")
     stage.telling.line(
         "Gus",
-        f"{money(7500)} for {money(6000)}: {money(left['amount'])} credit, which pays the lamp",
+        f"{money(7500)} for {money(6000)}: {money(left['available'])} credit, which pays the lamp",
     )
 
 

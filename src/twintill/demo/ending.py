@@ -7,7 +7,7 @@ from pathlib import Path
 
 from rich.table import Table
 
-from twintill.demo.books import Comparison, Row, compare
+from twintill.demo.books import IN_HAND, Comparison, Row, compare
 from twintill.demo.people import CURRENCY, money
 from twintill.demo.readings import read_books
 from twintill.demo.stage import Stage
@@ -36,9 +36,11 @@ async def compare_books(stage: Stage, names: Mapping[str, str]) -> bool:
         tell.bad("The books differ.")
         return False
     collected = sum(row.processor_minor or 0 for row in comparison.rows)
+    by_hand = sum(m for (account, _), m in comparison.balances.items() if account in IN_HAND)
+    also = f"; {money(by_hand)} by hand" if by_hand else ""
     tell.good(
         f"Stripe, the processor and the ledger agree to the cent: {money(collected)} collected, "
-        f"reported, and at the processor. Took {tell.elapsed_s:.0f} s."
+        f"reported, and at the processor{also}. Took {tell.elapsed_s:.0f} s."
     )
     return True
 
