@@ -257,3 +257,18 @@ def test_endpoints_of_the_app_are_managed(env: dict[str, str]) -> None:
     assert (status, url, events) == ("enabled", "http://127.0.0.1:9/hook", "*")
     assert twintill("endpoints", "disable", endpoint_id, env=env).returncode == 0
     assert "payment.in_dunning" in twintill("events", "types").stdout
+
+
+def test_rules_for_drafts_are_kept_listed_and_removed(env: dict[str, str]) -> None:
+    rules = ("drafts", "rules")
+    slip = twintill(*rules, "add", "--from-amount", "10EUR", "--item", "5USD Setup", env=env)
+    assert "one currency: not EUR and USD" in slip.stderr.replace("\n", " ")
+    added = twintill(*rules, "add", "--from-amount", "40EUR", "--item", "-5EUR Sorry", env=env)
+    assert added.stdout.startswith("drl_"), added.stderr
+    listed = twintill(*rules, "list", env=env).stdout
+    rule_id, version, on, _, _, when, then, *_ = listed.rstrip("\n").split("\t")
+    assert (rule_id, version, on) == (added.stdout.strip(), "1", "on")
+    assert (when, then) == ("from 40.00 EUR", "hold")
+    assert twintill(*rules, "remove", rule_id, env=env).returncode == 0
+    assert twintill(*rules, "list", env=env).stdout == ""
+    assert twintill("drafts", "list", env=env).stdout == ""

@@ -17,6 +17,7 @@ from tests.flows.world import SCOPE, World
 from twintill.domain.drafting import Item, Verb
 from twintill.errors import ConflictError, NotFoundError, StripeRefused
 from twintill.flows import operations as operating
+from twintill.flows.invoice_payments import payment_for
 from twintill.flows.review_notices import announce_reviews
 from twintill.store import invoice_actions, operations
 from twintill.store import work as work_of
@@ -139,6 +140,10 @@ async def test_a_subscriptions_draft_is_voided_and_never_charged_in_between(
     events = await stripe_events(telling, "invoice.finalized")
     note = "it was finalized only to be voided"
     assert await deliver(telling, events) == [("ignored", note)]
+    opened = await payment_for(telling.means, SCOPE, invoice_id)  # somebody has a cheque in hand
+    with pytest.raises(ConflictError, match="just being voided"):
+        async with telling.db() as db:
+            await opened.within(db)
     await telling.work()
     await telling.advance(timedelta(minutes=1))
     await work(telling)

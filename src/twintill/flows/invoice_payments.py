@@ -15,7 +15,7 @@ from twintill.errors import ConflictError, NotFoundError, StripeRefused
 from twintill.flows.invoices import mirrored
 from twintill.flows.means import Means
 from twintill.ids import Scope, payment_id
-from twintill.store import clock, methods, mirror, payments
+from twintill.store import clock, methods, mirror, payments, reviews
 from twintill.store.work import NO_LANE
 from twintill.stripe_billing.shapes import InvoiceShape
 
@@ -29,10 +29,12 @@ class Opened:
     invoice: InvoiceShape | None = None  # None: it is there
 
     async def within(self, db: AsyncConnection) -> str:
-        """Its id."""
+        """Its id. Raises ConflictError: it is open only in order to be voided."""
         invoice = self.invoice
         if invoice is None or invoice.customer_id is None:
             return payment_id(self.scope, self.invoice_id)
+        if await reviews.is_being_voided(db, self.scope, invoice.id):
+            raise ConflictError(f"{invoice.id} is just being voided.", code="review_busy")
         status = invoice.known_status or InvoiceStatus.DRAFT
         await mirror.add_customer(db, self.scope, invoice.customer_id)
         row: dict[str, Any] = mirrored(invoice, invoice.customer_id, status)

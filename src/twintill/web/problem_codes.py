@@ -184,7 +184,12 @@ CODES: tuple[Code, ...] = (
     Code("already_released", 409, "It was released already.", _REVIEW),
     Code("already_voided", 409, "It was voided already.", _REVIEW),
     Code("review_ended", 409, "It waits no more; `detail` says what became of it.", _REVIEW),
-    Code("review_busy", 409, "Something is being done with it just now.", _REVIEW),
+    Code(
+        "review_busy",
+        409,
+        "Something is being done with the draft just now.",
+        (*_REVIEW, "POST /v1/invoices", "POST /v1/customers"),
+    ),
     Code("nothing_to_void", 409, "Nothing is due on it: finalized, it is paid.", _VOID_HELD),
     Code("items_refused", 409, "The items cannot be on this invoice.", _ITEMS_HELD),
     Code("item_not_there", 409, "There is no such item on this draft.", _ITEMS_HELD),
