@@ -215,11 +215,13 @@ async def test_a_rule_that_is_broken_is_named_and_nothing_is_made(
 
 
 async def test_another_currency_than_the_customers_is_refused(world: World) -> None:
-    customer_id = await world.customer()
-    await ask.add_item(asker(world), AskedItem(customer_id, None, None, amount(9), "EUR"))
-    with pytest.raises(BadRequest, match="billed in eur") as refused:
-        await make(world, customer_id, amount(1), currency="USD")
-    assert refused.value.code == "currency_differs"
+    waits, billed = await world.customer(), await world.customer()
+    await ask.add_item(asker(world), AskedItem(waits, None, None, amount(9), "EUR"))
+    await make(world, billed, amount(4900))
+    for customer_id in (waits, billed):
+        with pytest.raises(BadRequest, match="billed in eur") as refused:
+            await make(world, customer_id, amount(1), currency="USD")
+        assert refused.value.code == "currency_differs"
 
 
 async def test_what_stripe_refuses_is_taken_back_and_told_in_its_words(world: World) -> None:
@@ -300,6 +302,14 @@ async def test_while_a_worker_holds_the_payment_nothing_is_begun(world: World) -
         await act(world, invoice_id, Step.VOID)
     assert refused.value.code == "payment_busy"
     assert await world.status(invoice_id) == "open"
+
+
+async def test_a_request_that_was_refused_makes_nobody_known(world: World) -> None:
+    customer_id = await a_stranger(world)
+    with pytest.raises(BadRequest):
+        await make(world, customer_id, amount(150), currency="ISK")
+    async with world.db() as db:
+        assert not await mirror.customer_is_known(db, SCOPE, customer_id)
 
 
 async def test_a_paid_invoice_is_not_voided_says_stripe(world: World) -> None:

@@ -95,6 +95,7 @@ def add_lines(world: World, call: Call) -> Json:
     require_room(world, invoice, len(given))
     for _, price in given:
         _require_same_currency(price, invoice["currency"])
+    bind_currency(customer, invoice["currency"])
     before, items = snapshot(invoice), []
     for line, price in given:
         item = new_item(world, customer["id"], invoice["currency"], moment.at)
