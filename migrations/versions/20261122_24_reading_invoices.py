@@ -63,7 +63,7 @@ def _subscription_history() -> None:
 
 def _indexes() -> None:
     # Not CONCURRENTLY: it would wait for a second migrator, which waits for this one. What is told
-    # of invoices waits while they are built: seconds for a million.
+    # of invoices waits while they are built: up to a minute for a million.
     _index("status", ["status", "created_at", "invoice_id"])
     _index("subscription", ["subscription_id", "created_at", "invoice_id"], "subscription_id")
     _index("number", ["number", "created_at", "invoice_id"], "number")
