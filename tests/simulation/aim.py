@@ -54,9 +54,9 @@ def seeds(first: int, size: str, conditions: Sequence[Condition]) -> Iterator[in
 
 def weather_of(rng: random.Random, seed: int, size: str) -> Weather:
     """`rng`: of the world, at its first draws."""
-    names = ("later", "hasty", "leaving")
-    later, hasty, leaving = (random.Random(f"{seed}/{size}/{name}") for name in names)
-    drawn = weather(rng, later, hasty, leaving)
+    names = ("later", "hasty", "leaving", "by hand")
+    later, hasty, leaving, by_hand = (random.Random(f"{seed}/{size}/{name}") for name in names)
+    drawn = weather(rng, later, hasty, leaving, by_hand)
     return of_doubts(drawn) if size == "doubts" else drawn
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from tests.simulation import rules_by_hand
 from tests.simulation.houses import SCOPE
 from tests.simulation.invoice import Invoice
 from tests.simulation.letters import FORGED
@@ -64,7 +65,7 @@ def ever_stranded_minor(world: World, receipts: list[Any]) -> int:
 
 def unapplied_minor(receipt: Any) -> int:
     """Collected, and neither reported nor anything else."""
-    parts = ("reported", "stranded", "refunded", "disputed", "refund_due", "note_due")
+    parts = ("reported", "stranded", "refunded", "disputed", "refund_due", "note_due", "credit")
     gone = sum(receipt[f"{part}_minor"] for part in parts)
     return 0 if receipt["failed"] else int(receipt["collected_minor"] - gone)
 
@@ -125,7 +126,8 @@ def _check_asks(world: World, invoice: Invoice) -> None:
 def _check_both_books(world: World, invoice: Invoice, taken: Taken) -> None:
     """What Stripe counts as paid by us is what the processors kept for it."""
     told = invoice.told_minor
-    kept = sum(charge.taken - charge.refunded for _, charge in taken)
+    by_hand = rules_by_hand.on_the_invoice(world.database, invoice.id)
+    kept = by_hand + sum(charge.taken - charge.refunded for _, charge in taken)
     lost = sum(_lost(bank, charge) for bank, charge in taken)
     least, most = max(0, kept - lost), max(0, kept - lost)
     if world.policy.lost_dispute is LostDispute.LOSS:
@@ -135,7 +137,8 @@ def _check_both_books(world: World, invoice: Invoice, taken: Taken) -> None:
         _blame(
             world,
             invoice,
-            f"{kept} was kept there and {lost} lost to disputes, Stripe counts {told}",
+            f"{kept} was kept ({by_hand} by hand) and {lost} lost to disputes, "
+            f"Stripe counts {told}",
         )
 
 

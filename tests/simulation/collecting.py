@@ -64,6 +64,14 @@ class Collecting(Subscriptions, ABC):
 
         return await self._call("stuck drafts", customer_id, listed)
 
+    async def read_shape(self, invoice_id: str) -> InvoiceShape:
+        def read(_: Any) -> InvoiceShape:
+            if invoice_id not in self.shelf.invoices:
+                raise StripeRefused("no such invoice", code="resource_missing")
+            return InvoiceShape.model_validate(shape_of(self.shelf.invoices[invoice_id]))
+
+        return await self._call("shape", f"of {invoice_id}", read)
+
     async def read_payment_method(self, payment_method_id: str) -> str | None:
         def read(_: Any) -> str:
             if payment_method_id not in self.wallet:
@@ -226,6 +234,11 @@ class Collecting(Subscriptions, ABC):
         self._put(invoice)
         self._hour_is_over(invoice)
         invoice.auto_advance = invoice.auto_advance and not its.ended
+
+    def finalize_by_hand(self, invoice: Invoice) -> None:
+        """One that somebody held; from then on it is collected as any other."""
+        invoice.auto_advance = True
+        self._hour_is_over(invoice)
 
     def _put(self, invoice: Invoice) -> None:
         invoice.created_s = float(int(asyncio.get_running_loop().time()))

@@ -79,10 +79,15 @@ class Weather:
     farewells: float = 0.0  # per invoice: it is the last one, and told of long after the end
     overtaken: float = 0.0  # per last look: it closes, and an event tells us before the answer
     falls_back: bool = False  # the database, by some hours, and nobody knows
+    cheques: float = 0.0  # per invoice, several times: somebody has money for it in hand
 
 
 def weather(
-    rng: random.Random, later: random.Random, hasty: random.Random, leaving: random.Random
+    rng: random.Random,
+    later: random.Random,
+    hasty: random.Random,
+    leaving: random.Random,
+    by_hand: random.Random,
 ) -> Weather:
     """`later` is for what comes after the first payment: a good third of the worlds have none."""
 
@@ -115,6 +120,7 @@ def weather(
         farewells=hasty.choice((0.0,) * 11 + (0.8,)),
         overtaken=hasty.choice((0.0,) * 15 + (0.5,)),
         falls_back=hasty.random() < 0.05,
+        cheques=by_hand.choice((*(0.0,) * 6, 0.5, 0.9)),
     )
 
 
@@ -142,6 +148,7 @@ def of_doubts(drawn: Weather) -> Weather:
         farewells=0.0,
         overtaken=0.0,
         falls_back=False,
+        cheques=0.0,
     )
 
 

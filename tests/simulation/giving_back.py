@@ -49,7 +49,7 @@ def in_the_life_of(world: World, invoice: Invoice) -> None:
     if demands and world.apart.random() < demands:
         world.deed(_demand(world, invoice))
     if back or disputes or demands:
-        world.deed(_see_to_it(world, invoice))
+        world.deed(see_to_it(world, invoice))
 
 
 def around_a_look(world: World, looked_at: str) -> None:
@@ -282,7 +282,7 @@ def _taken(world: World, invoice: Invoice) -> list[tuple[Bank, Charge]]:
     return [(b, c) for b, c in world.rules.of(invoice.id) if c.status == "succeeded"]
 
 
-async def _see_to_it(world: World, invoice: Invoice) -> None:
+async def see_to_it(world: World, invoice: Invoice) -> None:
     """A person looks every other day at what waits for one, and mostly says: go on."""
     its_id = payment_id(SCOPE, invoice.id)
     parked = "SELECT parked_why FROM payments WHERE payment_id = $1 AND parked_at IS NOT NULL"

@@ -30,7 +30,7 @@ def in_the_life_of(world: World, invoice: Invoice) -> None:
     """Perhaps something happens to this invoice, soon or days later."""
     if world.rng.random() < 0.4:
         after_s = world.rng.choice((1.0, 60.0, 3600.0, _DAY_S, 5 * _DAY_S)) * world.rng.random()
-        world.deed(after(after_s, _change(world, invoice)))
+        world.deed(after(after_s, change(world, invoice)))
     if world.rng.random() < max(world.weather.mischief / 6, world.weather.haste / 3):
         # His last invoice: Stripe tells of it and of the end in any order.
         after_s = world.rng.choice((0.0, 1.0, 30.0)) * world.rng.random()
@@ -57,7 +57,7 @@ def around_a_look(world: World, house: House, looked_at: str) -> None:
     if world.network.stormy(world.weather.mischief):
         for invoice in world.stripe.invoices.values():
             if payment_id(SCOPE, invoice.id) == looked_at:
-                world.deed(in_a_moment(world, _change(world, invoice)))
+                world.deed(in_a_moment(world, change(world, invoice)))
 
 
 def while_it_is_looked_at(world: World, invoice: Invoice) -> None:
@@ -107,7 +107,7 @@ async def after(seconds: float, deed: Callable[[], Awaitable[None]]) -> None:
     await deed()
 
 
-def _change(world: World, invoice: Invoice) -> Callable[[], Awaitable[None]]:
+def change(world: World, invoice: Invoice) -> Callable[[], Awaitable[None]]:
     """One thing that somebody may do; chosen now, done when it is called."""
     stripe, total_minor = world.stripe, invoice.total_minor
     some = total_minor // 3

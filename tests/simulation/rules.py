@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 
+from tests.simulation import rules_by_hand
 from tests.simulation.database import SimDatabase
 from tests.simulation.invoice import Invoice
 from tests.simulation.processor import ALIVE, Bank
@@ -101,6 +102,9 @@ class Rules:
         self._last_look(invoice_id, order["amount"], sent_s)
         self._brake(invoice_id, bank, sent_s)
         self._side(invoice_id)
+        beside = rules_by_hand.beside(self._database, invoice_id, sent_s)
+        if beside:
+            self._trace.blame(f"{invoice_id}: charged, and {beside}")
         same = [c for b, c in former if b is bank and c.token == order["token"]]
         self._dunning(invoice_id, [c for c in same if c.reference != order["reference"]], bank)
 
@@ -130,7 +134,7 @@ class Rules:
             return
         taken = [c for _, c in self.of(invoice_id) if c.status == "succeeded"]
         rest = sum(c.taken - self._given_back(c, sent_s) for c in taken) - order["amount"]
-        told = self._stripe.invoices[invoice_id].told_minor
+        told = self._stripe.invoices[invoice_id].told_minor - self._by_hand(invoice_id)
         if rest < told:
             self._trace.blame(f"{invoice_id}: {rest} would be left, and Stripe was told {told}")
         self._not_at_work(invoice_id, sent_s)
@@ -149,7 +153,8 @@ class Rules:
     def may_pay(self, invoice: Invoice) -> None:
         """Called before Stripe is told that it is paid: of all that Stripe showed as due."""
         charges = [c for _, c in self.of(invoice.id) if c.status in ("succeeded", "failed")]
-        here = sum(charge.taken for charge in charges) - invoice.paid_by_us_minor
+        taken = sum(charge.taken for charge in charges) + self._by_hand(invoice.id)
+        here = taken - invoice.paid_by_us_minor
         if here < invoice.shown_minor:
             self._trace.blame(f"{invoice.id}: {invoice.shown_minor} is paid, and {here} was taken")
 
@@ -163,8 +168,9 @@ class Rules:
         if out_of_band_minor:
             self._not_at_work(invoice.id, sent_s)
         there = [(b, c) for b, c in self.of(invoice.id) if c.status == "succeeded"]
-        kept = sum(charge.taken - self._gone(bank, charge) for bank, charge in there)
-        taken = sum(charge.taken for _, charge in there)
+        by_hand = self._by_hand(invoice.id)
+        kept = by_hand + sum(charge.taken - self._gone(bank, charge) for bank, charge in there)
+        taken = by_hand + sum(charge.taken for _, charge in there)
         stranded = max(0, taken - invoice.paid_by_us_minor) if invoice.paid_by_us_minor else 0
         lately = sum(
             note.out_of_band_minor
@@ -201,6 +207,9 @@ class Rules:
             self._trace.blame(
                 f"a method is dropped, and {owed[0]['invoice_id']} is to be collected"
             )
+
+    def _by_hand(self, invoice_id: str) -> int:
+        return rules_by_hand.on_the_invoice(self._database, invoice_id)
 
     def _asked_for(self, invoice_id: str, order: dict[str, Any]) -> bool:
         """A person asked for just this, and it becomes one request."""

@@ -199,6 +199,13 @@ class SimStripe(Collecting):
         elif begun:
             self._tell(invoice, "invoice.payment_failed")
 
+    def edit_by_hand(self, invoice: Invoice, due_s: float | None = None, **metadata: str) -> None:
+        """What Stripe lets people change of an open invoice."""
+        if invoice.status is Status.OPEN:
+            invoice.due_s = due_s or invoice.due_s
+            invoice.metadata |= metadata
+            self._tell(invoice, "invoice.updated")
+
     def pay_by_hand(self, invoice: Invoice) -> None:
         if invoice.status in LIVE and not invoice.stripe_debit:
             invoice.paid_by_hand_minor += invoice.remaining_minor

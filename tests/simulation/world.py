@@ -14,6 +14,7 @@ import httpx
 
 from tests.simulation import (
     checks,
+    cheques,
     doubt,
     giving_back,
     leaving,
@@ -129,6 +130,7 @@ class World:
         self.loop, self.database, self.size = loop, database, SIZES[size]
         self.rng = of_the_world(seed, size)
         self.apart = random.Random(f"{seed}/{size}/apart")
+        self.cheques = random.Random(f"{seed}/{size}/cheques")
         self.trace = Trace(clock=loop.time)
         self.trace.listen()
         self.weather: Weather = weather_of(self.rng, seed, size)
@@ -155,6 +157,8 @@ class World:
         self.deeds: set[asyncio.Task[Any]] = set()  # what people are about to do
         self.left: set[str] = set()  # customers who took a method back
         self.asked = itertools.count(1)  # what somebody asks for has a number
+        self.in_hand: dict[str, cheques.InHand] = {}  # what people have, and told of
+        self.paid_out: dict[str, cheques.PaidOut] = {}  # by the reference of that payment
         self.by_hand: set[str] = set()  # customers who were switched in the Dashboard
         self.withdrawn: dict[str, str] = {}  # whose each token was, by him or by his bank
         self.houses: list[House] = []
@@ -301,6 +305,7 @@ class World:
             if bell.kind is Kind.PAYMENT:
                 mischief.around_a_look(self, house, bell.row_id)
                 giving_back.around_a_look(self, bell.row_id)
+                cheques.around_a_look(self, bell.row_id)
                 moving.around_a_look(self, bell.row_id)
             try:
                 await house.answer(bell)
@@ -322,6 +327,7 @@ class World:
             await self.new_method(customer_id, magic, its_processor)
         moving.in_the_life_of(self, customer_id)
         leaving.in_the_life_of(self, customer_id)
+        cheques.of_a_customer(self, customer_id)
         if self.weather.trials and self.apart.random() < self.weather.trials:
             self.deed(self._begin_trial(f"in_{n}_trial", customer_id))
         for month in range(self.size.invoices):
@@ -347,6 +353,7 @@ class World:
         if not last and not giving_back.is_left_alone(self):
             mischief.in_the_life_of(self, invoice)
         giving_back.in_the_life_of(self, invoice)
+        cheques.in_the_life_of(self, invoice)
 
     async def _tick(self) -> None:
         """The processors' own time: debits end, actions expire."""
