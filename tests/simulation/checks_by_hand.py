@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -21,6 +22,7 @@ def check(world: World) -> None:
     rows = {row["hand_payment_id"]: row for row in world.database.fetch(_ROWS)}
     for row in rows.values():
         _check_row(world, row)
+    _check_references(world, list(rows.values()))
     for customer_id in {row["customer_id"] for row in rows.values()}:
         _check_customer(
             world, customer_id, [r for r in rows.values() if r["customer_id"] == customer_id]
@@ -57,6 +59,15 @@ def _check_row(world: World, row: Any) -> None:
     wanted = row["paid_out_minor"] if row["state"] in _GONE else row["amount_minor"]
     if there != wanted:
         world.trace.blame(f"{its_id} of {row['amount_minor']} is {row['state']}: {there} is there")
+
+
+def _check_references(world: World, rows: list[Any]) -> None:
+    """One cheque is recorded once for its invoice, however often somebody presses."""
+    there = [r for r in rows if r["source_id"] is None and r["state"] not in _GONE]
+    known = Counter((r["invoice_id"], r["reference"]) for r in there)
+    for (invoice_id, reference), times in known.items():
+        if times > 1:
+            world.trace.blame(f"{invoice_id}: {reference} is recorded {times} times")
 
 
 def _check_customer(world: World, customer_id: str, rows: list[Any]) -> None:

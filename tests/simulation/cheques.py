@@ -19,7 +19,7 @@ from tests.simulation.mischief import after, in_a_moment
 from twintill.domain.hand import HandKind
 from twintill.domain.invoice import InvoiceStatus
 from twintill.errors import BadRequest, StripeError
-from twintill.flows import by_hand, credit
+from twintill.flows import another_try, by_hand, credit
 from twintill.flows.credit import Use
 from twintill.ids import payment_id
 
@@ -30,6 +30,11 @@ _DAY_S = 86_400.0
 _TRIES = 12
 _BY = "person:clerk"
 _KINDS = (HandKind.CHEQUE, HandKind.CHEQUE, HandKind.CASH, HandKind.BANK_TRANSFER)
+_THAT_LAST = (
+    *("debit_ok", "debit_fails", "debit_fails_late") * 2,
+    "card_declines_once",
+    "card_declined",
+)
 Deed = Callable[[], Awaitable[None]]
 
 
@@ -84,9 +89,17 @@ def around_a_look(world: World, looked_at: str) -> None:
             world.deed(in_a_moment(world, _plot(world, invoice)))
 
 
+def magic_of(world: World) -> str | None:
+    """Mostly one that is out for days, or fails: a cheque comes meanwhile. None: any method."""
+    if world.weather.cheques and world.cheques.random() < 0.6:
+        return world.cheques.choice(_THAT_LAST)
+    return None
+
+
 def _plot(world: World, invoice: Invoice) -> Deed:
     """One thing that somebody does; chosen now, done when it is called."""
-    plots = (*(_record,) * 6, _undo, _undo, _correct, _correct, _apply, _apply, _pay_out)
+    others = (_undo, *(_correct,) * 2, *(_apply,) * 3, _pay_out, *(_try_again,) * 2)
+    plots = (*(_record,) * 4, *(_record_and_think_again,) * 4, *others)
     at_stripe = (_change_the_due_date, _touch, mischief.change)
     if world.cheques.random() < 0.2:
         return world.cheques.choice(at_stripe)(world, invoice)
@@ -141,6 +154,20 @@ def _record(world: World, invoice: Invoice) -> Deed:
         await _tell_of(world, one, kind)
         if how == "twice":
             await _tell_of(world, one, kind)
+
+    return do
+
+
+def _record_and_think_again(world: World, invoice: Invoice) -> Deed:
+    """It was a mistake, seen at once; or the cheque comes back."""
+    rng, record = world.cheques, _record(world, invoice)
+    pause_s = rng.choice((0.0, 1.0, 10.0, 3600.0, 3 * _DAY_S)) * rng.random()
+    then = rng.choice((_undo, _correct))(world, invoice)
+
+    async def do() -> None:
+        await record()
+        await asyncio.sleep(pause_s)
+        await then()
 
     return do
 
@@ -236,6 +263,22 @@ def _pay_out(world: World, invoice: Invoice) -> Deed:
         for _ in range(times - 1):
             world.deed(_at_the_door(world, what, tell))
         await _at_the_door(world, what, tell)
+
+    return do
+
+
+def _try_again(world: World, invoice: Invoice) -> Deed:
+    """The customer asks for another try, now; whoever hears no answer asks again."""
+    its_id = f"try_{next(world.asked)}"
+    wish = another_try.Wish(payment_id(SCOPE, invoice.id), _BY)
+
+    async def do() -> None:
+        async def tell() -> str:
+            world.rules.wishes[invoice.id] += 1
+            payment = await another_try.ask(world.office.means, SCOPE, its_id, wish)
+            return f"{payment.state}"
+
+        await _at_the_door(world, f"wants {invoice.id} tried again", tell)
 
     return do
 

@@ -2,6 +2,7 @@
 
 import asyncio
 import math
+from collections import Counter
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
@@ -76,6 +77,7 @@ class Rules:
         self.databases = [database]  # of all copies that may charge
         self.forgotten_until_s = 0.0  # what nobody can be asked for, and a restore took away
         self.agreed: dict[str, list[Consent]] = {}  # of whose payment a person said: go on
+        self.wishes: Counter[str] = Counter()  # tries that people asked for, of which invoice
         self.asks: dict[str, str | None] = {}  # what people asked for, and the request it became
         self.at_work: dict[str, float] = {}  # invoices of which somebody does both sides by hand
         self._trace = trace
@@ -358,8 +360,11 @@ class Rules:
         declined = [c for c in former if c.status == "declined" and c.decline]
         if any(c.decline and c.decline.category != "retry_later" for c in declined):
             self._trace.blame(f"{invoice_id}: charged again after a decline for good")
-        tries_max = 1 + len(self._policy.retry_pauses)
+        wished = self.wishes[invoice_id]  # no pause of dunning holds those
+        tries_max = 1 + len(self._policy.retry_pauses) + wished
         if len({c.reference for c in declined}) >= tries_max:
             self._trace.blame(f"{invoice_id}: more than {tries_max} tries with one method")
-        if declined and bank.now() - max(c.created for c in declined) < self._policy.retry_gap_min:
+        if wished or not declined:
+            return
+        if bank.now() - max(c.created for c in declined) < self._policy.retry_gap_min:
             self._trace.blame(f"{invoice_id}: tried again within a day")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from tests.simulation import giving_back, leaving
+from tests.simulation import cheques, giving_back, leaving
 
 if TYPE_CHECKING:
     from tests.simulation.world import World
@@ -30,7 +30,7 @@ def at_first(world: World) -> Iterator[tuple[str, str | None]]:
         return
     for _ in range(world.rng.choice((1, 1, 2))):
         usual = _IN_A_RUSH if world.weather.rush else world.size.magic
-        magic = giving_back.magic_of(world) or leaving.magic_of(world)
+        magic = giving_back.magic_of(world) or leaving.magic_of(world) or cheques.magic_of(world)
         yield magic or world.rng.choice(usual), None
 
 
