@@ -44,7 +44,10 @@ async def given_back(db: AsyncConnection, scope: Scope, currency: str) -> GivenB
     )
     collected = await db.execute(
         select(_sum(r.collected_minor, r.collected_at > NOW - _DAY)).where(
-            mine(receipts, scope), r.currency == currency, r.collected_at > NOW - _DAY
+            mine(receipts, scope),
+            r.currency == currency,
+            r.collected_at > NOW - _DAY,
+            r.attempt_id.is_not(None),  # not what a person said that he has in hand
         )
     )
     in_hour_count, in_hour_minor, in_day_count, in_day_minor = map(int, sums.one())
