@@ -6,10 +6,11 @@ from typing import Any
 
 import pytest
 
-from tests.domain.situations import DUE, LOOK, NOW, PAID, POLICY, new_payment
+from tests.domain.situations import CHEQUE, DUE, LOOK, NOW, PAID, POLICY, after, new_payment
+from twintill.domain.hand_facts import HandPaymentUndone
 from twintill.domain.invoice import InvoiceStatus, StripePayment, rank
 from twintill.domain.look import Chargeable, Closed, NeedsPerson, Verdict, Wait, judge_charge
-from twintill.domain.payment import Reason
+from twintill.domain.payment import Reason, State
 
 
 def judged(n: int = 1, limit_minor: int | None = None, **changes: Any) -> Verdict:
@@ -85,6 +86,15 @@ def test_a_draft_of_an_unfinished_checkout_still_waits_for_the_checkout() -> Non
     verdict = judged(limit_minor=0, status=InvoiceStatus.DRAFT)
     assert isinstance(verdict, Wait)
     assert verdict.reason is Reason.CHECKOUT
+
+
+def test_what_was_opened_for_money_by_hand_is_not_charged_once_that_is_undone() -> None:
+    told = (CHEQUE, HandPaymentUndone("hp_1", "another invoice", "person:ada"))
+    payment = after(new_payment(Reason.NO_METHOD, limit_minor=0), *told)
+    assert payment.state is State.WAITING
+    verdict = judge_charge(payment, LOOK, 1, POLICY, NOW)
+    assert isinstance(verdict, Wait)
+    assert verdict.reason is Reason.NO_METHOD
 
 
 def test_a_mirrored_status_only_moves_up() -> None:

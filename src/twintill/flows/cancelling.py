@@ -69,6 +69,7 @@ async def begin(means: Means, scope: Scope, operation_id: str, request: CancelRe
 
 async def cancel(operating: Operating) -> Operating | None:
     """One call to Stripe; what ended meanwhile, by whomever, has ended."""
+    operating = await operating.with_good_key()
     try:
         await _call(operating)
     except StripeRefused as refused:

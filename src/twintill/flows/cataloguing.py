@@ -33,7 +33,7 @@ async def price(operating: Operating) -> Operating | None:
 
 async def prefix(operating: Operating) -> Operating | None:
     """Of the numbers of the customer's next invoices."""
-    values = asked(operating)
+    values, operating = asked(operating), await operating.with_good_key()
     try:
         customer = await operating.means.stripe.write_invoice_prefix(
             values["customer_id"], values["prefix"], operating.key

@@ -93,6 +93,7 @@ async def _why_not(operating: Operating, lease: Lease) -> tuple[str, str] | None
 
 async def _close(operating: Operating, lease: Lease | None) -> None:
     wanted, did = _WANTED[Step(operating.operation.step)]
+    operating = await operating.with_good_key()
     try:
         look = await _call(operating)
     except StripeRefused as refused:

@@ -83,7 +83,9 @@ async def items(operating: Operating) -> Operating | None:
         there = await stripe.has_lines_of(invoice_id, operating.id)
         operating = operating if there else await operating.with_next_key()
     elif not _is_held(operating) and _is_late(operating):
-        return await _failed(operating, "the window was over before the items could be added")
+        there = await stripe.has_lines_of(invoice_id, operating.id)  # an answer may have been lost
+        if not there:
+            return await _failed(operating, "the window was over before the items could be added")
     if not there:
         try:
             added = [Item(**item) for item in operating.data["items"]]

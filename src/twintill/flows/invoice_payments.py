@@ -1,7 +1,7 @@
 """The payment of an invoice that nothing of ours collects (it is paid by wire, by cheque, in cash).
 
-It is opened for what a person has in hand, or for the customer's credit, and never charged for it:
-the customer has no payment method with us, or would have had a payment from the start.
+It is opened for what a person has in hand, or for the customer's credit, and never charged, also
+when that was undone: who had no payment method with us when it was sent out agreed to nothing.
 """
 
 from dataclasses import dataclass, replace
@@ -12,7 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from twintill.domain.invoice import InvoiceStatus
 from twintill.domain.payment import Payment, Reason, State
 from twintill.errors import ConflictError, NotFoundError, StripeRefused
-from twintill.flows.invoices import mirrored
+from twintill.flows.invoices import mirrored, why_not_collected
 from twintill.flows.means import Means
 from twintill.ids import Scope, payment_id
 from twintill.store import clock, methods, mirror, payments, reviews
@@ -40,6 +40,7 @@ class Opened:
         row: dict[str, Any] = mirrored(invoice, invoice.customer_id, status)
         await mirror.saw_invoice(db, self.scope, row)
         now = await clock.now(db)
+        why_not = await why_not_collected(db, self.scope, invoice, invoice.customer_id)
         opened = Payment(
             id=payment_id(self.scope, invoice.id),
             invoice_id=invoice.id,
@@ -49,6 +50,7 @@ class Opened:
             reason=Reason.NO_METHOD,
             next_look_at=now,
             due_at=invoice.due_at,
+            limit_minor=None if why_not is None else 0,
         )
         if status in _CLOSED:
             closed = replace(opened, state=State.CANCELED, reason=_CLOSED[status])

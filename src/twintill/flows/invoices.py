@@ -71,13 +71,9 @@ async def _perhaps_ours(
         return Verdict("done", f"nothing to collect: {status}")
     if await reviews.is_being_voided(db, scope, invoice.id):
         return ignored("it was finalized only to be voided")
-    if not await mirror.collects_from(db, scope, customer_id):
-        return ignored("the customer has no payment method with us (pays by wire)")
-    if invoice.finalized_at is not None:
-        # An older one may be on its way by wire already, and nobody agreed that we collect it.
-        by_then = invoice.finalized_at + CLOCKS_DIFFER
-        if not await mirror.collected_from_at(db, scope, customer_id, by_then):
-            return ignored("the customer had no payment method with us when it was sent out")
+    why_not = await why_not_collected(db, scope, invoice, customer_id)
+    if why_not is not None:
+        return ignored(why_not)
     method = await methods.active_default(db, scope, customer_id)
     now = await clock.now(db)
     opened = new_payment(scope, invoice, customer_id, now)
@@ -92,6 +88,20 @@ async def _perhaps_ours(
     if its is not None and await subscriptions.has_ended(db, scope, its):
         await ending.subscription_ended(db, means, scope, its, actor=what)
     return DONE
+
+
+async def why_not_collected(
+    db: AsyncConnection, scope: Scope, invoice: InvoiceShape, customer_id: str
+) -> str | None:
+    """An older one may be on its way by wire already, and nobody agreed that we collect it."""
+    if not await mirror.collects_from(db, scope, customer_id):
+        return "the customer has no payment method with us (pays by wire)"
+    if invoice.finalized_at is None:
+        return None
+    by_then = invoice.finalized_at + CLOCKS_DIFFER
+    if await mirror.collected_from_at(db, scope, customer_id, by_then):
+        return None
+    return "the customer had no payment method with us when it was sent out"
 
 
 def new_payment(

@@ -25,6 +25,7 @@ async def change(operating: Operating) -> Operating | None:
     """Refused by Stripe once its invoice is finalized."""
     values = asked(operating)
     changes = ItemChanges(**values["changes"])
+    operating = await operating.with_good_key()
     try:
         item = await operating.means.stripe.change_item(values["item_id"], changes, operating.key)
     except StripeRefused as refused:

@@ -55,7 +55,8 @@ async def lines(operating: Operating) -> Operating | None:
 async def finalize(operating: Operating) -> Operating | None:
     """Open from now on, and collected like any other; or paid at once, where nothing is due."""
     stripe, invoice_id = operating.means.stripe, operating.data["invoice_id"]
-    doubtful = operating.key_is_doubtful
+    operating = await operating.with_good_key()
+    doubtful = operating.next_key_n > 1  # under a former key it may be done already
     try:
         made = await stripe.finalize_draft(invoice_id, operating.key)
     except StripeRefused as refused:
@@ -77,6 +78,7 @@ async def change(operating: Operating) -> Operating | None:
     values, invoice_id = asked(operating), operating.data["invoice_id"]
     due_at = values["due_at"] and datetime.fromisoformat(values["due_at"])
     changes = DraftChanges(**{**values["changes"], "due_at": due_at})
+    operating = await operating.with_good_key()
     try:
         made = await operating.means.stripe.change_draft(invoice_id, changes, operating.key)
     except StripeRefused as refused:

@@ -87,6 +87,10 @@ class Operating:
             step = self.operation.step
             return await self.moved(db, step, key_n=self.next_key_n, key_began=began)
 
+    async def with_good_key(self) -> "Operating":
+        """For a call that may be made twice: a failure that Stripe keeps is not asked for again."""
+        return await self.with_next_key() if self.key_is_doubtful else self
+
     @property
     def next_key_n(self) -> int:
         """Stripe would answer the old key as it did before, also with its refusal."""

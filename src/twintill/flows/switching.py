@@ -83,7 +83,7 @@ async def choose_method(operating: Operating) -> Operating | None:
 
 async def change_subscription(operating: Operating) -> Operating | None:
     """From here on new invoices are the new side's; refused, and nothing was changed."""
-    operating = await _under_a_good_key(operating)
+    operating = await operating.with_good_key()
     stripe, subscription_id = operating.means.stripe, operating.data["subscription_id"]
     try:
         look = await _change(operating)
@@ -127,7 +127,7 @@ async def change_draft(operating: Operating) -> Operating | None:
     if await operating.is_beside(TAX):  # it finalizes drafts
         await operating.pause(_BESIDE)
         return None
-    operating = await _under_a_good_key(operating)
+    operating = await operating.with_good_key()
     stripe, invoice_id, to = operating.means.stripe, operating.data["at"], direction(operating)
     key = f"{operating.key}:{invoice_id}"
     try:
@@ -153,7 +153,7 @@ async def change_draft(operating: Operating) -> Operating | None:
 async def forget_default(operating: Operating) -> Operating | None:
     """Stripe keeps no method for the subscription; what it still collects has one of its own."""
     if operating.data["was"]["collection_method"] == To.STRIPE.collection_method:
-        operating = await _under_a_good_key(operating)
+        operating = await operating.with_good_key()
         try:
             await operating.means.stripe.forget_default_method(
                 operating.data["subscription_id"], operating.key
@@ -270,11 +270,6 @@ async def _change(operating: Operating) -> SubscriptionLook:
         return await stripe.read_subscription(subscription_id)  # only the processor changes
     days = asked["days_until_due"]
     return await stripe.collect_by_invoice(subscription_id, days, operating.key)
-
-
-async def _under_a_good_key(operating: Operating) -> Operating:
-    """What changes something to a value may be sent again under the next key."""
-    return await operating.with_next_key() if operating.key_is_doubtful else operating
 
 
 async def _mirror(db: AsyncConnection, operating: Operating, look: SubscriptionLook) -> None:

@@ -196,8 +196,8 @@ async def _stuck(operating: Operating) -> str | None:
     for draft in await operating.means.stripe.list_stuck_drafts(customer_id):
         if draft.subscription_id is None or draft.subscription_id in live:
             async with operating.means.database.connect() as db:
-                waits = await reviews.waits(db, operating.scope, draft.id)
-            if not waits:  # else somebody has to release it
+                queued = await reviews.is_queued(db, operating.scope, draft.id)
+            if not queued:  # else somebody has to release it
                 return draft.id
     return None
 

@@ -154,6 +154,13 @@ async def waits(db: AsyncConnection, scope: Scope, invoice_id: str) -> bool:
     return found.one_or_none() is not None
 
 
+async def is_queued(db: AsyncConnection, scope: Scope, invoice_id: str) -> bool:
+    """The same, or somebody is at it just now: in any case nobody else finalizes it."""
+    its = mine(invoice_reviews, scope), _C.invoice_id == invoice_id
+    found = await db.execute(select(_C.review_id).where(*its, _C.ended_at.is_(None)))
+    return found.one_or_none() is not None
+
+
 async def is_being_voided(db: AsyncConnection, scope: Scope, invoice_id: str) -> bool:
     """Whether it was only finalized in order to be voided."""
     its = mine(invoice_reviews, scope), _C.invoice_id == invoice_id
