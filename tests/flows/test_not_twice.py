@@ -7,9 +7,10 @@ import pytest
 from tests.flows import drafting as d
 from tests.flows.events import deliver, stripe_events
 from tests.flows.signing_up import work
+from tests.flows.switching import latest
 from tests.flows.test_by_hand import cheque, later, undo
 from tests.flows.test_invoicing import amount, asker
-from tests.flows.test_tax import GOOD, arrive, latest, taxed
+from tests.flows.test_tax import GOOD, arrive, taxed
 from tests.flows.world import SCOPE, World
 from twintill.domain.drafting import Item, Then, Verb
 from twintill.domain.invoicing import Step
