@@ -10,6 +10,7 @@ from tests.flows.signing_up import work
 from tests.flows.switching import latest
 from tests.flows.test_by_hand import cheque, later, undo
 from tests.flows.test_invoicing import amount, asker
+from tests.flows.test_partial import follow, rest_of
 from tests.flows.test_tax import GOOD, arrive, taxed
 from tests.flows.world import SCOPE, World
 from twintill.domain.drafting import Item, Then, Verb
@@ -38,6 +39,22 @@ async def test_undone_the_invoice_of_who_paid_by_wire_is_not_charged(world: Worl
     await cheque(world, invoice_id, reference="CHQ 2")
     await world.work()
     assert await world.status(invoice_id) == "paid"
+
+
+async def test_the_rest_of_what_was_paid_by_cheque_is_not_charged(world: World) -> None:
+    """Nor is the new invoice: a method that came later was not given for it."""
+    customer_id = await world.customer(None)
+    invoice_id = await world.invoice(customer_id)
+    await cheque(world, invoice_id, 3000)
+    await world.work()
+    await follow(world)
+    rest_id = await rest_of(world, invoice_id)
+    await world.add_method(customer_id, "card_ok")
+    await later(world, timedelta(days=2))
+    assert await world.charges() == []
+    await cheque(world, rest_id, 1900, "CHQ 2")
+    await world.work()
+    assert await world.status(rest_id) == "paid"
 
 
 @pytest.mark.parametrize(

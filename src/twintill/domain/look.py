@@ -98,8 +98,10 @@ def _wait(payment: Payment, look: InvoiceLook, policy: Policy, now: datetime) ->
 def _hold(payment: Payment) -> Reason | None:
     """A limit of zero means that the customer has not agreed to anything yet.
 
-    At the checkout he may; what was opened for money by hand, he pays by wire, or by hand.
+    At the checkout he may; what was opened for money by hand, he pays by wire, or by hand: what
+    follows on it too.
     """
     if payment.limit_minor != 0:
         return None
-    return Reason.NO_METHOD if payment.by_hand else Reason.CHECKOUT
+    opened_by_hand = payment.by_hand or payment.continues is not None
+    return Reason.NO_METHOD if opened_by_hand else Reason.CHECKOUT

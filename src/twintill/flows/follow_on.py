@@ -117,7 +117,10 @@ async def _create(operating: Operating) -> tuple[str, Operating]:
 
 
 def _payment(operating: Operating, invoice_id: str) -> Payment:
-    """Held until the invoice is open, or until the time of its first try."""
+    """Held until the invoice is open, or until the time of its first try.
+
+    Who agreed to no charge for the first (he paid it by cheque, or by wire) has not for this one.
+    """
     data = operating.data
     try_at = data["try_at"] and datetime.fromisoformat(data["try_at"])
     return Payment(
@@ -129,6 +132,7 @@ def _payment(operating: Operating, invoice_id: str) -> Payment:
         reason=Reason.RETRY if try_at else Reason.DRAFT,
         next_look_at=try_at or operating.now + _HELD,
         continues=data["payment_id"],
+        limit_minor=0 if data.get("never_charged") else None,
     )
 
 

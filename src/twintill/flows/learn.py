@@ -85,6 +85,7 @@ async def follow(db: AsyncConnection, scope: Scope, payment: Payment, order: Fol
         "currency": payment.currency,
         "why": order.why,
         "try_at": order.try_at and order.try_at.isoformat(),
+        "never_charged": payment.limit_minor == 0,
     }
     await operations.add(
         db,
