@@ -9,6 +9,7 @@ from tests.flows.events import deliver, stripe_events
 from tests.flows.signing_up import work
 from tests.flows.switching import latest
 from tests.flows.test_by_hand import cheque, later, undo
+from tests.flows.test_credit import left, pay_out
 from tests.flows.test_invoicing import amount, asker
 from tests.flows.test_partial import follow, rest_of
 from tests.flows.test_tax import GOOD, arrive, taxed
@@ -16,11 +17,12 @@ from tests.flows.world import SCOPE, World
 from twintill.domain.drafting import Item, Then, Verb
 from twintill.domain.invoicing import Step
 from twintill.domain.payment import State
-from twintill.errors import StripeUnreadable
+from twintill.errors import ConflictError, StripeUnreadable
 from twintill.flows import asking_invoicing as ask
+from twintill.flows import credit, tax
 from twintill.flows import operations as operating
-from twintill.flows import tax
 from twintill.flows.asking_invoicing import NewInvoice
+from twintill.flows.credit import Use
 from twintill.ids import derived_id, new_id
 from twintill.store import clock
 
@@ -123,3 +125,14 @@ async def test_items_whose_answer_was_lost_are_not_called_missing_when_the_windo
     await work(world)
     assert await d.deeds(world, invoice_id) == [("rule:drl", "items_added")]
     assert (await d.draft(world, invoice_id))["total"] == 5400
+
+
+async def test_what_is_paid_out_in_another_currency_is_not_known_by_the_same_reference(
+    world: World,
+) -> None:
+    hand = await left(world)
+    assert await pay_out(world, hand, 600) == (600, False)
+    dollars = Use(hand.customer_id, "USD", "he asked", "person:ada", 600)
+    with pytest.raises(ConflictError) as why:
+        await credit.pay_out(world.means, SCOPE, dollars, "SEPA 1")
+    assert why.value.code == "reference_used"

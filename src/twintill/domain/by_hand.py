@@ -90,10 +90,15 @@ def _recorded(payment: Payment, fact: PaidByHand, now: datetime) -> Decision:
         credit_minor=fact.amount_minor,
         source_id=fact.source_id,
     )
-    if payment.parked_why is not None and MORE_IS_DUE in payment.parked_why:
+    completes = payment.parked_why is not None and MORE_IS_DUE in payment.parked_why
+    if completes:
         payment = replace(payment, parked_why=None, next_look_at=now)
     payment = replace(payment, by_hand=(*payment.by_hand, hand))
-    return Decision(payment, postings=(hand_ledger.recorded(hand),))
+    recorded = Decision(payment, postings=(hand_ledger.recorded(hand),))
+    if completes and payment.unresolved_attempt is None:
+        # What is here does not suffice, whoever brought it: a charge has not paid for it all.
+        return _applied(recorded, hand, now)
+    return recorded
 
 
 def _is_answered(payment: Payment) -> bool:

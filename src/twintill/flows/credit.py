@@ -185,9 +185,11 @@ def _require_his(payment: Payment, use: Use) -> None:
 
 def _same_again(known: Mapping[str, Any], use: Use, reference: str) -> int:
     """Told again it is known; of another amount it is a slip of the pen."""
-    if use.amount_minor not in (None, known["amount"]):
+    same = use.currency.lower() == known["currency"]
+    if not same or use.amount_minor not in (None, known["amount"]):
+        what = f"{known['amount']} {known['currency']}"
         raise ConflictError(
-            f"Not booked: {reference} is known as {known['amount']} of this customer's credit.",
+            f"Not booked: {reference} is known as {what} of this customer's credit.",
             code="reference_used",
             param="reference",
         )

@@ -1,0 +1,36 @@
+"""What a charge has brought does not suffice: money by hand makes it whole, or stays beside it."""
+
+from tests.domain.situations import APPROVED, NOW, POLICY, answer, new_payment, paid_by_hand, start
+from twintill.domain import facts as f
+from twintill.domain.decide import decide
+from twintill.domain.hand import HandState
+from twintill.domain.payment import Payment, State
+from twintill.domain.report import MORE_IS_DUE
+
+MORE = f.ReportFailed(f"6900 is due but 5000 was collected: {MORE_IS_DUE}", needs_person=True)
+
+
+def learned(payment: Payment, *told: f.Fact) -> Payment:
+    for fact in told:
+        payment = decide(payment, fact, POLICY, NOW).payment
+    return payment
+
+
+def test_parked_for_the_rest_cash_completes_what_was_charged() -> None:
+    parked = learned(new_payment(), start(), answer(APPROVED), MORE)
+    whole = learned(parked, paid_by_hand(1900))
+    assert (whole.state, whole.parked_why, whole.unapplied_minor) == (State.COLLECTED, None, 6900)
+    reported = learned(whole, f.InvoiceReported(6900))
+    assert (reported.state, reported.ended, reported.reported_minor) == (State.REPORTED, True, 6900)
+    assert reported.by_hand[0].state is HandState.APPLIED
+
+
+def test_what_is_more_than_the_rest_is_credit_and_never_the_charge() -> None:
+    parked = learned(new_payment(), start(), answer(APPROVED), MORE)
+    reported = learned(parked, paid_by_hand(2500), f.InvoiceReported(6900))
+    assert (reported.stranded_minor, reported.by_hand[0].credit_minor) == (0, 600)
+
+
+def test_not_parked_for_that_it_stays_credit_beside_a_charge() -> None:
+    charged = learned(new_payment(), start(), answer(APPROVED), paid_by_hand(1900))
+    assert (charged.unapplied_minor, charged.by_hand[0].state) == (5000, HandState.CREDIT)
