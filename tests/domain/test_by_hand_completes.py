@@ -1,9 +1,19 @@
 """What a charge has brought does not suffice: money by hand makes it whole, or stays beside it."""
 
-from tests.domain.situations import APPROVED, NOW, POLICY, answer, new_payment, paid_by_hand, start
+from tests.domain.situations import (
+    APPROVED,
+    NOW,
+    POLICY,
+    PROVISIONAL,
+    answer,
+    new_payment,
+    paid_by_hand,
+    start,
+)
 from twintill.domain import facts as f
 from twintill.domain.decide import decide
 from twintill.domain.hand import HandState
+from twintill.domain.hand_facts import CreditTaken
 from twintill.domain.payment import Payment, State
 from twintill.domain.report import MORE_IS_DUE
 
@@ -34,3 +44,20 @@ def test_what_is_more_than_the_rest_is_credit_and_never_the_charge() -> None:
 def test_not_parked_for_that_it_stays_credit_beside_a_charge() -> None:
     charged = learned(new_payment(), start(), answer(APPROVED), paid_by_hand(1900))
     assert (charged.unapplied_minor, charged.by_hand[0].state) == (5000, HandState.CREDIT)
+
+
+FAILED = f.FailedLate("att_1", "nsf", "")
+
+
+def test_the_debit_beside_it_fails_before_the_report_and_it_pays_instead_of_a_retry() -> None:
+    beside = learned(new_payment(), start(), answer(PROVISIONAL), paid_by_hand())
+    assert beside.by_hand[0].state is HandState.CREDIT
+    paid = learned(beside, FAILED)
+    assert (paid.state, paid.unapplied_minor) == (State.COLLECTED, 5000)
+    assert (paid.by_hand[0].state, paid.by_hand[0].credit_minor) == (HandState.APPLIED, 0)
+
+
+def test_what_was_used_meanwhile_is_not_put_on_it() -> None:
+    used = CreditTaken("hp_1", "use_1", 1000, "person:ada")
+    after = learned(new_payment(), start(), answer(PROVISIONAL), paid_by_hand(), used, FAILED)
+    assert (after.state, after.by_hand[0].state) == (State.WAITING, HandState.CREDIT)

@@ -3,7 +3,8 @@
 It is booked when it is recorded, as the customer's credit, and put on its invoice in the same
 decision if nothing else may still bring money for it. While a charge is out it waits, and no other
 begins; declined, the money by hand is put on the invoice instead of a retry; approved, it stays
-credit. Stripe's answer to the report says what the invoice takes; the rest is credit as well.
+credit, unless that fails before its report. Stripe's answer to the report says what the invoice
+takes; the rest is credit as well.
 """
 
 from dataclasses import replace
@@ -65,7 +66,7 @@ def by_hand_comes_next(decision: Decision, now: datetime) -> Decision:
         if hand.waits and _is_answered(payment):
             payment = put(payment, replace(hand, state=HandState.CREDIT))
             decision = replace(decision, payment=payment)
-        elif hand.waits and payment.unresolved_attempt is None and payment.parked_why is None:
+        elif _pays_now(payment, hand):
             decision = _applied(decision, hand, now)
             payment = decision.payment
     return decision
@@ -99,6 +100,14 @@ def _recorded(payment: Payment, fact: PaidByHand, now: datetime) -> Decision:
         # What is here does not suffice, whoever brought it: a charge has not paid for it all.
         return _applied(recorded, hand, now)
     return recorded
+
+
+def _pays_now(payment: Payment, hand: HandPayment) -> bool:
+    """It waits; or a charge beside it made it credit, and failed before Stripe was told of that."""
+    if payment.unresolved_attempt is not None or payment.parked_why is not None:
+        return False
+    whole = hand.receipt_id is None and hand.free_minor == hand.amount_minor
+    return hand.waits or (whole and payment.state in (State.WAITING, State.EXHAUSTED))
 
 
 def _is_answered(payment: Payment) -> bool:
