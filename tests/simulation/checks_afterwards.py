@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from tests.simulation import rules_by_hand
+from tests.simulation import checks_by_hand, rules_by_hand
 from tests.simulation.houses import SCOPE
 from tests.simulation.invoice import Invoice
 from tests.simulation.letters import FORGED
@@ -45,7 +45,7 @@ def is_explained(world: World, invoice: Invoice) -> bool:
     told = "SELECT 1 FROM inbox WHERE parked_why IS NOT NULL AND type LIKE 'refund.%'"
     blind = any(b.kind.look_up is LookUpBy.NONE for b, _ in world.rules.of(invoice.id))
     by_hand = blind and (world.restored or bool(world.database.fetch(told)))
-    if its_id in failed_and_disputed(world):
+    if its_id in failed_and_disputed(world) | checks_by_hand.lost(world):
         return True
     return by_hand
 
@@ -53,7 +53,8 @@ def is_explained(world: World, invoice: Invoice) -> bool:
 def left_to_people(world: World) -> set[str]:
     """Payments of which a person was told that the books cannot agree by themselves."""
     parked = world.database.fetch("SELECT payment_id FROM payments WHERE parked_at IS NOT NULL")
-    return failed_and_disputed(world) | {row["payment_id"] for row in parked}
+    theirs = failed_and_disputed(world) | checks_by_hand.lost(world)
+    return theirs | {row["payment_id"] for row in parked}
 
 
 def ever_stranded_minor(world: World, receipts: list[Any]) -> int:

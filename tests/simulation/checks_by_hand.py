@@ -31,6 +31,12 @@ def check(world: World) -> None:
         _check_what_was_heard(world, rows)
 
 
+def lost(world: World) -> set[str]:
+    """Payments of which a person was told: the database that knew their money by hand is gone."""
+    sql = "SELECT payment_id FROM payment_history WHERE detail::text LIKE '%lost database knew%'"
+    return {row["payment_id"] for row in world.database.fetch(sql)} if world.restored else set()
+
+
 def balances(world: World) -> dict[str, int]:
     """What the ledger's accounts should stand at, from the rows."""
     sums = world.database.fetch(

@@ -13,6 +13,7 @@ from twintill.domain.facts import (
     Fact,
     InvoiceReported,
     InvoiceTouched,
+    LookGaveUp,
     Unparked,
 )
 from twintill.domain.found import waits_for_recover
@@ -29,6 +30,7 @@ from twintill.store.work import PAYMENTS, Lease
 from twintill.stripe_billing.invoices import MarkedInvoice
 
 _ACTOR = "recover"
+_RECEIPT = "rct_"  # how its ids begin
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +57,7 @@ def differs(known: Payment | None, seen: MarkedInvoice) -> bool:
     return (
         not numbers.issuperset(range(1, marks.highest_n + 1))
         or waits_for_recover(known)
-        or (paid and known.unapplied_minor > 0)
+        or (paid and (known.unapplied_minor > 0 or _is_lost_money(known, marks.our_reference)))
     )
 
 
@@ -121,7 +123,7 @@ async def _learn(
             await _tell(db, means, lease, InvoiceTouched("recover"))
         payment = await payments.read(db, scope, lease.row_id)
     said = [Finding(invoice_id, why, incomplete=True) for why in asked.unreadable]
-    if facts or opened:
+    if facts or opened or _is_lost_money(payment, look.our_reference):
         where = payment.parked_why or payment.state.value
         told = ", ".join(asked.told) or "nothing was charged"
         said.append(Finding(invoice_id, f"{payment.id}: {told}; now {where}"))
@@ -133,15 +135,34 @@ async def _that_follow(
 ) -> AsyncIterator[Fact]:
     """Our own report, recognised by the reference that we wrote before it; and back to work."""
     payment = await payments.read(db, lease.scope, lease.row_id)
-    ours = look.our_reference in {a.reference for a in payment.attempts}
+    ours = look.our_reference in _references(payment)
     if look.status is InvoiceStatus.PAID and payment.unapplied_minor and ours:
         verdict = judge_paid(payment, look, told_by_us=True)
         if isinstance(verdict, InvoiceReported):
             yield verdict
             payment = await payments.read(db, lease.scope, lease.row_id)
+    if look.status is InvoiceStatus.PAID and _is_lost_money(payment, look.our_reference):
+        paid_minor = look.amount_paid_minor
+        why = (
+            f"Stripe was told of money by hand ({paid_minor} {payment.currency}) that only the "
+            "lost database knew: compare with what you have in hand"
+        )
+        yield LookGaveUp(why)
+        return
     waited_for_this = payment.parked_why == MARKED_BY_OTHERS and not payment.unapplied_minor
     if complete and (waited_for_this or waits_for_recover(payment)):
         yield Unparked("both sides were read")
+
+
+def _references(payment: Payment) -> set[str]:
+    """What we write on an invoice before we report this money."""
+    return {a.reference for a in payment.attempts} | {r.id for r in payment.receipts}
+
+
+def _is_lost_money(payment: Payment, reference: str | None) -> bool:
+    """Of money by hand its receipt is the reference: one that this database does not know."""
+    by_hand = reference is not None and reference.startswith(_RECEIPT)
+    return by_hand and reference not in _references(payment)
 
 
 async def _tell(db: AsyncConnection, means: Means, lease: Lease, fact: Fact) -> None:
