@@ -96,7 +96,8 @@ async def compare_with_both_sides(world: World) -> None:
         if row["invoice_id"] in world.rules.agreed:  # he was told of it, and let it go on
             theirs.add(row["payment_id"])
     for found in walk.differences:
-        if found["payment_id"] not in theirs and not _by_hand_beside_ours(world, found):
+        told = _by_hand_beside_ours(world, found) or _approved_in_the_lost_time(world, found)
+        if found["payment_id"] not in theirs and not told:
             world.trace.blame(f"verify --remote: {found['invoice_id']}: {found['says']}")
 
 
@@ -104,6 +105,12 @@ def _by_hand_beside_ours(world: World, found: Mapping[str, Any]) -> bool:
     """Marked as paid by hand where our reference stood, perhaps because of it: nobody can tell."""
     its = world.stripe.invoices.get(found["invoice_id"] or "")
     return found["kind"] == "reported_there" and its is not None and its.paid_by_hand_minor > 0
+
+
+def _approved_in_the_lost_time(world: World, found: Mapping[str, Any]) -> bool:
+    """After a decline that is known: nobody tells of it again, and only this comparison finds it."""
+    its = world.rules.of(found["invoice_id"] or "")
+    return world.restored and any(charge.id in bank.late for bank, charge in its)
 
 
 async def _recover(world: World) -> None:
