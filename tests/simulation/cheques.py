@@ -160,16 +160,19 @@ def _record(world: World, invoice: Invoice) -> Deed:
 
 def _record_and_think_again(world: World, invoice: Invoice) -> Deed:
     """It was a mistake, seen at once; or the cheque comes back."""
-    rng, record = world.cheques, _record(world, invoice)
-    pause_s = rng.choice((0.0, 1.0, 10.0, 3600.0, 3 * _DAY_S)) * rng.random()
-    then = rng.choice((_undo, _correct))(world, invoice)
+    record = _record(world, invoice)
 
     async def do() -> None:
         await record()
-        await asyncio.sleep(pause_s)
-        await then()
+        await _think_again(world, invoice)
 
     return do
+
+
+async def _think_again(world: World, invoice: Invoice) -> None:
+    rng = world.cheques
+    await asyncio.sleep(rng.choice((0.0, 1.0, 10.0, 3600.0, 3 * _DAY_S)) * rng.random())
+    await rng.choice((_undo, _correct))(world, invoice)()
 
 
 async def _tell_of(world: World, one: InHand, kind: HandKind) -> None:
@@ -225,7 +228,7 @@ def _apply(world: World, invoice: Invoice) -> Deed:
     ids = [f"use_{next(world.asked)}"] * rng.choice((1, 1, 2))
     if rng.random() < 0.4:
         ids.append(f"use_{next(world.asked)}")
-    chosen = rng.random()
+    chosen, thinks_again = rng.random(), rng.random() < 0.5
 
     async def do() -> None:
         his = [i for i in world.stripe.invoices.values() if i.customer_id == invoice.customer_id]
@@ -234,6 +237,8 @@ def _apply(world: World, invoice: Invoice) -> Deed:
         for use_id in ids[1:]:
             world.deed(_apply_to(world, use_id, use, target))
         await _apply_to(world, ids[0], use, target)
+        if thinks_again:
+            await _think_again(world, target)
 
     return do
 

@@ -108,7 +108,7 @@ def _by_hand_beside_ours(world: World, found: Mapping[str, Any]) -> bool:
 
 
 def _approved_in_the_lost_time(world: World, found: Mapping[str, Any]) -> bool:
-    """After a decline that is known: nobody tells of it again, and only this comparison finds it."""
+    """After a decline that is known: nobody tells of it again; only this comparison finds it."""
     its = world.rules.of(found["invoice_id"] or "")
     return world.restored and any(charge.id in bank.late for bank, charge in its)
 
