@@ -122,6 +122,8 @@ async def _bill_again(world: World, customer_id: str) -> None:
         due_s=world.loop.time() + 31 * _DAY_S,
     )
     in_the_life_of(world, invoice)
+    for _ in range(2):
+        world.deed(after(rng.choice((1.0, 3600.0, _DAY_S)) * rng.random(), _apply(world, invoice)))
     if rng.random() < 0.5:
         world.stripe.issue(invoice)
         return
