@@ -136,6 +136,14 @@ def test_who_collects_it_where_we_do_not() -> None:
         (payment(State.COLLECTED, receipts=(receipt(),)), "49.00 EUR collected; Stripe is about"),
         (payment(State.REPORTED, receipts=(receipt(),)), "Paid: 49.00 EUR collected, and Stripe"),
         (
+            payment(State.REPORTED, receipts=(receipt(source="hand"),)),
+            "Paid: 49.00 EUR received by hand, and Stripe was told.",
+        ),
+        (
+            payment(State.REPORTED, Reason.CREDIT_NOTE_DUE, receipts=(receipt(failed=True),)),
+            "told of 49.00 EUR, which did not hold afterwards (its credit note is still to be",
+        ),
+        (
             payment(State.REPORTED, receipts=(receipt(refunded_minor=900),)),
             "Stripe was told; 9.00 EUR of it went back.",
         ),

@@ -84,6 +84,26 @@ async def test_two_at_once_do_not_use_the_same(world: World) -> None:
     assert await is_sound(world)
 
 
+async def test_pressed_twice_it_is_put_on_the_invoice_once(world: World) -> None:
+    hand = await left(world, 5000)
+    invoice_id = await another(world, hand, 1200)
+    uses = (use(world, hand, invoice_id, use_id=f"use_{n}") for n in range(3))
+    done = await asyncio.gather(*uses, return_exceptions=True)
+    refused = [one for one in done if isinstance(one, ConflictError)]
+    assert [one.code for one in refused] == ["nothing_to_collect"] * 2
+    assert await free(world, hand) == 3800
+    await world.work()
+    with pytest.raises(ConflictError, match="asks for no more money"):
+        await use(world, hand, invoice_id, use_id="use_4")
+    assert await is_sound(world)
+
+
+async def test_what_is_not_there_is_said_as_an_amount(world: World) -> None:
+    hand = await left(world)
+    with pytest.raises(ConflictError, match=r"the customer has 11\.00 EUR of credit"):
+        await pay_out(world, hand, 1101)
+
+
 async def test_it_waits_for_a_charge_that_is_out_and_comes_back_as_credit(world: World) -> None:
     invoice_id = await out(world)
     payment = await world.payment(invoice_id)

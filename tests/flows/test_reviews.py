@@ -15,7 +15,7 @@ from tests.flows.signing_up import told as heard
 from tests.flows.signing_up import work
 from tests.flows.world import SCOPE, World
 from twintill.domain.drafting import Item, Verb
-from twintill.errors import ConflictError, NotFoundError, StripeRefused
+from twintill.errors import BadRequest, ConflictError, NotFoundError, StripeRefused
 from twintill.flows import operations as operating
 from twintill.flows.invoice_payments import payment_for
 from twintill.flows.review_notices import announce_reviews
@@ -107,6 +107,14 @@ async def test_a_change_that_cannot_be_made_is_not_made_at_all(
     assert (await d.draft(telling, invoice_id))["total"] == 4900
     review = await d.queued(telling, invoice_id)
     assert (review.state, review.doing) == ("approved", None)
+
+
+async def test_a_change_of_nothing_is_refused_and_takes_no_approval_back(telling: World) -> None:
+    invoice_id = await held(telling)
+    await d.approve(telling, invoice_id)
+    with pytest.raises(BadRequest, match="name what to add or to remove"):
+        await d.do(telling, invoice_id, Verb.CHANGE)
+    assert (await d.queued(telling, invoice_id)).state == "approved"
 
 
 async def test_stripes_own_refusal_comes_back_with_its_reason(telling: World) -> None:

@@ -1,6 +1,7 @@
 """The frame: every answer has a request id, every failure is a problem, no body is too much."""
 
 from collections.abc import AsyncIterator
+from typing import Any
 
 import httpx
 import pytest
@@ -58,6 +59,30 @@ async def test_a_problem_names_the_parameter_and_never_its_value(api: httpx.Asyn
     answer = await api.get("/v1/payments?created[gte]=hunter2")
     assert answer.json()["param"] == "created[gte]"
     assert "hunter2" not in answer.text
+
+
+@pytest.mark.parametrize(
+    ("sent", "said"),
+    [
+        ({"json": []}, "body: a JSON object is wanted, with `Content-Type: application/json`"),
+        (
+            {"content": b"{}"},
+            "body: a JSON object is wanted, with `Content-Type: application/json`",
+        ),
+        ({"json": {"name": "x", "nmae": "y"}}, "nmae: there is no such field here"),
+    ],
+    ids=["a list", "no content type", "a slip of the pen"],
+)
+async def test_a_body_of_a_wrong_kind_is_told_what_is_wanted(
+    api: httpx.AsyncClient, sent: dict[str, Any], said: str
+) -> None:
+    answer = await api.post("/v1/products", **sent)
+    assert (answer.status_code, answer.json()["detail"]) == (422, said)
+
+
+async def test_a_rule_of_several_fields_is_said_without_a_prefix(api: httpx.AsyncClient) -> None:
+    answer = await api.post("/v1/invoice_items", json={"customer": "cus_1"})
+    assert answer.json()["detail"] == "body: give either an amount or a price"
 
 
 @pytest.mark.parametrize(

@@ -7,6 +7,7 @@ from twintill.domain.hand import TAKEN_BACK, HandKind, HandPayment, HandState
 from twintill.domain.payment import Payment, Reason, Receipt
 from twintill.domain.refund_asks import Refused
 from twintill.errors import BrokenInvariant
+from twintill.money import Money
 
 
 def record_refusal(payment: Payment) -> Refused | None:
@@ -89,6 +90,7 @@ def _gone(hand: HandPayment) -> Refused | None:
     if hand.state in TAKEN_BACK:
         return Refused("taken_back", "it was taken back already")
     if hand.moved_minor:
-        why = f"{hand.moved_minor} of what it left were used for other invoices: undo those first"
+        moved = Money(hand.moved_minor, hand.currency)
+        why = f"{moved} of what it left were used for other invoices: undo those first"
         return Refused("credit_used", why)
     return None

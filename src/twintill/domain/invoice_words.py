@@ -9,10 +9,11 @@ from datetime import datetime, timedelta
 
 from twintill.domain.dunning import TryAt, plans
 from twintill.domain.invoice import InvoiceStatus
-from twintill.domain.payment import Outcome, Payment, Reason, State
+from twintill.domain.payment import Outcome, Payment, Reason, Receipt, State
 from twintill.domain.policy import Policy
 from twintill.money import Money
 
+_BY_HAND = ("hand", "credit")
 _STILL_OWED = (InvoiceStatus.OPEN, InvoiceStatus.UNCOLLECTIBLE)
 _SOUND = (None, "active", "trialing")
 
@@ -93,8 +94,7 @@ def _collecting(invoice: Standing, payment: Payment) -> str:
         case State.COLLECTED:
             return f"{money} collected; Stripe is about to be told{_because(payment)}"
         case State.REPORTED:
-            back = f"; {gone} of it went back" if gone.minor else ""
-            return f"Paid: {money} collected, and Stripe was told{back}"
+            return _reported(payment, living, money, gone)
         case State.STRANDED:
             return f"{money} collected that the invoice does not take{_because(payment)}"
         case State.REFUNDED:
@@ -102,6 +102,16 @@ def _collecting(invoice: Standing, payment: Payment) -> str:
     if invoice.status not in _STILL_OWED:
         return _NOT_OWED[invoice.status]
     return f"{_owed(invoice)}: {_UNDER_WAY[payment.state]}{_because(payment)}"
+
+
+def _reported(payment: Payment, living: list[Receipt], money: Money, gone: Money) -> str:
+    lost_minor = sum(r.collected_minor - r.credit_minor for r in payment.receipts if r.failed)
+    if lost_minor and not living:
+        lost = Money(lost_minor, payment.currency)
+        return f"Stripe was told of {lost}, which did not hold afterwards{_because(payment)}"
+    how = "received by hand" if all(r.source in _BY_HAND for r in living) else "collected"
+    back = f"; {gone} of it went back" if gone.minor else ""
+    return f"Paid: {money} {how}, and Stripe was told{back}"
 
 
 def _owed(invoice: Standing) -> str:
@@ -234,6 +244,7 @@ _BECAUSE = {
     Reason.TRIES_USED_UP: "all tries are used up: the customer has to give another method",
     Reason.NO_TRY_FITS: "no further try fits before it is due",
     Reason.PAID_ELSEWHERE: "paid by other means",
+    Reason.CREDIT_NOTE_DUE: "its credit note is still to be made",
     Reason.NOT_FINAL: "by setting only when it cannot fail any more",
     Reason.DISPUTED: "the customer disputes it",
 }

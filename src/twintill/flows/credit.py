@@ -19,6 +19,7 @@ from twintill.flows.invoice_payments import payment_for
 from twintill.flows.learn import learn_within
 from twintill.flows.means import Means
 from twintill.ids import Scope, derived_id
+from twintill.money import Money
 from twintill.store import clock, hand_payments, invoice_actions, mirror, payments
 from twintill.store.hand_payments import Recorded
 from twintill.store.invoice_actions import Action
@@ -58,9 +59,9 @@ async def apply(
             raise ConflictError(f"Not applied: {refused.why}.", code=refused.code, param="invoice")
         asked_minor = use.amount_minor
         if asked_minor is None:
-            due = await mirror.remaining_minor(db, scope, invoice_id)
-            asked_minor = min(due, _free_minor(there))
-        parts = _parts(there, asked_minor)
+            due_minor = await _due_minor(db, scope, target)
+            asked_minor = min(due_minor, _free_minor(there))
+        parts = _parts(there, asked_minor, use.currency)
         for part in parts:
             hand_id = derived_id("hp", scope, use_id, part[0].hand.id)
             await _move(db, means, scope, hand_id, use, part, target_id)
@@ -83,7 +84,7 @@ async def pay_out(means: Means, scope: Scope, use: Use, reference: str) -> tuple
             return _same_again(known.detail, use, reference), True
         there = await _lock_credit(db, scope, use)
         minor = _free_minor(there) if use.amount_minor is None else use.amount_minor
-        for source, part_minor in _parts(there, minor):
+        for source, part_minor in _parts(there, minor, use.currency):
             fact = CreditTaken(source.hand.id, use_id, part_minor, use.by, paid_out=reference)
             await learn_within(db, means, scope, source.payment_id, fact, actor=use.by)
         told = {"amount": minor, "currency": use.currency.lower(), "reference": reference}
@@ -137,11 +138,28 @@ async def _done(db: AsyncConnection, scope: Scope, use_id: str, invoice_id: str)
     ]
 
 
-def _parts(there: list[Recorded], minor: int) -> list[tuple[Recorded, int]]:
+async def _due_minor(db: AsyncConnection, scope: Scope, target: Payment) -> int:
+    """What is still asked for, less what is here for it, of which Stripe is yet to be told.
+
+    Raises ConflictError: nothing is.
+    """
+    seen_minor = await mirror.remaining_minor(db, scope, target.invoice_id)
+    waiting_minor = sum(hand.amount_minor for hand in target.by_hand if hand.waits)
+    here_minor = target.unapplied_minor + waiting_minor
+    if seen_minor > here_minor:
+        return seen_minor - here_minor
+    raise ConflictError(
+        "Not applied: the invoice asks for no more money.",
+        code="nothing_to_collect",
+        param="invoice",
+    )
+
+
+def _parts(there: list[Recorded], minor: int, currency: str) -> list[tuple[Recorded, int]]:
     """Of which, and how much; raises ConflictError where there is not so much."""
     if minor <= 0 or minor > _free_minor(there):
         raise ConflictError(
-            f"Not used: the customer has {_free_minor(there)} of credit.",
+            f"Not used: the customer has {Money(_free_minor(there), currency)} of credit.",
             code="credit_too_small",
             param="amount",
         )

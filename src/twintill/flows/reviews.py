@@ -12,7 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from twintill.domain.drafting import DEED, Draft, Item, Verb, may_not_approve
 from twintill.domain.invoice import InvoiceStatus
-from twintill.errors import ConflictError, NotFoundError, StripeRefused
+from twintill.errors import BadRequest, ConflictError, NotFoundError, StripeRefused
 from twintill.flows.means import Means
 from twintill.flows.review_queue import REFUSED, left, status_of
 from twintill.ids import Scope
@@ -57,9 +57,11 @@ async def hold(
 async def begin(means: Means, scope: Scope, operation_id: str, wanted: str, deed: Deed) -> str:
     """Begin to release, void or change one; its id. `wanted`: that, or its invoice's.
 
-    Raises NotFoundError, and ConflictError with nothing changed: it waits no more, something is
-    being done with it, or it is not approved.
+    Raises NotFoundError, BadRequest, and ConflictError with nothing changed: it waits no more,
+    something is being done with it, or it is not approved.
     """
+    if deed.verb is Verb.CHANGE and not (deed.add or deed.remove):
+        raise BadRequest("Nothing to change: name what to add or to remove.")
     async with means.database.begin() as db:
         review = await reviews.read(db, scope, wanted, lock=True)
         if await operations.find(db, scope, operation_id) is not None:

@@ -8,6 +8,7 @@ from typing import Any
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from twintill.domain.fact_words import FACT_WORDS
 from twintill.domain.invoice_words import next_attempt
 from twintill.domain.overrides import overlay
 from twintill.domain.payment import Payment
@@ -109,7 +110,7 @@ def _fact(row: Any) -> Line:
         at=row.at,
         source=_by(row.actor),
         kind=row.fact,
-        text=f"{row.fact}: {moved}{because}, from {row.actor}",
+        text=f"{FACT_WORDS[row.fact]}: {moved}{because}, from {row.actor}",
         ids=_known(payment=row.payment_id, attempt=row.attempt_id, actor=row.actor),
         n=row.seq,
     )

@@ -215,10 +215,14 @@ async def invoice_seen(db: AsyncConnection, scope: Scope, invoice_id: str) -> Se
 
 
 async def remaining_minor(db: AsyncConnection, scope: Scope, invoice_id: str) -> int:
-    """What it was last seen to ask for; 0: unknown here."""
+    """What it was last seen to ask for; 0: nothing, or unknown here."""
     c = invoices.c
     found = await db.execute(
-        select(c.amount_remaining_minor).where(mine(invoices, scope), c.invoice_id == invoice_id)
+        select(c.amount_remaining_minor).where(
+            mine(invoices, scope),
+            c.invoice_id == invoice_id,
+            c.status.in_(("open", "uncollectible")),
+        )
     )
     return int(found.scalar_one_or_none() or 0)
 

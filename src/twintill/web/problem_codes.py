@@ -264,7 +264,7 @@ CODES: tuple[Code, ...] = (
         "payment_method_dead", 409, "The payment method is removed or revoked.", (*_SWITCH, *_TRY)
     ),
     Code("attempt_out", 409, "An attempt has no answer yet.", _TRY),
-    Code("nothing_to_collect", 409, "Nothing is to be collected any more.", _TRY),
+    Code("nothing_to_collect", 409, "Nothing is to be collected any more.", (*_TRY, *_APPLY)),
     Code("not_due_yet", 409, "It waits for something else first; `detail` says what.", _TRY),
     Code("refused_for_good", 409, "No stored payment method may be charged for it again.", _TRY),
     Code("too_soon", 409, "A card network allows it only later; `detail` says when.", _TRY),

@@ -132,12 +132,25 @@ def _stripe(error: errors.StripeError) -> Problem:
 
 def _invalid(error: RequestValidationError) -> Problem:
     """Where and why, never the value: it may be a secret."""
-    found = [{"param": _param(e["loc"]), "detail": str(e["msg"])} for e in error.errors()]
+    found = [{"param": _param(e["loc"]), "detail": _said(e)} for e in error.errors()]
     first = found[0] if found else {"param": None, "detail": "invalid"}
     if any(e["type"] == "json_invalid" for e in error.errors()):
         return Problem(400, "invalid_json", "The body is not JSON that can be read.")
     detail = f"{first['param'] or 'body'}: {first['detail']}"
     return Problem(422, "invalid_request", detail, first["param"], more={"errors": found})
+
+
+_SAID = {
+    "extra_forbidden": "there is no such field here",
+    "model_attributes_type": "a JSON object is wanted, with `Content-Type: application/json`",
+}
+
+
+def _said(error: Any) -> str:
+    """Pydantic's words, where they are for people: ours say it without a prefix."""
+    if error["type"] == "value_error":
+        return str(error["ctx"]["error"])
+    return _SAID.get(error["type"], str(error["msg"]))
 
 
 def _param(location: tuple[Any, ...]) -> str | None:
