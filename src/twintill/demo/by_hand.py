@@ -125,4 +125,6 @@ async def _follow_on(stage: Stage, invoice_id: str, what: str) -> str:
     payment = await payment_that(
         stage, invoice_id, what, lambda p: any(one["payment"] for one in p["followed_by"])
     )
-    return str(payment["followed_by"][0]["invoice"])
+    next_id = str(payment["followed_by"][0]["invoice"])
+    await payment_that(stage, next_id, what, lambda p: p["reason"] != "draft")
+    return next_id
