@@ -119,7 +119,7 @@ def _is_answered(payment: Payment) -> bool:
 def _applied(decision: Decision, hand: HandPayment, now: datetime) -> Decision:
     payment = decision.payment
     receipt = Receipt(
-        id=hand.id.replace("hp_", "rct_", 1),
+        id=hand.id.replace("hp_", "rct_h", 1),  # never that of an attempt
         attempt_id=None,
         source="credit" if hand.kind is HandKind.CREDIT else "hand",
         processor_account_id=None,
