@@ -29,10 +29,12 @@ async def cheque(
     minor: int = 4900,
     reference: str = "CHQ 1",
     currency: str = "EUR",
+    *,
+    as_credit: bool = False,
 ) -> Recorded:
     async with world.db() as db:
         today = (await clock.now(db)).date()
-    word = Word(HandKind.CHEQUE, minor, currency, today, reference, "person:ada")
+    word = Word(HandKind.CHEQUE, minor, currency, today, reference, "person:ada", None, as_credit)
     hand_id = derived_id("hp", SCOPE, invoice_id, reference, minor)
     return await by_hand.record(world.means, SCOPE, invoice_id, hand_id, word)
 
@@ -257,9 +259,22 @@ async def test_marked_as_paid_in_the_dashboard_meanwhile_a_person_looks_and_undo
     await world.work()
     payment = await world.payment(invoice_id)
     assert (payment.state, payment.reason) == (State.CANCELED, Reason.PAID_ELSEWHERE)
-    again = await cheque(world, invoice_id, reference="CHQ 2")
+    again = await cheque(world, invoice_id, reference="CHQ 2", as_credit=True)
     assert (again.hand.state, again.hand.credit_minor) == (HandState.CREDIT, 4900)
     assert await is_sound(world)
+
+
+async def test_where_somebody_marked_it_as_paid_before_it_is_credit_only_on_a_word(
+    world: World,
+) -> None:
+    """It may be the very money: credit of it would pay another invoice with nothing."""
+    invoice_id = await open_invoice(world)
+    await world.means.stripe.pay_out_of_band(invoice_id, "dashboard")
+    with pytest.raises(ConflictError, match="as_credit") as refused:
+        await cheque(world, invoice_id)
+    assert refused.value.code == "paid_already"
+    hand = await cheque(world, invoice_id, as_credit=True)
+    assert await now(world, hand) == (HandState.CREDIT, 4900)
 
 
 async def test_undone_before_the_report_the_charge_goes_its_way(world: World) -> None:

@@ -180,7 +180,7 @@ async def _think_again(world: World, invoice: Invoice) -> None:
 async def _tell_of(world: World, one: InHand, kind: HandKind) -> None:
     world.in_hand.setdefault(one.id, one)
     today = datetime.fromtimestamp(world.loop.time(), UTC).date()
-    word = by_hand.Word(kind, one.minor, "EUR", today, one.reference, _BY)
+    word = by_hand.Word(kind, one.minor, "EUR", today, one.reference, _BY, as_credit=True)
     what = f"has {one.minor} for {one.invoice_id} in hand: {one.id}"
 
     async def tell() -> str:

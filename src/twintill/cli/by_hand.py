@@ -57,6 +57,9 @@ def record_payment(
     ] = None,
     note: Annotated[str | None, typer.Option(help="For whoever reads it later.")] = None,
     evidence: Evidence = None,
+    as_credit: Annotated[
+        bool, typer.Option("--as-credit", help="It came on top of what Stripe shows as paid.")
+    ] = False,
 ) -> None:
     """Money that you have in hand: it is put on the invoice, and Stripe is told.
 
@@ -78,7 +81,7 @@ def record_payment(
             today = (await clock.now(db)).date()
         day = today if received is None else received.date()
         kind_of = HandKind(kind.value)
-        word = Word(kind_of, money.minor, money.currency, day, reference, _actor(), note)
+        word = Word(kind_of, money.minor, money.currency, day, reference, _actor(), note, as_credit)
         made = await by_hand.record(means, means.scope, invoice_id, new_id("hp"), word)
         await _add(means, made.hand.id, files)
         return made

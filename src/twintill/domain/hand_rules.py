@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from dataclasses import replace
 
 from twintill.domain.hand import TAKEN_BACK, HandKind, HandPayment, HandState
-from twintill.domain.payment import Payment, Reason, Receipt
+from twintill.domain.payment import Payment, Reason, Receipt, State
 from twintill.domain.refund_asks import Refused
 from twintill.errors import BrokenInvariant
 from twintill.money import Money
@@ -21,6 +21,21 @@ def record_refusal(payment: Payment) -> Refused | None:
         why = "a switch handed it to Stripe's side, which collects it: mark it as paid there"
         return Refused("conflict", why)
     return None
+
+
+def credit_refusal(payment: Payment) -> Refused | None:
+    """Why money for its invoice is not taken as credit without a word: it may be counted there.
+
+    Somebody marked it as paid in Stripe, perhaps for this very money; or a database that was
+    restored has forgotten that it was recorded.
+    """
+    if payment.state is not State.CANCELED or payment.reason is not Reason.PAID_ELSEWHERE:
+        return None
+    why = (
+        "Stripe shows the invoice as paid, and not by us, perhaps with this very money; if it came "
+        "on top, say `as_credit`: it is kept for the customer"
+    )
+    return Refused("paid_already", why)
 
 
 def undo_refusal(payment: Payment, hand: HandPayment) -> Refused | None:

@@ -16,7 +16,13 @@ from twintill.domain.hand_facts import (
     HandPaymentUndone,
     PaidByHand,
 )
-from twintill.domain.hand_rules import correct_refusal, find, record_refusal, undo_refusal
+from twintill.domain.hand_rules import (
+    correct_refusal,
+    credit_refusal,
+    find,
+    record_refusal,
+    undo_refusal,
+)
 from twintill.domain.payment import Payment
 from twintill.domain.refund_asks import Refused
 from twintill.errors import BadRequest, ConflictError
@@ -33,7 +39,10 @@ from twintill.store.work import PAYMENTS
 
 @dataclass(frozen=True, slots=True)
 class Word:
-    """What a person says that he has in hand, in minor units."""
+    """What a person says that he has in hand, in minor units.
+
+    `as_credit`: he knows that Stripe shows the invoice as paid by somebody else.
+    """
 
     kind: HandKind
     amount_minor: int
@@ -42,6 +51,7 @@ class Word:
     reference: str
     by: str
     note: str | None = None
+    as_credit: bool = False
 
 
 async def record(means: Means, scope: Scope, invoice_id: str, hand_id: str, word: Word) -> Recorded:
@@ -60,6 +70,8 @@ async def record(means: Means, scope: Scope, invoice_id: str, hand_id: str, word
         _require_sense(payment, word, (await clock.now(db)).date())
         _require_new(payment, word)
         _require(record_refusal(payment), "Not recorded", "invoice")
+        if not word.as_credit:
+            _require(credit_refusal(payment), "Not recorded", "as_credit")
         await learn_within(db, means, scope, payment_id, _fact(hand_id, word), actor=word.by)
         told = {"amount": word.amount_minor, "currency": word.currency.lower(), "kind": word.kind}
         action = Action(

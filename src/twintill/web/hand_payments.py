@@ -32,7 +32,8 @@ async def record(
 
     While a charge of the invoice is out it waits, and no other begins: declined, it pays instead
     of a retry; approved, it is the customer's credit. More than is due leaves credit, less is
-    treated by your setting `partial`. Of an invoice that is void or paid, all of it is credit. An
+    treated by your setting `partial`. Of an invoice that is void or paid, all of it is credit:
+    where somebody else paid it, only with `as_credit` (it may be the very money). An
     invoice that Twintill does not collect (its customer pays by wire) is taken as well. Needs the
     scope `refund`: who may record money can end what a customer owes.
     """
@@ -44,6 +45,7 @@ async def record(
         params.reference,
         caller.actor,
         params.note,
+        params.as_credit,
     )
     made = await by_hand.record(doors.means, caller.scope, invoice, caller.new_id("hp"), word)
     doors.waker.ring()

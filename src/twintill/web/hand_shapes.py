@@ -32,6 +32,11 @@ class HandPaymentParams(Asked):
         description="What it is found by: the cheque's number, the receipt's. Once for an invoice."
     )
     note: Text | None = Field(None, description="For whoever reads it later.")
+    as_credit: bool = Field(
+        False,
+        description="Take it although Stripe shows the invoice as paid by somebody else: it came "
+        "on top, and is the customer's credit.",
+    )
 
     model_config = shown(
         kind="cheque",

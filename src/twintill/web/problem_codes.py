@@ -282,6 +282,7 @@ CODES: tuple[Code, ...] = (
     Code("credit_used", 409, "What it left is used, or paid out.", _TAKE_BACK),
     Code("credit_too_small", 409, "The customer has not so much credit.", (*_APPLY, *_PAY_OUT)),
     Code("not_finalized", 409, "The invoice is a draft.", (*_BY_HAND, *_APPLY)),
+    Code("paid_already", 409, "Somebody else marked it as paid: see `as_credit`.", _BY_HAND),
     Code("evidence_there", 409, "Another file of this name is there.", _EVIDENCE),
     Code("goes_back_by_itself", 409, "Stranded money is given back without being asked.", _REFUND),
     Code("refund_under_way", 409, "Another refund has no end yet.", _REFUND),
