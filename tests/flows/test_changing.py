@@ -12,7 +12,7 @@ from tests.flows.signing_up import PATIENCE_S, its_checkout, price, sign_up, wor
 from tests.flows.switching import card, subscription
 from tests.flows.world import SCOPE, World, running_world
 from tests.postgres import Database
-from twintill.domain.changing import Prorations, Step
+from twintill.domain.changing import BILLED_A_DAY, Prorations, Step
 from twintill.errors import BadRequest, ConflictError, NotFoundError, StripeRefused
 from twintill.flows import changing, previewing
 from twintill.flows import operations as flow
@@ -177,3 +177,17 @@ async def test_of_several_items_one_is_named(world: World) -> None:
     found = (await world.means.stripe.read_changeable(subscription_id)).items
     gone = Change(items=(ItemChange(id=found[1][0], deleted=True),))
     assert (await ask(world, subscription_id, gone, None)).step == Step.DONE
+
+
+async def test_what_is_billed_at_once_is_bounded_for_each_subscription(world: World) -> None:
+    """Below Stripe's own limit: beyond it the renewal would be refused as well."""
+    _, subscription_id = await subscriber(world)
+    for n in range(2, 2 + BILLED_A_DAY):
+        assert (await ask(world, subscription_id, only=ItemChange(quantity=n))).step == "done"
+    with pytest.raises(ConflictError) as refused:
+        await ask(world, subscription_id)
+    assert refused.value.code == "changed_too_often"
+    later = Change(prorations=Prorations.CREATE)
+    assert (await ask(world, subscription_id, later)).step == "done"
+    await world.advance(timedelta(days=1, minutes=1))
+    assert (await ask(world, subscription_id, only=ItemChange(quantity=9))).step == "done"

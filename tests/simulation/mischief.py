@@ -305,8 +305,10 @@ def _bank_reconsiders(world: World, invoice: Invoice) -> Callable[[], Awaitable[
     async def do() -> None:
         # Only its webhook tells of it: no duty asks for what was declined.
         await asyncio.sleep(max(0.0, world.deaf_until_s - world.loop.time()))
-        approved: set[str] = set()  # one request that was sent again is not approved twice
-        for bank, charge in world.rules.of(invoice.id):
+        charges = world.rules.of(invoice.id)
+        # One request that was sent again is not approved twice.
+        approved = {c.reference for _, c in charges if c.status == "succeeded"}
+        for bank, charge in charges:
             if charge.status == "requires_action":
                 bank.resolve_action(charge, approved=world.rng.random() < 0.7)
             elif charge.status == "declined" and world.rng.random() < 0.5:

@@ -1,5 +1,7 @@
 """Customers over the gateway."""
 
+from dataclasses import replace
+
 import pytest
 
 from tests.stripe_billing.conftest import START, Sandbox
@@ -19,7 +21,8 @@ async def test_a_customer_is_created_once_per_key(gateway: Gateway) -> None:
 
 async def test_the_processors_ids_come_and_go(gateway: Gateway, customer: str) -> None:
     await gateway.write_method_ids(customer, "cust_there", "pm_there")
-    assert await gateway.read_customer(customer) == CustomerLook(
+    look = await gateway.read_customer(customer)
+    assert replace(look, invoice_prefix=None) == CustomerLook(
         customer, False, "cust_there", "pm_there", "op_1"
     )
     await gateway.clear_method_ids(customer)

@@ -17,6 +17,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from tests.postgres import Database
 from tests.stripe_billing.conftest import INSTALLATION, Sandbox
 from tests.stripe_billing.test_failures import INVOICE, refusal
+from twintill.domain.changing import BILLED_A_DAY, CHANGED_AN_HOUR
 from twintill.domain.invoice import InvoiceLook
 from twintill.domain.pace import Limits, Urgency
 from twintill.errors import StripeThrottled, StripeUnreadable
@@ -309,11 +310,11 @@ def test_waiting_and_answering_end_before_the_lease_does() -> None:
 
 
 def test_nothing_of_ours_can_reach_the_limits_of_a_single_subscription() -> None:
-    """10 invoices a minute, 20 a day, 200 quantities an hour: we never make or change them.
+    """10 invoices a minute, 20 a day, 200 quantities an hour: we hardly make or change them.
 
-    What we change of a subscription is who collects it, its end and its tax, never what it is for;
-    an invoice that we make is a one-off. Who adds another such call bounds it for each
-    subscription, and then changes this test.
+    By itself nothing changes what a subscription is for; where somebody asks for that
+    (`preview.py`), it is bounded for each (flows/changing.py). An invoice that we make is a
+    one-off. Who adds another such call bounds it too, and then changes this test.
     """
     ours = {path.name: path.read_text() for path in Path(connection.__file__).parent.glob("*.py")}
     who: dict[str, set[str]] = {}
@@ -321,8 +322,11 @@ def test_nothing_of_ours_can_reach_the_limits_of_a_single_subscription() -> None
         for call in re.findall(r"v1\.(\w+\.\w+)_async", text):
             who.setdefault(call, set()).add(name)
     assert who["subscriptions.create"] == {"subscriptions.py"}
-    assert who["subscriptions.update"] == {"subscriptions.py", "switching.py", "taxes.py"}
-    assert who["invoices.create"] == {"one_off.py", "switching.py"}
+    assert who["subscriptions.update"] == {
+        *("subscriptions.py", "switching.py", "taxes.py", "preview.py")
+    }
+    assert (BILLED_A_DAY, CHANGED_AN_HOUR) <= (10, 200)
+    assert who["invoices.create"] == {"one_off.py", "switching.py", "invoicing.py"}
     assert ours["subscriptions.py"].count('"items"') == 1, "of a new one"
     for name in ("switching.py", "taxes.py", "one_off.py"):
         assert not re.search(r'"(items|quantity|proration_behavior)"', ours[name])

@@ -5,6 +5,11 @@ change -> done   (or: failed)
 
 from enum import StrEnum
 
+# Of one subscription. Stripe's limits are 10 new invoices a minute and 20 a day, and 200 quantities
+# an hour (facts: Stripe's rate limits); a renewal and a person in the Dashboard need some of them.
+BILLED_A_DAY = 10
+CHANGED_AN_HOUR = 100
+
 
 class Prorations(StrEnum):
     """What becomes of the paid rest of a period; Stripe's words."""

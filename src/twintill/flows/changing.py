@@ -8,11 +8,12 @@ showed. What it bills at once is an invoice like any other: it is collected when
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
+from datetime import timedelta
 from typing import Any
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from twintill.domain.changing import Prorations, Step
+from twintill.domain.changing import BILLED_A_DAY, CHANGED_AN_HOUR, Prorations, Step
 from twintill.errors import BadRequest, ConflictError, StripeRefused
 from twintill.flows import cancelling
 from twintill.flows.means import Means
@@ -26,6 +27,7 @@ from twintill.store.subscriptions import SubscriptionRow
 from twintill.stripe_billing.preview import Change, Changeable, ItemChange
 
 KIND = "change_subscription"
+_AN_HOUR, _A_DAY = timedelta(hours=1), timedelta(days=1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +60,7 @@ async def begin(means: Means, scope: Scope, operation_id: str, request: ChangeRe
         its = await subscriptions.lock(db, scope, request.subscription_id)
         _require_running(its)
         await _require_alone(db, scope, its)
+        await _require_within_limits(db, scope, its, change)
         data = {
             "asked": asked,
             "subscription_id": its.id,
@@ -130,6 +133,23 @@ def _action(operating: Operating, invoice_id: str | None) -> Action:
         customer_id=operating.operation.customer_id,
         detail={"subscription": operating.data["subscription_id"], **asked},
     )
+
+
+async def _require_within_limits(
+    db: AsyncConnection, scope: Scope, its: SubscriptionRow, change: Change
+) -> None:
+    """Below Stripe's own limits of one subscription: beyond them it refuses renewals as well."""
+    at_once = {"prorations": Prorations.AT_ONCE.value}
+    lately = await operations.begun_within(db, scope, KIND, its.id, _AN_HOUR)
+    billed = await operations.begun_within(db, scope, KIND, its.id, _A_DAY, at_once)
+    bills = change.prorations is Prorations.AT_ONCE
+    if lately >= CHANGED_AN_HOUR or (bills and billed >= BILLED_A_DAY):
+        raise ConflictError(
+            f"{its.id} was changed too often (it may be {CHANGED_AN_HOUR} times an hour, and "
+            f"{BILLED_A_DAY} times a day with an invoice at once): change it later.",
+            code="changed_too_often",
+            param="subscription",
+        )
 
 
 async def _complete(means: Means, request: ChangeRequest) -> Change:

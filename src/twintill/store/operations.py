@@ -126,6 +126,26 @@ async def running(db: AsyncConnection, scope: Scope, kind: str, subscription_id:
     return operation_id
 
 
+async def begun_within(
+    db: AsyncConnection,
+    scope: Scope,
+    kind: str,
+    subscription_id: str,
+    span: timedelta,
+    change: Mapping[str, Any] | None = None,
+) -> int:
+    """How many of a subscription were begun so lately; `change`: those whose data say so."""
+    where = [
+        mine(operations, scope),
+        _C.kind == kind,
+        _C.data["subscription_id"].astext == subscription_id,
+        _C.created_at > NOW - span,
+    ]
+    where += [_C.data["change"][name].astext == value for name, value in (change or {}).items()]
+    found = await db.execute(select(func.count()).select_from(operations).where(*where))
+    return int(found.scalar_one())
+
+
 async def page(
     db: AsyncConnection,
     scope: Scope,

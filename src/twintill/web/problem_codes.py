@@ -245,6 +245,7 @@ CODES: tuple[Code, ...] = (
         ("POST /v1/subscriptions",),
     ),
     Code("cancellation_runs", 409, "A cancellation of it has no end yet.", (*_CANCEL, *_CHANGE)),
+    Code("changed_too_often", 409, "Stripe limits the changes of one subscription.", _CHANGE),
     Code("change_running", 409, "Another change of it has no end yet.", _CHANGE),
     Code(
         "subscription_incomplete",
