@@ -4,15 +4,17 @@ import asyncio
 import contextlib
 import gc
 import socket
+from typing import Any
 
 import asyncpg
 import pytest
 from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncEngine
 
 from tests.postgres import Database
 from twintill import worker
 from twintill.sandbox import postgres
-from twintill.store.database import open_database
+from twintill.store.database import is_away, open_database
 from twintill.web.problems import is_database_down
 
 
@@ -77,3 +79,15 @@ async def test_it_is_down_while_it_starts(private_cluster: postgres.Cluster) -> 
             error = await failure(url)
             assert is_database_down(error) or pytest.fail(repr(error))
     await starting
+
+
+async def test_a_connection_that_is_cut_while_it_is_set_up_is_away(engine: AsyncEngine) -> None:
+    dialect: Any = engine.sync_engine.dialect
+    async with engine.connect() as db:
+        raw = await db.get_raw_connection()
+        assert raw.driver_connection is not None
+        await raw.driver_connection.close()
+        with pytest.raises(ConnectionResetError) as lost:
+            await dialect.setup_asyncpg_json_codec(raw.dbapi_connection)
+        await db.invalidate()
+    assert is_away(lost.value)

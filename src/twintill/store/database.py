@@ -1,8 +1,9 @@
 """The connection to PostgreSQL: one engine a process, made at start-up and passed along."""
 
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
+import asyncpg
 from sqlalchemy import event
 from sqlalchemy.exc import (
     DBAPIError,
@@ -48,7 +49,25 @@ def open_database(url: str, *, pool_size: int = 10, pgbouncer: bool = False) -> 
         connect_args={"dsn": url, **options},
     )
     event.listen(engine.sync_engine, "checkout", _refuse_closed)
+    dialect: Any = engine.sync_engine.dialect
+    dialect.setup_asyncpg_json_codec = _or_reset(dialect.setup_asyncpg_json_codec)
+    dialect.setup_asyncpg_jsonb_codec = _or_reset(dialect.setup_asyncpg_jsonb_codec)
     return engine
+
+
+def _or_reset(set_up: Callable[[Any], Awaitable[None]]) -> Callable[[Any], Awaitable[None]]:
+    """A connection that is cut while it is set up is away like any other.
+
+    The driver's own error, which SQLAlchemy does not translate there, is none that callers know.
+    """
+
+    async def connect(connection: Any) -> None:
+        try:
+            await set_up(connection)
+        except asyncpg.InterfaceError as error:
+            raise ConnectionResetError(str(error)) from error
+
+    return connect
 
 
 def _refuse_closed(connection: Any, _record: Any, _proxy: Any) -> None:
