@@ -22,7 +22,7 @@ from tests.web.serving import Served, serving
 from twintill.web.frame import create_app
 from twintill.web.openapi import operations
 
-EXAMPLES = int(os.environ.get("TWINTILL_API_EXAMPLES", "5"))
+EXAMPLES = int(os.environ.get("TWINTILL_API_EXAMPLES", "3"))
 SEED = os.environ.get("TWINTILL_API_SEED")
 DOCUMENT: dict[str, Any] = create_app(None).openapi()  # type: ignore[arg-type]
 CALLS = sorted(
