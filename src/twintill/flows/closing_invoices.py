@@ -4,9 +4,7 @@ Nothing in flight is dropped: it is refused while an attempt is out, or money wa
 The call, then in one commit what Stripe answered, what the payment learns from it, and who did it.
 """
 
-import asyncio
-import contextlib
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import Mapping
 
 from twintill.domain.closing_facts import InvoiceClosed
 from twintill.domain.invoice import InvoiceLook, InvoiceStatus
@@ -20,7 +18,7 @@ from twintill.flows.operating import Operating, Walk
 from twintill.store import clock, mirror, payments, work
 from twintill.store.work import PAYMENTS, Lease
 
-_TRIES, _PAUSE_S = 7, 0.5  # a worker's look at the payment may be about to end
+_TRIES = 7  # a worker's look at the payment may be about to end
 _BUSY = "Somebody works on its payment at this moment: try again in a minute."
 _WANTED = {
     Step.VOID: (InvoiceStatus.VOID, "voided"),
@@ -38,7 +36,7 @@ async def close(operating: Operating) -> Operating | None:
     if payment_id is None:
         await _close(operating, None)
         return None
-    async with _holding(operating, payment_id) as lease:
+    async with operating.held(payment_id, tries=_TRIES) as lease:
         if lease is None:
             await _busy(operating)
             return None
@@ -51,24 +49,6 @@ async def close(operating: Operating) -> Operating | None:
                 operating = await operating.moved(db, operating.operation.step, begun=True)
         await _close(operating, lease)
     return None
-
-
-@contextlib.asynccontextmanager
-async def _holding(operating: Operating, payment_id: str) -> AsyncIterator[Lease | None]:
-    lease = None
-    for n in range(_TRIES):
-        async with operating.means.database.begin() as db:
-            lease = await work.hold(db, PAYMENTS, operating.scope, payment_id)
-        if lease is not None:
-            break
-        if n < _TRIES - 1:
-            await asyncio.sleep(_PAUSE_S)
-    try:
-        yield lease
-    finally:  # nothing happens where the commit gave it back
-        if lease is not None:
-            async with operating.means.database.begin() as db:
-                await work.release(db, PAYMENTS, lease)
 
 
 async def _busy(operating: Operating) -> None:

@@ -4,6 +4,7 @@ A step function does at most one thing outside, commits what it found together w
 and answers with the operation to go on with, or None when it gave the lease back.
 """
 
+import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass, replace
@@ -22,6 +23,7 @@ from twintill.store.work import PAYMENTS, Lease
 _KEY_IS_OLD = timedelta(hours=20)
 # So many failures in a row, minutes apart by then: whatever was sent has ended.
 _KEY_IS_STUCK = 4
+_TRY_AGAIN_S = 0.5  # a look may be about to end
 _PAYMENT_HELD = timedelta(seconds=5)  # a worker looks at the payment right now
 
 
@@ -126,17 +128,30 @@ class Operating:
 
         None: somebody else holds it, and the operation pauses for as long as that may last.
         """
-        async with self.means.database.begin() as db:
-            lease = await work.hold(db, PAYMENTS, self.scope, payment_id)
-        if lease is None:
-            await self.pause(_PAYMENT_HELD)
-            yield None
-            return
+        async with self.held(payment_id) as lease:
+            if lease is None:
+                await self.pause(_PAYMENT_HELD)
+            yield lease
+
+    @contextlib.asynccontextmanager
+    async def held(self, payment_id: str, *, tries: int = 1) -> AsyncIterator[Lease | None]:
+        """The same, and what to do about None is the caller's. `tries`: half a second apart."""
+        lease = await self._hold(payment_id)
+        for _ in range(tries - 1):
+            if lease is not None:
+                break
+            await asyncio.sleep(_TRY_AGAIN_S)
+            lease = await self._hold(payment_id)
         try:
             yield lease
         finally:  # nothing happens where the commit gave it back
-            async with self.means.database.begin() as db:
-                await work.release(db, PAYMENTS, lease)
+            if lease is not None:
+                async with self.means.database.begin() as db:
+                    await work.release(db, PAYMENTS, lease)
+
+    async def _hold(self, payment_id: str) -> Lease | None:
+        async with self.means.database.begin() as db:
+            return await work.hold(db, PAYMENTS, self.scope, payment_id)
 
     async def park(self, why: str) -> None:
         async with self.means.database.begin() as db:
