@@ -10,6 +10,7 @@ from typing import Any
 from starlette.requests import Request
 from starlette.responses import Response
 
+from tests.domain.test_drafting import RULE
 from tests.flows.events import deliver, stripe_events
 from tests.flows.listening import Listener, listening
 from tests.flows.signing_up import price, work
@@ -26,23 +27,7 @@ from twintill.store.reviews import Review
 ADA, GRACE = "person:ada", "person:grace"
 TYPES = ("invoice.created", "invoice.updated", "invoice.finalized", "invoice.paid")
 ENDS = ("invoice.voided", "invoice.deleted")
-A_RULE = Rule(
-    id="",
-    version=1,
-    customer_id=None,
-    place=0,
-    enabled=True,
-    min_minor=None,
-    max_minor=None,
-    currency=None,
-    billing_reason=None,
-    then=Then.HOLD,
-    items=(),
-    why=None,
-    needs_approval=True,
-    hook=None,
-    default=Then.PROCEED,
-)
+A_RULE = replace(RULE, id="", place=0)
 
 
 async def rule(world: World, **fields: Any) -> Rule:
