@@ -11,6 +11,7 @@ TwintillError
 ├── Unauthorized           no key, or a wrong one (401)
 │   └── Forbidden          a known key without the scope (403)
 ├── SignatureRefused       a webhook that is not provably its sender's (400)
+├── SignatureUnchecked     a webhook that cannot be checked yet: send it again (503)
 ├── UnreadableEvent        provably the sender's, but not in a shape that we know
 ├── StripeError            Stripe did not do what we asked
 │   ├── StripeUnreadable   no answer, or none that can be read: nothing is known
@@ -87,6 +88,10 @@ class Forbidden(Unauthorized):
 
 class SignatureRefused(TwintillError):
     """A webhook whose signature is missing, wrong, too old or from the future."""
+
+
+class SignatureUnchecked(TwintillError):
+    """What the signature is checked with is on its way; the sender has to send it again."""
 
 
 class UnreadableEvent(TwintillError):

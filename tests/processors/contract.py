@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from tests.processors.stage import Stage, charged, order, prepared
+from tests.processors.stage import SEARCH, Stage, charged, order, prepared
 from twintill.domain.outcomes import (
     Accepted,
     Approved,
@@ -127,13 +127,13 @@ class ChargeContract:
     async def test_a_lost_answer_is_no_answer_and_is_found(self, stage: Stage) -> None:
         charge = prepared(stage, order(await stage.method("answer_lost")))
         assert isinstance(await stage.impatient.charge(charge), NoAnswer)
-        assert isinstance(await stage.processor.find_charge("tw-1"), Approved)
+        assert isinstance(await stage.processor.find_charge(SEARCH), Approved)
         assert await stage.taken("tw-1") == 4900
 
     async def test_a_lost_request_is_no_answer_and_is_not_found(self, stage: Stage) -> None:
         charge = prepared(stage, order(await stage.method("request_lost")))
         assert isinstance(await stage.impatient.charge(charge), NoAnswer)
-        assert await stage.processor.find_charge("tw-1") == NotFound()
+        assert await stage.processor.find_charge(SEARCH) == NotFound()
         assert isinstance(await stage.processor.charge(charge), Approved)
         assert await stage.taken("tw-1") == 4900
 
@@ -164,7 +164,7 @@ class ChargeContract:
         assert isinstance(again, Approved) is (
             stage.processor.capabilities.reuses_reference_after_decline
         )
-        assert await stage.processor.find_charge("tw-1") == again
+        assert await stage.processor.find_charge(SEARCH) == again
 
     async def test_a_request_still_in_flight_is_in_doubt(self, stage: Stage) -> None:
         charge = prepared(stage, order(await stage.method("slow")))
@@ -174,7 +174,7 @@ class ChargeContract:
     async def test_a_server_error_is_no_answer(self, stage: Stage) -> None:
         charge = prepared(stage, order(await stage.method("error_after")))
         assert isinstance(await stage.processor.charge(charge), NoAnswer)
-        assert isinstance(await stage.processor.find_charge("tw-1"), Approved)
+        assert isinstance(await stage.processor.find_charge(SEARCH), Approved)
 
     @pytest.mark.parametrize(("kind", "taken"), [("reset_before", 0), ("reset_after", 4900)])
     async def test_a_cut_connection_is_no_answer(self, stage: Stage, kind: str, taken: int) -> None:
@@ -240,10 +240,10 @@ class ChargeContract:
 
     async def test_looking_up_through_a_broken_line_is_not_not_found(self, stage: Stage) -> None:
         await stage.break_line("status", code=500)
-        assert isinstance(await stage.processor.find_charge("tw-1"), NoAnswer)
+        assert isinstance(await stage.processor.find_charge(SEARCH), NoAnswer)
         await stage.break_line("status", code=404, body="no such page")
         assert isinstance(await stage.processor.get_charge("chg_1"), NoAnswer)
-        assert isinstance(await stage.unreachable().find_charge("tw-1"), NotSent)
+        assert isinstance(await stage.unreachable().find_charge(SEARCH), NotSent)
 
     async def test_nothing_is_ever_repeated_by_the_adapter(self, stage: Stage) -> None:
         charge = prepared(stage, order(await stage.method("approved")))

@@ -14,11 +14,13 @@ from twintill.processors import (
     PreparedCharge,
     Processor,
     ProcessorEvent,
+    Search,
     StoredMethod,
     WebhookRequest,
 )
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
+SEARCH = Search("tw-1", since=NOW)
 
 
 class Stage(Protocol):
@@ -64,6 +66,7 @@ class Stage(Protocol):
 def order(method: StoredMethod, reference: str = "tw-1", **fields: Any) -> ChargeRequest:
     request = ChargeRequest(
         reference=reference,
+        invoice_id="in_1",
         amount=Money(4900, "EUR"),
         method=method,
         description="Invoice ACME-0007",

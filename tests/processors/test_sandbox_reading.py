@@ -63,7 +63,9 @@ def test_it_refuses_to_exist_half_configured(
 
 
 def request(amount: Money, reference: str = "tw-1") -> ChargeRequest:
-    return ChargeRequest(reference, amount, StoredMethod("pcus_1", "tok_1", "card"), "Invoice", {})
+    return ChargeRequest(
+        reference, "in_1", amount, StoredMethod("pcus_1", "tok_1", "card"), "Invoice", {}
+    )
 
 
 @given(st.integers(1, 10**8), st.sampled_from(sorted(EXPONENTS)))
@@ -89,7 +91,7 @@ def test_an_unsafe_reference_is_not_sent(reference: str) -> None:
 @given(st.text(), st.dictionaries(st.text(), st.text(), max_size=3))
 def test_any_description_becomes_bytes(description: str, metadata: dict[str, str]) -> None:
     method = StoredMethod("pcus_1", "tok_1", "card")
-    order = ChargeRequest("tw-1", Money(1, "EUR"), method, description, metadata)
+    order = ChargeRequest("tw-1", "in_1", Money(1, "EUR"), method, description, metadata)
     assert isinstance(prepare(order, "key"), PreparedCharge)
 
 

@@ -6,6 +6,7 @@ last were declined or not sent, whether they are found or not. The last one is w
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 
 from twintill import ids
 from twintill.domain.facts import (
@@ -27,6 +28,7 @@ from twintill.domain.outcomes import (
 )
 from twintill.domain.payment import Attempt, Payment
 from twintill.flows.means import Means
+from twintill.flows.searching import search_for_lost, search_of
 from twintill.ids import Scope
 from twintill.money import Money
 from twintill.processors import LookUpBy, Processor
@@ -36,6 +38,7 @@ from twintill.stripe_billing.invoices import MarkedInvoice
 LOST_METHOD = "pm_lost"  # which method it was made with nobody knows any more
 _NOT_THERE = NotSent(NotSentReason.NETWORK, "found nowhere, and a later one was begun")
 _CANNOT_ASK = NoAnswer("its processor cannot be asked by our reference")
+_LONG_AGO = datetime(2000, 1, 1, tzinfo=UTC)  # of an invoice that does not say when it was made
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,7 +122,7 @@ async def _end_of(means: Means, attempt: Attempt, asked: Asked, *, ended: bool) 
     """
     processor = means.processor(attempt.processor, attempt.processor_account_id)
     if processor.capabilities.look_up is LookUpBy.REFERENCE:
-        found = await processor.find_charge(attempt.reference)
+        found = await processor.find_charge(search_of(means, asked.scope, attempt))
         if _unreadable(found):
             asked.unreadable.append(f"{processor.name} could not be asked: {found}")
         elif not isinstance(found, NotFound):
@@ -147,7 +150,8 @@ async def _find(processor: Processor, reference: str, seen: MarkedInvoice) -> Lo
     """By our reference; else by the processor's own id, where Stripe's marks tell it."""
     found: LookUp = NotFound()
     if processor.capabilities.look_up is LookUpBy.REFERENCE:
-        found = await processor.find_charge(reference)
+        began_at = seen.invoice.created_at or _LONG_AGO
+        found = await processor.find_charge(search_for_lost(reference, began_at))
     marks = seen.marks
     told = marks.our_reference == reference and marks.processor == processor.name
     if isinstance(found, NotFound) and told and marks.processor_payment_id is not None:

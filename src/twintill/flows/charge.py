@@ -163,6 +163,7 @@ def _request(
 ) -> ChargeRequest:
     return ChargeRequest(
         reference=reference,
+        invoice_id=payment.invoice_id,
         amount=Money(look.amount_remaining_minor, look.currency),
         method=_stored(looking, method),
         description=f"Invoice {payment.invoice_id}",

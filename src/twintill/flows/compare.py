@@ -25,6 +25,7 @@ from twintill.errors import SettingsError, StripeRefused
 from twintill.flows import compare_refunds
 from twintill.flows.invoices import CLOCKS_DIFFER
 from twintill.flows.means import Means
+from twintill.flows.searching import search_for_lost, search_of
 from twintill.ids import Scope
 from twintill.processors import LookUpBy, Processor
 from twintill.store import clock, comparing, invoice_pages, mirror, pace, payments
@@ -181,16 +182,16 @@ async def _processors(means: Means, scope: Scope, walk: Walk) -> Walk:
     async with means.database.connect() as db:
         places = await comparing.page(db, scope, walk.since, _place(walk.after), LOOKED_UP)
     for place in places:
-        walk = await _look_up(means, scope, place.payment_id, walk)
+        walk = await _look_up(means, scope, place, walk)
     if len(places) < LOOKED_UP:
         return replace(walk, part=Part.DONE, after=None)
     return replace(walk, after=_saved(places[-1]))
 
 
-async def _look_up(means: Means, scope: Scope, payment_id: str, walk: Walk) -> Walk:
-    payment, unanswered, told = await _ask(means, scope, payment_id)
+async def _look_up(means: Means, scope: Scope, place: Place, walk: Walk) -> Walk:
+    payment, unanswered, told = await _ask(means, scope, place)
     if told:  # once more: it may have moved between our reading and theirs
-        payment, unanswered, told = await _ask(means, scope, payment_id)
+        payment, unanswered, told = await _ask(means, scope, place)
     walk = replace(
         walk,
         payments=walk.payments + 1,
@@ -200,24 +201,23 @@ async def _look_up(means: Means, scope: Scope, payment_id: str, walk: Walk) -> W
     return walk.found(told)
 
 
-async def _ask(
-    means: Means, scope: Scope, payment_id: str
-) -> tuple[Payment, int, list[Difference]]:
+async def _ask(means: Means, scope: Scope, place: Place) -> tuple[Payment, int, list[Difference]]:
     """The payment, of how many attempts not all was answered, and what of it differs."""
     async with means.database.connect() as db:
-        payment = await payments.read(db, scope, payment_id)
+        payment = await payments.read(db, scope, place.payment_id)
         now = await clock.now(db)
     unanswered = 0
     told: list[Difference] = []
     for attempt in payment.attempts:
-        answer = await _find(means, attempt, attempt.reference)
+        answer = await _find(means, scope, attempt)
         told += rules.compare_attempt(payment, attempt, answer)
         of_refunds = await compare_refunds.differences(means, payment, attempt, now)
         told += of_refunds or ()
         unanswered += isinstance(answer, NoAnswer | NotSent) or of_refunds is None
     following = ids.reference(scope, payment.invoice_id, "charge", payment.next_n)
+    search = search_for_lost(following, place.created_at)
     for processor in _of(means, payment):
-        told += rules.compare_next(payment, following, await processor.find_charge(following))
+        told += rules.compare_next(payment, following, await processor.find_charge(search))
     return payment, unanswered, told
 
 
@@ -232,13 +232,13 @@ def _of(means: Means, payment: Payment) -> list[Processor]:
     ]
 
 
-async def _find(means: Means, attempt: Attempt, reference: str) -> LookUp:
+async def _find(means: Means, scope: Scope, attempt: Attempt) -> LookUp:
     try:
         processor = means.processor(attempt.processor, attempt.processor_account_id)
     except SettingsError as error:
         return NoAnswer(str(error))
     if processor.capabilities.look_up is LookUpBy.REFERENCE:
-        return await processor.find_charge(reference)
+        return await processor.find_charge(search_of(means, scope, attempt))
     if attempt.processor_payment_id is not None:
         return await processor.get_charge(attempt.processor_payment_id)
     return NoAnswer("this processor cannot be asked")

@@ -22,6 +22,7 @@ from twintill.errors import ConflictError, SettingsError
 from twintill.flows.learn import learn_within
 from twintill.flows.means import Means
 from twintill.flows.resolve import window_of
+from twintill.flows.searching import search_of
 from twintill.ids import Scope
 from twintill.processors import LookUpBy, Processor
 from twintill.store import attempts, clock, payments, work
@@ -139,7 +140,7 @@ async def _charged(holding: _Holding, word: Word, charge_id: str) -> Taken | Ref
     else:
         shown = await processor.get_charge(charge_id)
         await holding.keep()
-        by_reference = await _by_reference(processor, attempt)
+        by_reference = await _by_reference(holding, processor)
     return person.judge_charged(
         attempt, charge_id, shown, by_reference, without_asking=word.without_asking
     )
@@ -155,15 +156,16 @@ async def _ask(holding: _Holding) -> LookUp | None:
         if not isinstance(found, NotFound):
             return found
         await holding.keep()
-    return await _by_reference(processor, attempt)
+    return await _by_reference(holding, processor)
 
 
-async def _by_reference(processor: Processor, attempt: Attempt) -> LookUp | None:
+async def _by_reference(holding: _Holding, processor: Processor) -> LookUp | None:
     """Where the look-up is no reliable one, finding nothing says nothing."""
     look_up = processor.capabilities.look_up
     if look_up is LookUpBy.NONE:
         return None
-    found = await processor.find_charge(attempt.reference)
+    search = search_of(holding.means, holding.lease.scope, holding.attempt)
+    found = await processor.find_charge(search)
     if look_up is LookUpBy.SCAN and isinstance(found, NotFound):
         return None
     return found

@@ -31,6 +31,7 @@ from twintill.domain.outcomes import (
 )
 from twintill.domain.payment import Attempt
 from twintill.flows.looking import Looking
+from twintill.flows.searching import search_of
 from twintill.processors import Capabilities, LookUpBy, PreparedCharge
 from twintill.store import brakes, mirror
 
@@ -42,7 +43,8 @@ async def resolve(looking: Looking, attempt: Attempt) -> None:
     processor = looking.means.processor(attempt.processor, attempt.processor_account_id)
     window = window_of(processor.capabilities)
     if window.reliable_look_up:
-        found = await processor.find_charge(attempt.reference)
+        search = search_of(looking.means, looking.lease.scope, attempt)
+        found = await processor.find_charge(search)
         if not isinstance(found, NotFound):
             await looking.learn_answer(attempt, _seen(found), Via.RECORD)
             return
@@ -84,7 +86,7 @@ async def came_after_all(looking: Looking) -> bool:
     processor = looking.means.processor(last.processor, last.processor_account_id)
     if processor.capabilities.look_up is not LookUpBy.REFERENCE:
         return False
-    match await processor.find_charge(last.reference):
+    match await processor.find_charge(search_of(looking.means, looking.lease.scope, last)):
         case NotFound() | Declined():
             return False
         case Approved() as approved:

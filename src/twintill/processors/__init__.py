@@ -30,6 +30,14 @@ class LookUpBy(StrEnum):
     SCAN = "scan"
 
 
+class Tells(StrEnum):
+    """When this processor tells what became of a charge."""
+
+    AT_ONCE = "at_once"  # in its answer
+    LATER = "later"  # days after it took the order: approved is always told by webhook or get
+    EITHER = "either"
+
+
 @dataclass(frozen=True, slots=True)
 class Capabilities:
     """What this processor can do, as data: read by the engine, shown to people."""
@@ -42,8 +50,12 @@ class Capabilities:
     look_up_lag_s: int  # a charge is visible to the look-up after at most this long
     reuses_reference_after_decline: bool
     can_cancel_pending: bool
+    tells: Tells = Tells.AT_ONCE
+    final_after_days: int = 0  # about when provisional money is final
     currencies: frozenset[str] | None = None  # None: any
     finds_refunds: bool = True  # a charge's refunds are listed within `look_up_lag_s`
+    refunds_within_days: int | None = None  # None: no limit is known
+    tells_of_revoked_methods: bool = True  # else a method is asked about before it is believed
     # The least that it charges, by currency, in Stripe's minor units; not named: anything.
     minimum_minor: Mapping[str, int] = field(default_factory=dict)
 
@@ -99,6 +111,7 @@ class ChargeRequest:
     """One off-session sale with a stored token."""
 
     reference: str  # ours, at most 35 safe ASCII characters, unique per attempt
+    invoice_id: str  # Stripe's: the same in every attempt, so that a second may be refused
     amount: Money
     method: StoredMethod
     description: str
@@ -115,6 +128,16 @@ class PreparedCharge:
     body: bytes = field(repr=False)
 
 
+@dataclass(frozen=True, slots=True)
+class Search:
+    """A charge whose answer is missing: our reference, and when it can have been sent."""
+
+    reference: str
+    since: datetime  # it was not sent before
+    until: datetime | None = None  # nor after; None: it may be sent until now
+    body: bytes | None = field(default=None, repr=False)  # what was sent, where that is known
+
+
 class Charges(Protocol):
     """Taking money. None of these raises: every end is an outcome."""
 
@@ -126,8 +149,12 @@ class Charges(Protocol):
     async def charge(self, prepared: PreparedCharge) -> ChargeOutcome:
         """Send once. Never repeated by the adapter."""
 
-    async def find_charge(self, reference: str) -> LookUp:
-        """Look up by our reference. NoAnswer or NotSent here mean: could not look."""
+    async def find_charge(self, search: Search) -> LookUp:
+        """Look up by our reference. NoAnswer or NotSent here mean: could not look.
+
+        NotFound is a promise only where the capabilities call the look-up reliable: then it has
+        seen everything of that time, whatever its body says.
+        """
 
     async def get_charge(self, processor_payment_id: str) -> LookUp:
         """What became of a charge that was accepted. NoAnswer or NotSent: could not look."""
@@ -335,16 +362,21 @@ class WebhookRequest:
 
 @dataclass(frozen=True, slots=True)
 class Acknowledgement:
-    """What this processor wants to hear after our commit."""
+    """What this processor wants to hear after our commit, and to a signature that is wrong."""
 
     status: int = 200
     body: bytes = b""
     content_type: str = "text/plain"
+    refused_status: int = 400
 
 
 class Webhooks(Protocol):
     def verify_webhook(self, request: WebhookRequest) -> None:
-        """Raises SignatureRefused unless the request is provably the processor's and recent."""
+        """Raises SignatureRefused unless the request is provably the processor's and recent.
+
+        Local: no network call stands before the 2xx. Raises SignatureUnchecked where what it is
+        checked with (a certificate) is still being fetched: it is sent again, and checked then.
+        """
 
     def parse_webhook(self, body: bytes) -> Sequence[ProcessorEvent]:
         """Pure; of an already verified body. A batch answers several, in order.
@@ -354,6 +386,87 @@ class Webhooks(Protocol):
         """
 
     acknowledgement: Acknowledgement
+
+
+@dataclass(frozen=True, slots=True)
+class EventPage:
+    """Some of what was, or should have been, told by webhook.
+
+    Each body is one that `parse_webhook` reads; `following`: where the next page begins.
+    """
+
+    bodies: tuple[bytes, ...]
+    following: str | None = None
+
+
+@runtime_checkable
+class EventLists(Protocol):
+    """Asking for events that were never delivered. An event's key is the same as its webhook's."""
+
+    async def list_events(
+        self, since: datetime, after: str | None = None
+    ) -> EventPage | NoAnswer | NotSent:
+        """A page of those that happened since then; one request.
+
+        `after`: `following` of the page before. NoAnswer or NotSent: could not look.
+        """
+
+
+class SettlementKind(StrEnum):
+    """Why our balance at a processor moved."""
+
+    CHARGE = "charge"
+    CHARGE_FAILED = "charge_failed"  # a debit came back
+    REFUND = "refund"
+    REFUND_FAILED = "refund_failed"
+    DISPUTE = "dispute"  # taken, or held
+    DISPUTE_WON = "dispute_won"
+    FEE = "fee"  # on its own, of no charge
+    PAYOUT = "payout"  # left for our bank account
+    PAYOUT_RETURNED = "payout_returned"
+    HOLD = "hold"  # put into, or back from, a reserve
+    OTHER = "other"  # shown to people, booked by nobody
+
+
+@dataclass(frozen=True, slots=True)
+class SettlementLine:
+    """One movement of our balance at a processor, as its own report shows it.
+
+    `amount`: before the fee; positive is ours. `fee`: what the processor kept of it; below zero:
+    given back. The balance moved by `amount - fee`.
+    """
+
+    line_id: str  # the processor's: the same line has the same id in every report
+    kind: SettlementKind
+    raw_type: str
+    amount: Money
+    occurred_at: datetime
+    fee: Money | None = None
+    processor_payment_id: str | None = None
+    reference: str | None = None  # ours, where it is shown
+    object_id: str | None = None  # of the refund, the dispute
+    payout_id: str | None = None  # the payout that it went out with, or is
+
+
+@dataclass(frozen=True, slots=True)
+class SettlementPage:
+    """Some lines; `following`: where the next page begins, None at the end."""
+
+    lines: tuple[SettlementLine, ...]
+    following: str | None = None
+
+
+@runtime_checkable
+class Settlements(Protocol):
+    """Reading what was paid out and what it cost. Without it, reports are read by people."""
+
+    async def list_settlements(
+        self, since: datetime, after: str | None = None
+    ) -> SettlementPage | NoAnswer | NotSent:
+        """A page of the lines since then, each shown again until nothing of it can change.
+
+        `after`: `following` of the page before. NoAnswer or NotSent: could not look.
+        """
 
 
 @runtime_checkable

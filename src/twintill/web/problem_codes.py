@@ -334,6 +334,7 @@ CODES: tuple[Code, ...] = (
 # Of requests that reach no call, so they are not listed with any.
 ELSEWHERE: tuple[Code, ...] = (
     Code("signature_refused", 400, "A webhook that is not provably its sender's."),
+    Code("signature_unchecked", 503, "A webhook that cannot be checked yet: send it again."),
     Code("unknown_route", 404, "There is nothing at this address."),
     Code("method_not_allowed", 405, "This address does not take this method."),
     Code("http_error", 408, "The body did not arrive in time."),

@@ -71,6 +71,9 @@ def problem_of(error: Exception) -> Problem:
             return _unauthorized(error)
         case errors.SignatureRefused():
             return Problem(400, "signature_refused", str(error))
+        case errors.SignatureUnchecked():
+            headers = {"Retry-After": "10"}
+            return Problem(503, "signature_unchecked", str(error), headers=headers)
         case errors.StripeError():
             return _stripe(error)
         case errors.ProcessorUnreachable():

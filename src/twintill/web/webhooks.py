@@ -1,6 +1,8 @@
 """The doors of Stripe's and the processors' webhooks: verify, store, answer; nothing is decided.
 
-wrong, old, future or missing signature   400, nothing stored, counted
+wrong, old, future or missing signature   400 (or what that processor wants to hear), nothing
+                                           stored, counted
+what it is checked with is being fetched   503, nothing stored: it is sent again
 correctly signed, but unreadable           stored raw, parked, 2xx: a non-2xx on invoice.created
                                            would stall every renewal of the account
 of the other mode or another account       stored, ignored, 2xx
@@ -22,6 +24,7 @@ from twintill.flows.arrivals import STRIPE
 from twintill.processors import Acknowledgement, WebhookRequest
 from twintill.store.inbox import Delivery
 from twintill.stripe_billing import signature
+from twintill.web import problems
 from twintill.web.doors import Doors, TheDoors
 
 _STRIPE_HEARS = Acknowledgement(body=b'{"received": true}', content_type="application/json")
@@ -59,7 +62,12 @@ async def take_from_processor(processor: str, request: Request, doors: TheDoors)
     def verify(now: datetime) -> None:
         sender.verify_webhook(WebhookRequest(headers, body, now))
 
-    await _verify(doors, sender.name, verify)
+    try:
+        await _verify(doors, sender.name, verify)
+    except SignatureRefused as refused:
+        answer = problems.answer(request, refused)
+        answer.status_code = sender.acknowledgement.refused_status
+        return answer
     verdict, found = arrivals.read_processor(sender, body)
     source = f"{sender.name}:{sender.account_id}"
     delivery = Delivery(doors.means.scope, source, headers, body, verdict, found)

@@ -38,12 +38,14 @@ from twintill.processors import (
     ProcessorEvent,
     RefundPage,
     RefundRequest,
+    Search,
     SeenDispute,
     SeenRefund,
     SetupRequest,
     SetupResult,
     SetupSession,
     StoredMethod,
+    Tells,
     WebhookRequest,
     transport,
 )
@@ -82,6 +84,8 @@ class SandboxProcessor:
         look_up_lag_s=0,
         reuses_reference_after_decline=True,
         can_cancel_pending=True,
+        tells=Tells.EITHER,
+        final_after_days=30,
         currencies=frozenset(EXPONENTS),
     )
 
@@ -135,7 +139,8 @@ class SandboxProcessor:
             return NoAnswer(f"HTTP {answer.status_code} contradicts its own body")
         return outcome
 
-    async def find_charge(self, reference: str) -> LookUp:
+    async def find_charge(self, search: Search) -> LookUp:
+        reference = search.reference
         query = f"/v1/charges?limit=100&reference={quote(reference, safe='')}"
         answer = await self._send("GET", query)
         if not isinstance(answer, httpx.Response):
