@@ -12,6 +12,7 @@ from pydantic import SecretStr
 from twintill.domain.pace import Limits
 from twintill.errors import SettingsError
 from twintill.settings import PREFIX, Settings, read_settings, variable_of
+from twintill.settings.plugs import OURS
 
 KEY = base64.b64encode(b"k" * 32).decode()
 ENOUGH = {
@@ -155,12 +156,14 @@ def test_no_secret_shows_in_the_repr(environment: pytest.MonkeyPatch) -> None:
 def test_the_example_names_every_setting_and_no_other() -> None:
     ours, _, _ = EXAMPLE.read_text().partition("# --- Only docker-compose.yml")
     named = re.findall(r"^#?(TWINTILL_\w+)=", ours, re.MULTILINE)
-    assert sorted(named) == sorted(variable_of(field) for field in Settings.model_fields)
+    theirs = [p.settings.prefix + f.upper() for p in OURS for f in p.settings.model_fields]
+    assert sorted(named) == sorted([variable_of(f) for f in Settings.model_fields] + theirs)
 
 
 def test_every_setting_has_a_meaning_and_an_example() -> None:
-    silent = [n for n, f in Settings.model_fields.items() if not f.description or not f.examples]
-    assert not silent
+    fields = list(Settings.model_fields.items())
+    fields += [item for plug in OURS for item in plug.settings.model_fields.items()]
+    assert not [name for name, f in fields if not f.description or not f.examples]
 
 
 def test_calls_to_stripe_stay_below_what_it_allows(environment: pytest.MonkeyPatch) -> None:

@@ -19,7 +19,6 @@ from twintill.flows.means import Means
 from twintill.flows.outbound import Outbound
 from twintill.ids import Scope
 from twintill.processors import Processor
-from twintill.processors.sandbox import SandboxProcessor
 from twintill.settings import Settings
 from twintill.store import accounts, clock, schema
 from twintill.store.database import open_database
@@ -50,8 +49,9 @@ async def open_means(settings: Settings, *, pool_size: int = 10) -> AsyncIterato
             pace=pacer,
         )
         closing.push_async_callback(stripe.aclose)
-        processors = _open_processors(settings)
-        for processor in processors.values():
+        processors: dict[str, Processor] = {}
+        for plug, its_settings in settings.processors:
+            processors[plug.name] = processor = plug.open(its_settings)
             closing.push_async_callback(processor.aclose)
         yield Means(
             scope=scope,
@@ -184,21 +184,6 @@ def open_pacer(settings: Settings, database: AsyncEngine, scope: Scope) -> Pacer
     limits = settings.stripe_limits
     budget = SharedBudget(database, scope, limits or Limits(1, 1))
     return Pacer(budget, limited=limits is not None)
-
-
-def _open_processors(settings: Settings) -> dict[str, Processor]:
-    """One block for each processor that is configured."""
-    processors: dict[str, Processor] = {}
-    if settings.sandbox_processor_url and settings.sandbox_processor_api_key:
-        sandbox = SandboxProcessor(
-            settings.sandbox_processor_url,
-            settings.sandbox_processor_api_key.get_secret_value(),
-            tuple(s.get_secret_value() for s in settings.sandbox_processor_webhook_secrets),
-            settings.sandbox_processor_account_id,
-            timeout_s=settings.sandbox_processor_timeout_s,
-        )
-        processors[sandbox.name] = sandbox
-    return processors
 
 
 def _first_line(error: Exception) -> str:

@@ -5,33 +5,26 @@ setting stops the start with one sentence each: which, why, and what it should l
 """
 
 import base64
-import difflib
-import os
 import re
-from collections.abc import Mapping
 from typing import Annotated, Any, Literal, Self, TypeVar
 
 from pydantic import (
     Field,
+    PrivateAttr,
     SecretStr,
     ValidationError,
     field_validator,
     model_validator,
 )
-from pydantic.fields import FieldInfo
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from twintill.domain.pace import Limits
 from twintill.domain.policy import Policy
 from twintill.errors import SettingsError
-from twintill.settings.kinds import (
-    EXAMPLE_KEY,
-    DatabaseUrl,
-    HttpUrl,
-    Secrets,
-    is_key,
-    read_policy,
-)
+from twintill.processors.plug import HttpUrl, Plug, ProcessorSettings, Secrets
+from twintill.settings.kinds import EXAMPLE_KEY, DatabaseUrl, is_key, read_policy
+from twintill.settings.plugs import all_plugs, read_configured
+from twintill.settings.sentences import meaning, sentences
 
 PREFIX = "TWINTILL_"
 _STRIPE_KEY = re.compile(r"[sr]k_(live|test)_\w+\Z")
@@ -136,31 +129,6 @@ class Settings(DatabaseSettings):
         description="development only: endpoints of your app may be on this machine, over http",
         examples=["true"],
     )
-    sandbox_processor_url: HttpUrl | None = Field(
-        None,
-        description="the sandbox processor: its address",
-        examples=["http://127.0.0.1:12112"],
-    )
-    sandbox_processor_api_key: SecretStr | None = Field(
-        None, description="the sandbox processor: its API key", examples=["sandbox_key_123"]
-    )
-    sandbox_processor_webhook_secrets: Secrets = Field(
-        (),
-        description="the sandbox processor: its signing secrets, separated by commas",
-        examples=["whsec_sandbox"],
-    )
-    sandbox_processor_account_id: str = Field(
-        "acct_sandbox",
-        description="the sandbox processor: whose account it is",
-        examples=["acct_sandbox"],
-    )
-    sandbox_processor_timeout_s: float = Field(
-        30,
-        gt=0,
-        le=35,  # below the deadline of a look: an answer must be written before the lease ends
-        description="the sandbox processor: how long to wait for its answer, in seconds",
-        examples=["30"],
-    )
     host: str = Field(
         "127.0.0.1", description="the address that `serve` listens on", examples=["127.0.0.1"]
     )
@@ -194,6 +162,13 @@ class Settings(DatabaseSettings):
     log_level: Literal["debug", "info", "warning", "error"] = Field(
         "info", description="debug, info, warning or error", examples=["info"]
     )
+
+    _processors: tuple[tuple[Plug, ProcessorSettings], ...] = PrivateAttr(())
+
+    @property
+    def processors(self) -> tuple[tuple[Plug, ProcessorSettings], ...]:
+        """Those that are configured, each with what the environment says of it."""
+        return self._processors
 
     @property
     def livemode(self) -> bool:
@@ -252,12 +227,14 @@ class Settings(DatabaseSettings):
 
     @model_validator(mode="after")
     def _belong_together(self) -> Self:
-        problems = [*_half_given(self), *_live(self)]
-        if self.sandbox_processor_url is None:
+        found, its_problems = read_configured(all_plugs(), livemode=self.livemode)
+        problems = [*_half_given(self), *_live(self), *its_problems]
+        if not found and not its_problems:
             problems.append(
                 "no processor is configured, so nothing could be collected: set "
                 "TWINTILL_SANDBOX_PROCESSOR_URL, e.g. http://127.0.0.1:12112"
             )
+        self._processors = tuple(found)
         if problems:
             raise ValueError("\n".join(problems))
         return self
@@ -284,33 +261,7 @@ def _read(kind: type[_AnySettings]) -> _AnySettings:
     try:
         return kind()
     except ValidationError as error:
-        told = [line for e in error.errors() for line in _sentences(e, os.environ)]
-        raise SettingsError("\n".join(told)) from None
-
-
-def _sentences(error: Any, environment: Mapping[str, str]) -> list[str]:
-    """Never the value itself: it may be a secret, pasted into the wrong variable."""
-    if not error["loc"]:
-        return str(error["ctx"]["error"]).split("\n")
-    name = str(error["loc"][0])
-    field = Settings.model_fields[name]
-    if error["type"] == "missing":
-        return [f"{variable_of(name)} is not set{_hint(name, environment)}: {_meaning(field)}"]
-    why = str(error["ctx"]["error"]) if "error" in error.get("ctx", {}) else error["msg"]
-    return [f"{variable_of(name)} is wrong ({why}): {_meaning(field)}"]
-
-
-def _meaning(field: FieldInfo) -> str:
-    example = field.examples[0] if field.examples else ""
-    return f"{field.description}, e.g. {example}"
-
-
-def _hint(name: str, environment: Mapping[str, str]) -> str:
-    """A misspelt variable is the likeliest reason for a missing one."""
-    known = {variable_of(field) for field in Settings.model_fields}
-    strangers = [v for v in environment if v.startswith(PREFIX) and v not in known]
-    close = difflib.get_close_matches(variable_of(name), strangers, n=1, cutoff=0.85)
-    return f" (but {close[0]} is: a slip of the pen?)" if close else ""
+        raise SettingsError("\n".join(sentences(error, kind, PREFIX))) from None
 
 
 def _half_given(settings: Settings) -> list[str]:
@@ -320,19 +271,9 @@ def _half_given(settings: Settings) -> list[str]:
             "TWINTILL_APP_WEBHOOK_URL and TWINTILL_APP_WEBHOOK_SECRET go together: set both, e.g. "
             "https://app.example.com/twintill and whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw, or none"
         )
-    if settings.sandbox_processor_url is not None:
-        given = {
-            "sandbox_processor_api_key": settings.sandbox_processor_api_key,
-            "sandbox_processor_webhook_secrets": settings.sandbox_processor_webhook_secrets,
-        }
-        problems += [
-            f"{variable_of(name)} is not set: {_meaning(Settings.model_fields[name])}"
-            for name, value in given.items()
-            if not value
-        ]
     if settings.database_pgbouncer and settings.database_direct_url is None:
-        meaning = _meaning(Settings.model_fields["database_direct_url"])
-        problems.append(f"TWINTILL_DATABASE_DIRECT_URL is not set: {meaning}")
+        why = meaning(Settings.model_fields["database_direct_url"])
+        problems.append(f"TWINTILL_DATABASE_DIRECT_URL is not set: {why}")
     return problems
 
 
@@ -342,17 +283,12 @@ def _live(settings: Settings) -> list[str]:
         return []
     problems = []
     if settings.database_url is None:
-        meaning = _meaning(Settings.model_fields["database_url"])
-        problems.append(f"TWINTILL_DATABASE_URL must be set with a live key: {meaning}")
+        why = meaning(Settings.model_fields["database_url"])
+        problems.append(f"TWINTILL_DATABASE_URL must be set with a live key: {why}")
     if not settings.public_url.startswith("https://"):
         problems.append(
             "TWINTILL_PUBLIC_URL must begin with https:// with a live key, e.g. "
             "https://pay.example.com"
-        )
-    if settings.sandbox_processor_url is not None:
-        problems.append(
-            "TWINTILL_SANDBOX_PROCESSOR_URL must not be set with a live key: it collects money "
-            "that does not exist"
         )
     if settings.stripe_api_base is not None:
         problems.append("TWINTILL_STRIPE_API_BASE must not be set with a live key")

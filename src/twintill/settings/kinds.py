@@ -6,24 +6,8 @@ import re
 from typing import Annotated, Any
 
 from pydantic import BeforeValidator, SecretStr, TypeAdapter, ValidationError
-from pydantic_settings import NoDecode
 
 from twintill.domain.policy import Policy
-
-
-def _split(value: Any) -> Any:
-    if isinstance(value, str):
-        return tuple(part.strip() for part in value.split(",") if part.strip())
-    return value
-
-
-def _url(*schemes: str) -> Any:
-    def check(value: str) -> str:
-        if not re.match(rf"(?:{'|'.join(schemes)})://[^\s/]", value):
-            raise ValueError(f"must be an address that begins with {schemes[0]}://")
-        return value.rstrip("/")
-
-    return BeforeValidator(check)
 
 
 def _database_url(value: Any) -> Any:
@@ -33,8 +17,6 @@ def _database_url(value: Any) -> Any:
     return value
 
 
-Secrets = Annotated[tuple[SecretStr, ...], NoDecode, BeforeValidator(_split)]
-HttpUrl = Annotated[str, _url("https", "http")]
 DatabaseUrl = Annotated[SecretStr, BeforeValidator(_database_url)]
 EXAMPLE_KEY = "bm90IGEga2V5LCBidXQgaXQgaXMgMzIgYnl0ZXMgISE="
 
