@@ -6,13 +6,13 @@ from hypothesis import strategies as st
 
 from twintill.money import Money, stripe_exponent
 from twintill.processors.sandbox.currencies import EXPONENTS, from_sandbox, to_sandbox
-from twintill.sandbox.processor import charging
+from twintill.sandbox.processor import dialect
 
 _MINOR = st.integers(min_value=1, max_value=10**12)
 
 
 def test_both_sides_of_the_wire_count_the_same() -> None:
-    assert EXPONENTS == charging.EXPONENTS
+    assert EXPONENTS == dialect.EXPONENTS
 
 
 @given(minor=_MINOR, currency=st.sampled_from(sorted(EXPONENTS)))

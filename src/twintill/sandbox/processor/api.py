@@ -37,7 +37,11 @@ Limit = Annotated[int, Query(ge=1, le=100)]
 @router.get("/account")
 async def get_account(sandbox: Here) -> dict[str, Any]:
     """Who the key belongs to, and how many decimal places each supported currency has here."""
-    return {"object": "account", "id": sandbox.settings.account_id, "exponents": charging.EXPONENTS}
+    return {
+        "object": "account",
+        "id": sandbox.settings.account_id,
+        "exponents": sandbox.world.dialect.exponents,
+    }
 
 
 @router.post("/setup_sessions", status_code=201)

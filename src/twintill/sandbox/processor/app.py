@@ -6,14 +6,15 @@ import asyncio
 import contextlib
 from collections.abc import AsyncIterator
 
-from fastapi import FastAPI, Request
+from fastapi import APIRouter, FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
 
 from twintill.sandbox.clock import Clock
-from twintill.sandbox.processor import admin, api, pages
+from twintill.sandbox.processor import admin, api, face_app, pages
 from twintill.sandbox.processor.engine import Sandbox
+from twintill.sandbox.processor.face import Face
 from twintill.sandbox.processor.fault_middleware import App, FaultMiddleware
 from twintill.sandbox.processor.refusals import Refusal
 from twintill.sandbox.processor.request_log import RequestLog
@@ -23,9 +24,23 @@ from twintill.sandbox.serve import serve_app
 
 def create_app(clock: Clock, settings: ProcessorSandboxSettings) -> App:
     """State lives in the app: another call makes another processor."""
-    app = FastAPI(title="Twintill's sandbox processor", lifespan=_lifespan)
-    app.state.sandbox = sandbox = Sandbox(clock, settings)
-    for router in (api.router, admin.router, pages.router):
+    return _assemble(Sandbox(clock, settings), api.router)
+
+
+def create_face_app(
+    clock: Clock, settings: ProcessorSandboxSettings, face: Face, *more: APIRouter
+) -> App:
+    """A stand-in of a real processor: its face before the same engine, pages and stage.
+
+    `more`: what only this one has behind the stage.
+    """
+    return _assemble(Sandbox(clock, settings, face), *more, face_app.router_of(face))
+
+
+def _assemble(sandbox: Sandbox, *its_own: APIRouter) -> App:
+    app = FastAPI(title=sandbox.world.dialect.name, lifespan=_lifespan)
+    app.state.sandbox = sandbox
+    for router in (admin.router, pages.router, *its_own):
         app.router.routes.extend(router.routes)  # as they are: including would make each anew
     app.add_exception_handler(Refusal, _refuse)
     app.add_exception_handler(RequestValidationError, _refuse_invalid)

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from typing import Any
 
 from twintill.sandbox.processor.magic import (
     ACTION_EXPIRED,
+    CUSTOMER_NEEDED,
     DO_NOT_RETRY,
     EXPIRED,
     REFUSED_BY_CUSTOMER,
@@ -22,41 +24,6 @@ from twintill.sandbox.processor.objects import Charge, Method
 from twintill.sandbox.processor.refusals import Refusal
 from twintill.sandbox.processor.world import World
 
-# This processor's own idea of minor units: CLP, HUF, ISK, MGA, TWD and UGX differ from Stripe's.
-EXPONENTS = {
-    "AUD": 2,
-    "BHD": 3,
-    "BRL": 2,
-    "CAD": 2,
-    "CHF": 2,
-    "CLP": 2,
-    "CZK": 2,
-    "DKK": 2,
-    "EUR": 2,
-    "GBP": 2,
-    "HUF": 0,
-    "INR": 2,
-    "ISK": 0,
-    "JOD": 3,
-    "JPY": 0,
-    "KRW": 0,
-    "KWD": 3,
-    "MGA": 2,
-    "MXN": 2,
-    "NOK": 2,
-    "NZD": 2,
-    "OMR": 3,
-    "PLN": 2,
-    "RON": 2,
-    "RSD": 2,
-    "SEK": 2,
-    "TND": 3,
-    "TWD": 0,
-    "UGX": 0,
-    "USD": 2,
-    "VND": 0,
-    "XOF": 0,
-}
 MAX_AMOUNT = 99_999_999_999
 
 
@@ -71,6 +38,7 @@ class Order:
     customer: str
     description: str
     metadata: dict[str, str]
+    details: dict[str, Any] = field(default_factory=dict)  # for the API that was asked
 
 
 def create_charge(world: World, order: Order, base_url: str, now: datetime) -> Charge:
@@ -86,6 +54,7 @@ def create_charge(world: World, order: Order, base_url: str, now: datetime) -> C
         description=order.description,
         metadata=order.metadata,
         created=now,
+        details=order.details,
     )
     world.charges[charge.id] = charge
     world.by_reference.setdefault(charge.reference, []).append(charge)
@@ -178,11 +147,12 @@ def expire_action(world: World, charge_id: str, now: datetime) -> None:
 
 
 def _check(world: World, order: Order) -> None:
-    if order.currency not in EXPONENTS:
+    if order.currency not in world.dialect.exponents:
         raise Refusal(422, "currency_not_supported", f"{order.currency} is not supported.")
     if not 0 < order.amount <= MAX_AMOUNT:
         raise Refusal(422, "amount_out_of_range", f"The amount must be 1 to {MAX_AMOUNT}.")
-    for former in world.by_reference.get(order.reference, ()):
+    formers = world.by_reference.get(order.reference, ()) if world.dialect.unique_references else ()
+    for former in formers:
         if former.status not in ("declined", "canceled"):
             raise Refusal(
                 409,
@@ -203,6 +173,8 @@ def _answer(world: World, charge: Charge, method: Method, base_url: str, now: da
         charge.expected_at = now + timedelta(days=world.settings.debit_days)
         world.appoint(charge.expected_at, "end_pending", charge.id)
         world.emit("charge.pending", charge.to_json(), now)
+    elif magic.answer is Answer.ASKS_CUSTOMER and not world.dialect.asks_customers:
+        _decline(world, charge, CUSTOMER_NEEDED, now)
     elif magic.answer is Answer.ASKS_CUSTOMER:
         charge.action_url = f"{base_url}/actions/{charge.id}"
         charge.action_expires_at = now + timedelta(seconds=world.settings.action_ttl_s)

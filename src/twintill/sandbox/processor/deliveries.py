@@ -8,10 +8,10 @@ import hashlib
 import hmac
 import json
 import ssl
-from collections.abc import Coroutine, Sequence
+from collections.abc import Coroutine, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, Protocol
 
 import httpx
 
@@ -39,6 +39,43 @@ class Endpoint:
     secret: str = field(repr=False)
 
 
+@dataclass(frozen=True, slots=True)
+class Letter:
+    """One webhook request, signed."""
+
+    body: bytes
+    headers: Mapping[str, str]
+
+
+class Letters(Protocol):
+    """How a processor writes its webhooks."""
+
+    most_events: int  # in one request
+
+    def write(
+        self, endpoint: Endpoint, batch: Sequence[Event], delivery_id: str, now: datetime
+    ) -> Letter: ...
+
+
+@dataclass(frozen=True, slots=True)
+class SandboxLetters:
+    """The sandbox processor's own."""
+
+    most_events: int = 1000
+
+    def write(
+        self, endpoint: Endpoint, batch: Sequence[Event], delivery_id: str, now: datetime
+    ) -> Letter:
+        envelope = {
+            "id": delivery_id,
+            "created": iso(now),
+            "events": [event.to_json() for event in batch],
+        }
+        body = json.dumps(envelope, separators=(",", ":")).encode()
+        signature = sign(endpoint.secret, body, now)
+        return Letter(body, {"Content-Type": "application/json", SIGNATURE_HEADER: signature})
+
+
 @dataclass(slots=True)
 class Attempt:
     """One line of the log of deliveries."""
@@ -53,10 +90,13 @@ class Attempt:
 class Deliveries:
     """Sends what the world emitted to every endpoint; owns its tasks and its HTTP client."""
 
-    def __init__(self, world: World, clock: Clock, faults: Faults) -> None:
+    def __init__(
+        self, world: World, clock: Clock, faults: Faults, letters: Letters | None = None
+    ) -> None:
         self._world = world
         self._clock = clock
         self._faults = faults
+        self._letters = letters or SandboxLetters()
         self._seen = 0
         self._tasks: set[asyncio.Task[None]] = set()
         self._untried: set[asyncio.Event] = set()
@@ -86,12 +126,12 @@ class Deliveries:
         new, self._seen = self._world.events[self._seen :], len(self._world.events)
         untouched = []
         for event in new:
-            fault = self._faults.take_for_webhook(event.type)
+            fault = self._faults.take_for_webhook(event.type, event.cause)
             if fault is None:
                 untouched.append(event)
             else:
                 self._play(fault, event, now)
-        size = self._world.settings.webhook_batch
+        size = min(self._world.settings.webhook_batch, self._letters.most_events)
         for start in range(0, len(untouched), size):
             self._send(untouched[start : start + size])
 
@@ -193,18 +233,11 @@ class Deliveries:
     ) -> int | None:
         async with self._slots:
             now = await self._clock.now()
-            envelope = {
-                "id": delivery_id,
-                "created": iso(now),
-                "events": [event.to_json() for event in batch],
-            }
-            body = json.dumps(envelope, separators=(",", ":")).encode()
-            headers = {
-                "Content-Type": "application/json",
-                SIGNATURE_HEADER: sign(endpoint.secret, body, now),
-            }
+            letter = self._letters.write(endpoint, batch, delivery_id, now)
             try:
-                answer = await self._client.post(endpoint.url, content=body, headers=headers)
+                answer = await self._client.post(
+                    endpoint.url, content=letter.body, headers=letter.headers
+                )
             except httpx.HTTPError:
                 return None
             return answer.status_code

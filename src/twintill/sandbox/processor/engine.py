@@ -9,6 +9,7 @@ from datetime import datetime, timedelta
 from twintill.sandbox.clock import Clock
 from twintill.sandbox.processor import agenda
 from twintill.sandbox.processor.deliveries import Deliveries
+from twintill.sandbox.processor.face import Face
 from twintill.sandbox.processor.faults import Faults
 from twintill.sandbox.processor.idempotency import KeyRing
 from twintill.sandbox.processor.settings import ProcessorSandboxSettings
@@ -20,13 +21,16 @@ log = logging.getLogger(__name__)
 class Sandbox:
     """All state of one server; nothing of it is kept when the process ends."""
 
-    def __init__(self, clock: Clock, settings: ProcessorSandboxSettings) -> None:
+    def __init__(
+        self, clock: Clock, settings: ProcessorSandboxSettings, face: Face | None = None
+    ) -> None:
         self.settings = settings
         self.clock = clock
         self.faults = Faults()
-        self.world = World(settings)
+        self.face = face  # None: the sandbox processor's own
+        self.world = World(settings, face)
         self.keys = KeyRing(timedelta(seconds=settings.key_window_s))
-        self.deliveries = Deliveries(self.world, clock, self.faults)
+        self.deliveries = Deliveries(self.world, clock, self.faults, face)
         if settings.webhook_url:
             self.deliveries.add_endpoint(settings.webhook_url, settings.webhook_secret)
 
@@ -57,3 +61,5 @@ class Sandbox:
         self.world.forget()
         self.keys.forget()
         self.faults.clear()
+        if self.face is not None:
+            self.face.forget()

@@ -88,11 +88,12 @@ class Faults:
             )
         )
 
-    def take_for_webhook(self, event_type: str) -> Fault | None:
-        """The fault that hits the delivery of an event of this type."""
+    def take_for_webhook(self, *types: str) -> Fault | None:
+        """The fault that hits the delivery of an event of this type, by whichever of its names."""
         return self._take(
             lambda fault: (
-                fault.kind in WEBHOOK_KINDS and (not fault.types or event_type in fault.types)
+                fault.kind in WEBHOOK_KINDS
+                and (not fault.types or not set(types).isdisjoint(fault.types))
             )
         )
 

@@ -5,13 +5,18 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 
 from twintill.sandbox.processor.magic import Refunding
-from twintill.sandbox.processor.objects import Charge, Dispute, Refund
+from twintill.sandbox.processor.objects import Charge, Dispute, Json, Refund
 from twintill.sandbox.processor.refusals import Refusal
 from twintill.sandbox.processor.world import World
 
 
 def refund_charge(
-    world: World, charge_id: str, amount: int | None, reference: str | None, now: datetime
+    world: World,
+    charge_id: str,
+    amount: int | None,
+    reference: str | None,
+    now: datetime,
+    details: Json | None = None,
 ) -> Refund:
     """Part or all of a charge, as often as something is left of it; no amount: all that is left."""
     charge = world.charge(charge_id)
@@ -22,6 +27,7 @@ def refund_charge(
         currency=charge.currency,
         reference=reference,
         created=now,
+        details=details or {},
     )
     world.refunds[refund.id] = refund
     charge.refunded += refund.amount

@@ -74,6 +74,7 @@ UNKNOWN_TOKEN = Decline("unknown_token", "There is no such method.", "agreement_
 RETURNED = Decline("debit_returned", "The bank returned the debit: no funds.", "retry_later")
 NO_MANDATE = Decline("debit_disputed", "The account holder asked it back.", "agreement_gone")
 REFUSED_BY_CUSTOMER = Decline("action_refused", "The customer refused.", "customer_needed")
+CUSTOMER_NEEDED = Decline("action_needed", "The customer must approve it.", "customer_needed")
 ACTION_EXPIRED = Decline("action_expired", "The customer did not answer.", "customer_needed")
 
 

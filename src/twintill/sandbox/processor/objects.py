@@ -29,6 +29,7 @@ class SetupSession:
     description: str
     status: str = "open"  # complete, canceled, expired
     method: Method | None = None
+    details: Json = field(default_factory=dict)  # what only a stand-in's own API knows of it
 
     def to_json(self) -> Json:
         return {
@@ -94,6 +95,7 @@ class Charge:
     refunded: int = 0
     disputed: bool = False
     approved_amount: int | None = None  # less than was asked for: a partial approval
+    details: Json = field(default_factory=dict)  # what only a stand-in's own API knows of it
 
     @property
     def taken(self) -> int:
@@ -144,6 +146,7 @@ class Refund:
     reference: str | None
     created: datetime
     status: str = "succeeded"  # pending, failed
+    details: Json = field(default_factory=dict)  # what only a stand-in's own API knows of it
 
     def to_json(self) -> Json:
         return {
@@ -220,6 +223,7 @@ class Event:
     type: str
     created: datetime
     object: Json  # as it was then
+    cause: str = ""  # the engine's word for it, where the type is a processor's
 
     def to_json(self) -> Json:
         return {

@@ -14,7 +14,8 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from twintill.display import ENGLISH, written
 from twintill.sandbox.processor import charging, setups
-from twintill.sandbox.processor.magic import METHODS, Line, Magic
+from twintill.sandbox.processor.engine import Sandbox
+from twintill.sandbox.processor.magic import Line, Magic
 from twintill.sandbox.processor.objects import Charge, SetupSession
 from twintill.sandbox.processor.refusals import Refusal
 from twintill.sandbox.processor.requests import Here
@@ -44,7 +45,7 @@ _TROUBLE = "Trouble on the line"
 async def show_setup(session_id: str, sandbox: Here) -> Response:
     await sandbox.catch_up()
     session = sandbox.world.sessions.get(session_id)
-    return _missing() if session is None else _setup_page(session)
+    return _missing(sandbox) if session is None else _setup_page(sandbox, session)
 
 
 @router.post("/setup/{session_id}")
@@ -52,15 +53,15 @@ async def choose_method(session_id: str, request: Request, sandbox: Here) -> Res
     now = await sandbox.catch_up()
     session = sandbox.world.sessions.get(session_id)
     if session is None:
-        return _missing()
+        return _missing(sandbox)
     chosen = await _field(request, "method")
-    if session.status == "open" and chosen not in METHODS:
-        return _setup_page(session, status=422, error="Please choose one of these.")
+    if session.status == "open" and chosen not in sandbox.world.dialect.methods:
+        return _setup_page(sandbox, session, status=422, error="Please choose one of these.")
     try:
         setups.complete_setup(sandbox.world, session_id, chosen, now)
     except Refusal:
-        return _setup_page(session, status=409)
-    return RedirectResponse(_with_session(session.return_url, session_id), 303, _HEADERS)
+        return _setup_page(sandbox, session, status=409)
+    return RedirectResponse(_way_back(sandbox, session), 303, _HEADERS)
 
 
 @router.get("/actions/{charge_id}")
@@ -68,8 +69,9 @@ async def show_action(charge_id: str, request: Request, sandbox: Here) -> Respon
     await sandbox.catch_up()
     charge = sandbox.world.charges.get(charge_id)
     if charge is None or charge.action_url is None:
-        return _missing()
-    return _page("action.html", charge=charge, amount=_amount(charge, request))
+        return _missing(sandbox)
+    amount = _amount(sandbox, charge, request)
+    return _page(sandbox, "action.html", charge=charge, amount=amount)
 
 
 @router.post("/actions/{charge_id}")
@@ -77,23 +79,25 @@ async def decide_action(charge_id: str, request: Request, sandbox: Here) -> Resp
     now = await sandbox.catch_up()
     charge = sandbox.world.charges.get(charge_id)
     if charge is None or charge.action_url is None:
-        return _missing()
+        return _missing(sandbox)
     decision = await _field(request, "decision")
     if decision in ("approve", "refuse"):
         charging.resolve_action(sandbox.world, charge_id, now, approved=decision == "approve")
     return RedirectResponse(charge.action_url, 303, _HEADERS)
 
 
-def _setup_page(session: SetupSession, status: int = 200, error: str = "") -> Response:
+def _setup_page(
+    sandbox: Sandbox, session: SetupSession, status: int = 200, error: str = ""
+) -> Response:
+    methods = sandbox.world.dialect.methods.values()
     return _page(
+        sandbox,
         "setup.html" if session.status == "open" else "closed.html",
         status,
         session=session,
-        groups=[(title, list(rows)) for title, rows in groupby(METHODS.values(), _group)],
+        groups=[(title, list(rows)) for title, rows in groupby(methods, _group)],
         error=error,
-        back=session.cancel_url
-        if session.status != "complete"
-        else _with_session(session.return_url, session.id),
+        back=session.cancel_url if session.status != "complete" else _way_back(sandbox, session),
     )
 
 
@@ -102,12 +106,13 @@ def _group(magic: Magic) -> str:
     return _TROUBLE if lossy else _KINDS[magic.kind]
 
 
-def _missing() -> Response:
-    return _page("missing.html", 404)
+def _missing(sandbox: Sandbox) -> Response:
+    return _page(sandbox, "missing.html", 404)
 
 
-def _page(template: str, status: int = 200, **values: Any) -> Response:
-    html = _templates.get_template(template).render(**values)
+def _page(sandbox: Sandbox, template: str, status: int = 200, **values: Any) -> Response:
+    name = sandbox.world.dialect.name
+    html = _templates.get_template(template).render(processor=name, **values)
     return HTMLResponse(html, status, _HEADERS)
 
 
@@ -116,15 +121,16 @@ async def _field(request: Request, name: str) -> str:
     return parse_qs(body).get(name, [""])[0]
 
 
-def _with_session(url: str, session_id: str) -> str:
-    parts = urlsplit(url)
-    query = [*parse_qsl(parts.query, keep_blank_values=True), ("setup_session", session_id)]
+def _way_back(sandbox: Sandbox, session: SetupSession) -> str:
+    parts = urlsplit(session.return_url)
+    added = sandbox.world.dialect.way_back(session)
+    query = [*parse_qsl(parts.query, keep_blank_values=True), *added.items()]
     return urlunsplit(parts._replace(query=urlencode(query)))
 
 
-def _amount(charge: Charge, request: Request) -> str:
+def _amount(sandbox: Sandbox, charge: Charge, request: Request) -> str:
     """In this processor's own units, as the reader's browser wants it."""
-    value = Decimal(charge.amount).scaleb(-charging.EXPONENTS[charge.currency])
+    value = Decimal(charge.amount).scaleb(-sandbox.world.dialect.exponents[charge.currency])
     return written(value, charge.currency, _locale(request))
 
 

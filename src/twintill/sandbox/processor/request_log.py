@@ -17,6 +17,8 @@ from twintill.sandbox.processor.fault_middleware import (
 )
 
 LOG_LIMIT = 10_000
+_NOT_THE_API = ("/_sandbox", "/setup/", "/actions/")
+_KEYS = (b"idempotency-key", b"paypal-request-id")
 
 
 @dataclass(slots=True)
@@ -43,7 +45,7 @@ class RequestLog:
         self._requests.clear()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http" or not scope["path"].startswith("/v1/"):
+        if scope["type"] != "http" or scope["path"].startswith(_NOT_THE_API):
             await self._app(scope, receive, send)
             return
         remember_connection(scope, send)
@@ -67,7 +69,7 @@ class RequestLog:
 
 def _begin(scope: Scope) -> LoggedRequest:
     headers = dict(scope["headers"])
-    key = headers.get(b"idempotency-key")
+    key = next((headers[name] for name in _KEYS if name in headers), None)
     query = scope["query_string"].decode("latin-1")
     return LoggedRequest(
         scope["method"], scope["path"], query, key.decode("latin-1") if key is not None else None

@@ -5,8 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from twintill.sandbox.processor.charging import EXPONENTS
-from twintill.sandbox.processor.magic import METHODS
 from twintill.sandbox.processor.objects import Method, SetupSession
 from twintill.sandbox.processor.refusals import Refusal, not_found
 from twintill.sandbox.processor.world import World
@@ -24,7 +22,7 @@ class SetupOrder:
 
 
 def start_setup(world: World, order: SetupOrder, base_url: str, now: datetime) -> SetupSession:
-    if order.currency not in EXPONENTS:
+    if order.currency not in world.dialect.exponents:
         raise Refusal(422, "currency_not_supported", f"{order.currency} is not supported.")
     session_id = world.new_id("ses")
     session = SetupSession(
@@ -58,9 +56,9 @@ def complete_setup(world: World, session_id: str, magic_key: str, now: datetime)
 
 
 def create_method(world: World, customer: str, magic_key: str, now: datetime) -> Method:
-    magic = METHODS.get(magic_key)
+    magic = world.dialect.methods.get(magic_key)
     if magic is None:
-        raise Refusal(422, "unknown_choice", f"Choose one of {', '.join(METHODS)}.")
+        raise Refusal(422, "unknown_choice", f"Choose one of {', '.join(world.dialect.methods)}.")
     method = Method(token=world.new_id("tok"), customer=customer, magic=magic, created=now)
     world.methods[method.token] = method
     world.emit("method.created", method.to_json(), now)

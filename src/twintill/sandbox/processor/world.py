@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import TypeVar
 
+from twintill.sandbox.processor.dialect import Dialect, SandboxDialect
 from twintill.sandbox.processor.objects import (
     Charge,
     Dispute,
@@ -22,7 +23,6 @@ from twintill.sandbox.processor.refusals import not_found
 from twintill.sandbox.processor.settings import ProcessorSandboxSettings
 
 T = TypeVar("T")
-_ALPHABET = "0123456789ABCDEFGHJKMNPQRSTVWXYZabcdefghjkmnpqrstvwxyz"
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -38,8 +38,9 @@ class Appointment:
 class World:
     """Plain dictionaries; the modules beside this one hold the rules."""
 
-    def __init__(self, settings: ProcessorSandboxSettings) -> None:
+    def __init__(self, settings: ProcessorSandboxSettings, dialect: Dialect | None = None) -> None:
         self.settings = settings
+        self.dialect = dialect or SandboxDialect()
         seed = settings.seed
         self._random = random.SystemRandom() if seed is None else random.Random(seed)
         self.era = 0  # how often everything was forgotten
@@ -60,7 +61,7 @@ class World:
         self._appointments = 0
 
     def new_id(self, prefix: str) -> str:
-        return f"{prefix}_" + "".join(self._random.choices(_ALPHABET, k=24))
+        return self.dialect.new_id(prefix, self._random)
 
     def session(self, session_id: str) -> SetupSession:
         return _found(self.sessions, "setup session", session_id)
@@ -78,7 +79,10 @@ class World:
         return _found(self.disputes, "dispute", dispute_id)
 
     def emit(self, event_type: str, its_object: Json, now: datetime) -> None:
-        self.events.append(Event(self.new_id("pevt"), event_type, now, its_object))
+        """In the engine's words; the dialect says what its webhooks make of it."""
+        for told_type, told in self.dialect.tell(self, event_type, its_object):
+            event_id = self.new_id("pevt")
+            self.events.append(Event(event_id, told_type, now, told, cause=event_type))
 
     def move_money(
         self, kind: str, charge: Charge, amount: int, *, source: str, now: datetime
