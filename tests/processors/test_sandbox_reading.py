@@ -11,10 +11,10 @@ from twintill.domain.outcomes import Approved, Declined, DeclineKind, Finality, 
 from twintill.errors import SettingsError, SignatureRefused, UnreadableEvent
 from twintill.money import Money, stripe_exponent
 from twintill.processors import ChargeRequest, PreparedCharge, Processor, StoredMethod
+from twintill.processors.fields import Unreadable
 from twintill.processors.sandbox import SandboxProcessor, webhooks
 from twintill.processors.sandbox.answers import read_charge, read_disputes
 from twintill.processors.sandbox.currencies import EXPONENTS, MAX_AMOUNT, from_sandbox
-from twintill.processors.sandbox.fields import Unreadable
 from twintill.processors.sandbox.requests import prepare
 
 JSON = st.recursive(

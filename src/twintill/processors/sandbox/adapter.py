@@ -49,9 +49,9 @@ from twintill.processors import (
     WebhookRequest,
     transport,
 )
+from twintill.processors.fields import Json, Unreadable, read_json
 from twintill.processors.sandbox import answers, requests, webhooks
 from twintill.processors.sandbox.currencies import EXPONENTS
-from twintill.processors.sandbox.fields import Json, Unreadable, read_json
 
 Rows = TypeVar("Rows")
 # Refusals that prove that nothing was done, under this key or any other.

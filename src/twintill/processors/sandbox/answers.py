@@ -27,8 +27,7 @@ from twintill.processors import (
     SetupStatus,
     StoredMethod,
 )
-from twintill.processors.sandbox.currencies import MAX_AMOUNT, from_sandbox
-from twintill.processors.sandbox.fields import (
+from twintill.processors.fields import (
     Json,
     Unreadable,
     list_of,
@@ -40,6 +39,7 @@ from twintill.processors.sandbox.fields import (
     whole_number_of,
     words_of,
 )
+from twintill.processors.sandbox.currencies import MAX_AMOUNT, from_sandbox
 
 MAX_WAIT_S = 366 * 24 * 3600
 _KINDS = {

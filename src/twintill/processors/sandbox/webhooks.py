@@ -9,8 +9,7 @@ from typing import Any
 
 from twintill.errors import SignatureRefused, UnreadableEvent
 from twintill.processors import EventKind, ProcessorEvent, WebhookRequest
-from twintill.processors.sandbox.answers import read_charge, read_dispute, read_refund
-from twintill.processors.sandbox.fields import (
+from twintill.processors.fields import (
     Json,
     Unreadable,
     list_of,
@@ -20,6 +19,7 @@ from twintill.processors.sandbox.fields import (
     text_of,
     time_of,
 )
+from twintill.processors.sandbox.answers import read_charge, read_dispute, read_refund
 
 SIGNATURE_HEADER = "sandbox-signature"
 TOLERANCE_S = 300

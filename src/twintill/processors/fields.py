@@ -1,4 +1,4 @@
-"""Takes single fields out of the processor's JSON, refusing what is not as documented. Pure."""
+"""Takes single fields out of a processor's JSON, refusing what is not as documented. Pure."""
 
 from __future__ import annotations
 
