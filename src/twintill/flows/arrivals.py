@@ -44,6 +44,11 @@ def _not_ours(event: StripeEvent, scope: Scope) -> str | None:
     return None
 
 
+def source_of(sender: Processor) -> str:
+    """Whose deliveries they are: event ids are unique within it."""
+    return f"{sender.name}:{sender.account_id}"
+
+
 def read_processor(sender: Processor, body: bytes) -> tuple[str, tuple[Event, ...]]:
     try:
         batch = sender.parse_webhook(body)

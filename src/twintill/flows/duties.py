@@ -14,6 +14,7 @@ import structlog
 
 from twintill.flows import (
     catch_up,
+    catch_up_processors,
     due_dates,
     expiring,
     find_disputes,
@@ -33,6 +34,7 @@ from twintill.store import duties
 DUTIES: Mapping[str, Duty] = {
     "catch_up": catch_up.catch_up,
     "compare_events": catch_up.compare_events,
+    "catch_up_processors": catch_up_processors.catch_up_processors,
     "sweep_invoices": sweep_invoices.sweep_invoices,
     "find_disputes": find_disputes.find_disputes,
     "find_refunds": find_refunds.find_refunds,

@@ -12,7 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from twintill.errors import UnreadableEvent
 from twintill.flows import processor_events, stripe_events
-from twintill.flows.arrivals import STRIPE
+from twintill.flows.arrivals import STRIPE, source_of
 from twintill.flows.means import Means
 from twintill.flows.verdict import Verdict, parked
 from twintill.ids import Scope
@@ -75,7 +75,7 @@ async def _take_in(db: AsyncConnection, means: Means, scope: Scope, received: Re
         return await stripe_events.take_in(db, means, scope, events.parse(received.body))
     name = received.source.partition(":")[0]
     processor = means.processor(name)
-    if received.source != f"{name}:{processor.account_id}":
+    if received.source != source_of(processor):
         return parked(f"{name} is configured with another account now")
     batch = processor.parse_webhook(received.body)
     if received.position >= len(batch):

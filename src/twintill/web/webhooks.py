@@ -69,7 +69,7 @@ async def take_from_processor(processor: str, request: Request, doors: TheDoors)
         answer.status_code = sender.acknowledgement.refused_status
         return answer
     verdict, found = arrivals.read_processor(sender, body)
-    source = f"{sender.name}:{sender.account_id}"
+    source = arrivals.source_of(sender)
     delivery = Delivery(doors.means.scope, source, headers, body, verdict, found)
     return await _receive(doors, sender.name, delivery, sender.acknowledgement)
 
