@@ -175,6 +175,6 @@ async def test_the_book_can_be_paged_and_filtered(sandbox: Client) -> None:
 
 
 async def test_an_unknown_route_is_refused_by_name(sandbox: Client) -> None:
-    answer = await sandbox.http.get("/v1/payouts")
+    answer = await sandbox.http.get("/v1/loans")
     assert answer.status_code == 404
-    assert "GET /v1/payouts" in answer.json()["error"]["message"]
+    assert "GET /v1/loans" in answer.json()["error"]["message"]

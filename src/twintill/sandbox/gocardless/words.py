@@ -112,13 +112,13 @@ MANDATE_GONE = _bad(
 )
 
 
-def _account(key: str, ending: str, label: str, hint: str, **rules: Any) -> Magic:
+def _account(key: str, last4: str, label: str, hint: str, **rules: Any) -> Magic:
     return Magic(
         key,
         "bank_debit",
         label,
         hint,
-        {"bank": "Sandbox Bank", "last4": ending},
+        {"bank": "Sandbox Bank", "last4": last4},
         answer=Answer.PENDS,
         refunding=rules.pop("refunding", Refunding.LATER),
         **rules,

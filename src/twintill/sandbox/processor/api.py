@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Annotated, Any
 
@@ -14,8 +15,8 @@ from twintill.sandbox.processor import charging, giving_back, setups
 from twintill.sandbox.processor.engine import Sandbox
 from twintill.sandbox.processor.idempotency import Answer
 from twintill.sandbox.processor.magic import Line
-from twintill.sandbox.processor.objects import Charge
-from twintill.sandbox.processor.refusals import Refusal
+from twintill.sandbox.processor.objects import Charge, Movement
+from twintill.sandbox.processor.refusals import Refusal, not_found
 from twintill.sandbox.processor.requests import (
     ChargeBody,
     Here,
@@ -202,6 +203,7 @@ async def get_dispute(dispute_id: str, sandbox: Here) -> dict[str, Any]:
 async def list_transactions(
     sandbox: Here,
     type: str | None = None,
+    payout: str | None = None,
     created_from: datetime | None = None,
     created_before: datetime | None = None,
     after: str | None = None,
@@ -211,12 +213,21 @@ async def list_transactions(
     await sandbox.catch_up()
     rows = [
         row
-        for row in sandbox.world.book
+        for row in _lines(sandbox, payout)
         if type in (None, row.type)
         and (created_from is None or row.created >= created_from)
         and (created_before is None or row.created < created_before)
     ]
     return page_of(rows, after, limit)
+
+
+@router.get("/payouts")
+async def list_payouts(
+    sandbox: Here, after: str | None = None, limit: Limit = 100
+) -> dict[str, Any]:
+    """What was sent to the merchant's bank, oldest first; transactions say what it consists of."""
+    await sandbox.catch_up()
+    return page_of(list(sandbox.world.payouts.values()), after, limit)
 
 
 @router.get("/balance")
@@ -236,6 +247,15 @@ async def list_events(
     """Everything that was, or should have been, delivered by webhook; oldest first."""
     await sandbox.catch_up()
     return page_of(sandbox.world.events, after, limit)
+
+
+def _lines(sandbox: Sandbox, payout_id: str | None) -> Sequence[Movement]:
+    if payout_id is None:
+        return sandbox.world.book
+    payout = sandbox.world.payouts.get(payout_id)
+    if payout is None:
+        raise not_found("payout", payout_id)
+    return payout.lines
 
 
 def _line(sandbox: Sandbox, token: str) -> Line:

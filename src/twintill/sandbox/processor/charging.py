@@ -39,6 +39,7 @@ class Order:
     description: str
     metadata: dict[str, str]
     details: dict[str, Any] = field(default_factory=dict)  # for the API that was asked
+    not_before: datetime | None = None  # of a debit
 
 
 def create_charge(world: World, order: Order, base_url: str, now: datetime) -> Charge:
@@ -55,6 +56,7 @@ def create_charge(world: World, order: Order, base_url: str, now: datetime) -> C
         metadata=order.metadata,
         created=now,
         details=order.details,
+        not_before=order.not_before,
     )
     world.charges[charge.id] = charge
     world.by_reference.setdefault(charge.reference, []).append(charge)
@@ -75,7 +77,7 @@ def cancel_charge(world: World, charge_id: str, now: datetime) -> Charge:
     charge = world.charge(charge_id)
     if charge.status == "canceled":
         return charge
-    if charge.status not in ("pending", "requires_action"):
+    if charge.status not in ("pending", "requires_action") or charge.submitted:
         raise Refusal(
             409,
             "not_cancelable",
@@ -97,27 +99,62 @@ def resolve_action(world: World, charge_id: str, now: datetime, *, approved: boo
     return charge
 
 
+def submit(world: World, charge_id: str, now: datetime) -> None:
+    """A bank debit leaves for the bank."""
+    charge = world.charge(charge_id)
+    if charge.status == "pending" and not charge.submitted:
+        charge.submitted = True
+        world.emit("charge.submitted", charge.to_json(), now)
+
+
 def end_pending(world: World, charge_id: str, now: datetime) -> None:
     """A bank debit's day has come."""
     charge = world.charge(charge_id)
-    if charge.status != "pending":
+    if charge.status != "pending" or (charge.expected_at is not None and now < charge.expected_at):
         return
-    magic = _magic(world, charge)
-    if magic.ending is Ending.FAILS:
+    submit_first(world, charge, now)
+    method, settings = world.methods[charge.token], world.settings
+    magic = method.magic
+    if magic.ending is Ending.FAILS and (
+        magic.declines is None or method.declined < magic.declines
+    ):
+        method.declined += 1
         _decline(world, charge, _reason(magic), now)
         return
     _succeed(world, charge, now)
     late = magic.ending is Ending.FAILS_LATE
-    settings = world.settings
     days = settings.debit_late_failure_days if late else settings.debit_final_days
-    world.appoint(now + timedelta(days=days), "fail_late" if late else "make_final", charge.id)
+    step = "fail_late" if late else "make_final"
+    world.appoint(world.later(now, days), step, charge.id)
+
+
+def submit_first(world: World, charge: Charge, now: datetime) -> None:
+    """Nothing comes of a debit that was never with the bank."""
+    if world.settings.debit_submission_days is not None:
+        submit(world, charge.id, now)
 
 
 def make_final(world: World, charge_id: str, now: datetime) -> None:
     charge = world.charge(charge_id)
-    if charge.status == "succeeded":
-        charge.finality = "final"
-        world.emit("charge.final", charge.to_json(), now)
+    if charge.status != "succeeded" or charge.finality == "final":
+        return
+    charge.finality = "final"
+    world.emit("charge.final", charge.to_json(), now)
+    if _magic(world, charge).ending is Ending.CHARGED_BACK:
+        days = world.settings.debit_late_failure_days
+        world.appoint(world.later(now, days), "charge_back", charge.id)
+
+
+def try_again(world: World, charge_id: str, now: datetime) -> Charge:
+    """A bank debit that failed is handed in a second time: the same charge, from the beginning."""
+    charge = world.charge(charge_id)
+    if charge.status not in ("declined", "failed") or charge.expected_at is None:
+        raise Refusal(409, "not_failed", f"The charge is {charge.status}.")
+    charge.status, charge.decline, charge.finality = "pending", None, None
+    charge.submitted, charge.payout = False, None
+    world.emit("charge.tried_again", charge.to_json(), now)
+    _begin_debit(world, charge, now)
+    return charge
 
 
 def approve_late(world: World, charge_id: str, now: datetime) -> None:
@@ -170,8 +207,7 @@ def _answer(world: World, charge: Charge, method: Method, base_url: str, now: da
         method.declined += 1
         _decline(world, charge, _reason(magic), now)
     elif magic.answer is Answer.PENDS:
-        charge.expected_at = now + timedelta(days=world.settings.debit_days)
-        world.appoint(charge.expected_at, "end_pending", charge.id)
+        _begin_debit(world, charge, now)
         world.emit("charge.pending", charge.to_json(), now)
     elif magic.answer is Answer.ASKS_CUSTOMER and not world.dialect.asks_customers:
         _decline(world, charge, CUSTOMER_NEEDED, now)
@@ -184,13 +220,23 @@ def _answer(world: World, charge: Charge, method: Method, base_url: str, now: da
         _succeed(world, charge, now)
 
 
+def _begin_debit(world: World, charge: Charge, now: datetime) -> None:
+    settings = world.settings
+    begin = max(now, charge.not_before or now)
+    if settings.debit_submission_days is not None:
+        world.appoint(world.later(begin, settings.debit_submission_days), "submit", charge.id)
+    charge.expected_at = world.later(begin, settings.debit_days)
+    world.appoint(charge.expected_at, "end_pending", charge.id)
+
+
 def _succeed(world: World, charge: Charge, now: datetime) -> None:
     magic = _magic(world, charge)
     charge.finality = "final" if magic.kind != "bank_debit" else "provisional"
     if magic.most is not None and charge.amount > magic.most:
         charge.approved_amount = magic.most
     world.move_money("charge", charge, charge.taken, source=charge.id, now=now)
-    fee = charge.taken * world.settings.fee_basis_points // 10_000
+    settings = world.settings
+    fee = charge.taken * settings.fee_basis_points // 10_000 + settings.fee_fixed_minor
     world.move_money("fee", charge, -fee, source=charge.id, now=now)
     _become(world, charge, "succeeded", now)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
+from datetime import datetime
 
 from twintill.sandbox.processor.magic import Refunding
 from twintill.sandbox.processor.objects import Charge, Dispute, Json, Refund
@@ -34,7 +34,7 @@ def refund_charge(
     world.move_money("refund", charge, -refund.amount, source=refund.id, now=now)
     if world.methods[charge.token].magic.refunding is not Refunding.NOW:
         refund.status = "pending"
-        world.appoint(now + timedelta(days=world.settings.refund_days), "end_refund", refund.id)
+        world.appoint(world.later(now, world.settings.refund_days), "end_refund", refund.id)
     world.emit(f"refund.{refund.status}", refund.to_json(), now)
     return refund
 
@@ -82,6 +82,13 @@ def open_dispute(
     world.move_money("fee", charge, -dispute.fee, source=dispute.id, now=now)
     world.emit("dispute.opened", dispute.to_json(), now)
     return dispute
+
+
+def charge_back(world: World, charge_id: str, now: datetime) -> None:
+    """The customer asks for a debit back, unless it is gone or disputed already."""
+    charge = world.charge(charge_id)
+    if charge.status == "succeeded" and not charge.disputed and charge.refunded < charge.taken:
+        open_dispute(world, charge_id, None, "refund_requested", now)
 
 
 def withhold(world: World, dispute_id: str, now: datetime) -> Dispute:

@@ -20,6 +20,7 @@ class Ending(StrEnum):
     SUCCEEDS = "succeeds"
     FAILS = "fails"
     FAILS_LATE = "fails_late"  # confirmed first
+    CHARGED_BACK = "charged_back"  # final first
 
 
 class Line(StrEnum):
@@ -62,6 +63,7 @@ class Magic:
     line: Line = Line.CLEAR
     refunding: Refunding = Refunding.NOW
     expires_soon: bool = False  # a card: with the month in which it is chosen
+    valid: bool = True  # else the bank refuses the mandate of a debit when it is submitted
     most: int | None = None  # approves at most so much of a charge, by this processor's exponents
 
 

@@ -52,7 +52,8 @@ class Method:
     customer: str
     magic: Magic
     created: datetime
-    status: str = "active"  # revoked, expired, blocked
+    status: str = "active"  # revoked, expired, blocked, failed
+    stage: str = "active"  # of a bank debit's mandate: pending_submission, submitted
     declined: int = 0  # charges so far, for methods that decline only some
     lost_keys: set[str] = field(default_factory=set)  # requests that got lost once
 
@@ -95,6 +96,9 @@ class Charge:
     refunded: int = 0
     disputed: bool = False
     approved_amount: int | None = None  # less than was asked for: a partial approval
+    not_before: datetime | None = None  # a debit's days count from here
+    submitted: bool = False  # a debit that is with the bank
+    payout: str | None = None  # the one that brought its money to the merchant
     details: Json = field(default_factory=dict)  # what only a stand-in's own API knows of it
 
     @property
@@ -195,7 +199,8 @@ class Movement:
     """One line of the processor's book; a positive amount is the merchant's."""
 
     id: str
-    type: str  # charge, charge_failure, refund, refund_failure, dispute, dispute_reversal, fee
+    # charge, charge_failure, refund, refund_failure, dispute, dispute_reversal, fee, payout
+    type: str
     amount: int
     currency: str
     source: str  # the charge, refund or dispute that moved it
@@ -213,6 +218,31 @@ class Movement:
             "source": self.source,
             "charge": self.charge,
             "reference": self.reference,
+            "created": iso(self.created),
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class Payout:
+    """Money on its way to the merchant's bank: the lines of the book that it consists of."""
+
+    id: str
+    amount: int
+    currency: str
+    created: datetime
+    lines: tuple[Movement, ...]
+
+    @property
+    def fees(self) -> int:
+        return -sum(line.amount for line in self.lines if line.type == "fee")
+
+    def to_json(self) -> Json:
+        return {
+            "object": "payout",
+            "id": self.id,
+            "amount": self.amount,
+            "currency": self.currency,
+            "fees": self.fees,
             "created": iso(self.created),
         }
 

@@ -21,10 +21,16 @@ class ProcessorSandboxSettings:
     debit_days: float = 2  # from accepted to confirmed or failed
     debit_final_days: float = 5  # from confirmed to final
     debit_late_failure_days: float = 3  # from confirmed to failed after all
+    debit_submission_days: float | None = None  # from then on it cannot be canceled; None: never
+    mandate_submission_days: float | None = None  # of a bank debit's method; None: active at once
+    mandate_days: float = 3  # from chosen to active, where it is submitted
     refund_days: float = 1  # of refunds that are not immediate
+    business_days: bool = False  # days of bank debits and payouts skip Saturday and Sunday
 
-    fee_basis_points: int = 0  # of every charge, booked as its own movement
+    fee_basis_points: int = 0  # of every charge, with the next one booked as its own movement
+    fee_fixed_minor: int = 0
     dispute_fee_minor: int = 0
+    payout_days: float | None = None  # from one sweep of the balance to the next; None: never
 
     tick_interval_s: float = 0.05
     slow_answer_s: float = 3.0

@@ -61,8 +61,33 @@ def create_method(world: World, customer: str, magic_key: str, now: datetime) ->
         raise Refusal(422, "unknown_choice", f"Choose one of {', '.join(world.dialect.methods)}.")
     method = Method(token=world.new_id("tok"), customer=customer, magic=magic, created=now)
     world.methods[method.token] = method
+    settings = world.settings
+    if magic.kind == "bank_debit" and settings.mandate_submission_days is not None:
+        method.stage = "pending_submission"
+        due = world.later(now, settings.mandate_submission_days)
+        world.appoint(due, "submit_method", method.token)
+        world.appoint(world.later(now, settings.mandate_days), "activate_method", method.token)
     world.emit("method.created", method.to_json(), now)
     return method
+
+
+def submit_method(world: World, token: str, now: datetime) -> None:
+    """A mandate reaches the bank, which may refuse it."""
+    method = world.method(token)
+    if method.status != "active" or method.stage != "pending_submission":
+        return
+    method.stage = "submitted"
+    world.emit("method.submitted", method.to_json(), now)
+    if not method.magic.valid:
+        withdraw_method(world, token, "failed", now)
+
+
+def activate_method(world: World, token: str, now: datetime) -> None:
+    submit_method(world, token, now)
+    method = world.method(token)
+    if method.status == "active" and method.stage == "submitted":
+        method.stage = "active"
+        world.emit("method.activated", method.to_json(), now)
 
 
 def cancel_setup(world: World, session_id: str, now: datetime) -> SetupSession:
@@ -74,7 +99,9 @@ def cancel_setup(world: World, session_id: str, now: datetime) -> SetupSession:
 
 
 def expire_setup(world: World, session_id: str, now: datetime) -> None:
-    _close(world, world.session(session_id), "expired", now)
+    session = world.session(session_id)
+    if session.expires_at <= now:  # else it was given more time
+        _close(world, session, "expired", now)
 
 
 def revoke_method(world: World, token: str, by: str, now: datetime) -> Method:
@@ -88,7 +115,7 @@ def revoke_method(world: World, token: str, by: str, now: datetime) -> Method:
 
 
 def withdraw_method(world: World, token: str, status: str, now: datetime) -> Method:
-    """By its bank: "expired" or "blocked"; "active" takes that back. Revoked is for ever."""
+    """By its bank: "expired", "blocked", "failed"; "active" takes it back. Revoked is for ever."""
     method = world.method(token)
     if method.status == "revoked":
         raise not_found("method", token)

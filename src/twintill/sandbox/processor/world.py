@@ -5,7 +5,7 @@ from __future__ import annotations
 import heapq
 import random
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import TypeVar
 
 from twintill.sandbox.processor.dialect import Dialect, SandboxDialect
@@ -16,6 +16,7 @@ from twintill.sandbox.processor.objects import (
     Json,
     Method,
     Movement,
+    Payout,
     Refund,
     SetupSession,
 )
@@ -23,6 +24,7 @@ from twintill.sandbox.processor.refusals import not_found
 from twintill.sandbox.processor.settings import ProcessorSandboxSettings
 
 T = TypeVar("T")
+_FRIDAY = 4
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -56,6 +58,9 @@ class World:
         self.refunds: dict[str, Refund] = {}
         self.disputes: dict[str, Dispute] = {}
         self.book: list[Movement] = []
+        self.unsettled: list[Movement] = []  # not paid out yet, where there are payouts
+        self.payouts: dict[str, Payout] = {}
+        self._sweep_is_planned = False
         self.events: list[Event] = []
         self._agenda: list[Appointment] = []
         self._appointments = 0
@@ -88,19 +93,42 @@ class World:
         self, kind: str, charge: Charge, amount: int, *, source: str, now: datetime
     ) -> None:
         """Writes one line of the book; the lines of a currency add up to the balance."""
-        if amount:
-            self.book.append(
-                Movement(
-                    id=self.new_id("txn"),
-                    type=kind,
-                    amount=amount,
-                    currency=charge.currency,
-                    source=source,
-                    charge=charge.id,
-                    reference=charge.reference,
-                    created=now,
-                )
-            )
+        if not amount:
+            return
+        line = Movement(
+            id=self.new_id("txn"),
+            type=kind,
+            amount=amount,
+            currency=charge.currency,
+            source=source,
+            charge=charge.id,
+            reference=charge.reference,
+            created=now,
+        )
+        self.book.append(line)
+        if self.settings.payout_days is not None:
+            self.unsettled.append(line)
+            self.plan_sweep(now)
+
+    def plan_sweep(self, now: datetime) -> None:
+        """The next time that the balance goes to the merchant's bank; one at a time."""
+        if not self._sweep_is_planned and self.settings.payout_days is not None:
+            self._sweep_is_planned = True
+            self.appoint(self.later(now, self.settings.payout_days), "pay_out", "")
+
+    def begin_sweep(self) -> None:
+        self._sweep_is_planned = False
+
+    def later(self, moment: datetime, days: float) -> datetime:
+        """Counts as the banks of this processor do."""
+        if not self.settings.business_days:
+            return moment + timedelta(days=days)
+        while days > 0 or moment.weekday() > _FRIDAY:
+            weekend = moment.weekday() > _FRIDAY
+            step = 1.0 if weekend else min(days, 1.0)
+            moment += timedelta(days=step)
+            days -= 0 if weekend else step
+        return moment
 
     def appoint(self, due: datetime, step: str, object_id: str) -> None:
         self._appointments += 1
