@@ -128,6 +128,24 @@ def end_pending(world: World, charge_id: str, now: datetime) -> None:
     world.appoint(world.later(now, days), step, charge.id)
 
 
+def confirm(world: World, charge_id: str, now: datetime) -> None:
+    """A pending debit is collected now; nothing follows by itself."""
+    charge = world.charge(charge_id)
+    if charge.status != "pending":
+        raise Refusal(409, "not_pending", f"The charge is {charge.status}.")
+    submit_first(world, charge, now)
+    _succeed(world, charge, now)
+
+
+def fail(world: World, charge_id: str, decline: Decline, now: datetime) -> None:
+    """A pending debit fails now."""
+    charge = world.charge(charge_id)
+    if charge.status != "pending":
+        raise Refusal(409, "not_pending", f"The charge is {charge.status}.")
+    submit_first(world, charge, now)
+    _decline(world, charge, decline, now)
+
+
 def submit_first(world: World, charge: Charge, now: datetime) -> None:
     """Nothing comes of a debit that was never with the bank."""
     if world.settings.debit_submission_days is not None:

@@ -41,9 +41,17 @@ def refund_charge(
 
 def end_refund(world: World, refund_id: str, now: datetime) -> None:
     """A refund that was on its way arrives, or comes back to the merchant."""
+    charge = world.charge(world.refund(refund_id).charge)
+    fails = world.methods[charge.token].magic.refunding is Refunding.FAILS
+    finish_refund(world, refund_id, now, failed=fails)
+
+
+def finish_refund(world: World, refund_id: str, now: datetime, *, failed: bool) -> None:
     refund = world.refund(refund_id)
+    if refund.status != "pending":
+        return
     charge = world.charge(refund.charge)
-    if world.methods[charge.token].magic.refunding is Refunding.FAILS:
+    if failed:
         refund.status = "failed"
         charge.refunded -= refund.amount
         world.move_money("refund_failure", charge, refund.amount, source=refund.id, now=now)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from twintill.sandbox.processor import charging
 from twintill.sandbox.processor.objects import Method, SetupSession
 from twintill.sandbox.processor.refusals import Refusal, not_found
 from twintill.sandbox.processor.world import World
@@ -111,6 +112,7 @@ def revoke_method(world: World, token: str, by: str, now: datetime) -> Method:
         raise not_found("method", token)
     method.status = "revoked"
     world.emit("method.revoked", {**method.to_json(), "revoked_by": by}, now)
+    _cancel_debits(world, token, now)
     return method
 
 
@@ -123,7 +125,18 @@ def withdraw_method(world: World, token: str, status: str, now: datetime) -> Met
         method.status = status
         event = "restored" if status == "active" else status
         world.emit(f"method.{event}", method.to_json(), now)
+        if status != "active":
+            _cancel_debits(world, token, now)
     return method
+
+
+def _cancel_debits(world: World, token: str, now: datetime) -> None:
+    """Where debits wait before they go to the bank, those of a mandate that ended never do."""
+    if world.settings.debit_submission_days is None:
+        return
+    for charge in world.charges.values():
+        if charge.token == token and charge.status == "pending" and not charge.submitted:
+            charging.cancel_charge(world, charge.id, now)
 
 
 def _close(world: World, session: SetupSession, status: str, now: datetime) -> None:
