@@ -26,15 +26,15 @@ def create(asked: Asked) -> tuple[int, Json]:
     order = _read_order(asked, fields)
     charge = charging.create_charge(asked.world, order, asked.call.base_url, asked.now)
     asked.records.remember("payments", asked.key, charge.id, asked.now)
-    return 201, _shown(asked, charge)
+    return 201, _shown(charge)
 
 
 def get(asked: Asked, payment_id: str) -> tuple[int, Json]:
-    return 200, _shown(asked, asked.payment(payment_id))
+    return 200, _shown(asked.payment(payment_id))
 
 
 def list_all(asked: Asked) -> tuple[int, Json]:
-    rows = [_row(asked, charge) for charge in asked.world.charges.values()]
+    rows = [_row(charge) for charge in asked.world.charges.values()]
     return 200, page("payments", rows, asked.params, _FILTERS)
 
 
@@ -45,7 +45,7 @@ def cancel(asked: Asked, payment_id: str) -> tuple[int, Json]:
     if shapes.payment_status(charge) != "pending_submission":
         raise wrong_state("cancellation_failed", "Payment cannot be cancelled")
     charging.cancel_charge(asked.world, charge.id, asked.now)
-    return 200, _shown(asked, charge)
+    return 200, _shown(charge)
 
 
 def retry(asked: Asked, payment_id: str) -> tuple[int, Json]:
@@ -57,14 +57,14 @@ def retry(asked: Asked, payment_id: str) -> tuple[int, Json]:
     _require_active(asked, charge.token)
     retries[charge.id] = retries.get(charge.id, 0) + 1
     charging.try_again(asked.world, charge.id, asked.now)
-    return 200, _shown(asked, charge)
+    return 200, _shown(charge)
 
 
-def _shown(asked: Asked, charge: Charge) -> Json:
+def _shown(charge: Charge) -> Json:
     return {"payments": shapes.payment(charge)}
 
 
-def _row(asked: Asked, charge: Charge) -> Row:
+def _row(charge: Charge) -> Row:
     return Row(
         charge.id,
         charge.created,
