@@ -18,8 +18,8 @@ $(READY): requirements.lock pyproject.toml scripts/setup
 	@touch $@
 
 .PHONY: demo
-demo: $(READY)  ## play the story on real parts; ACT=2: after the first payment; ACT=3: invoices; KEEP=1 leaves it running
-	@$(BIN)/twintill demo --act $(or $(ACT),1) $(if $(KEEP),--keep)
+demo: $(READY)  ## play the story on real parts; ACT=2: after the first payment; ACT=3: invoices; PROCESSOR=; KEEP=1 leaves it running
+	@$(BIN)/twintill demo --act $(or $(ACT),1) $(if $(PROCESSOR),--processor $(PROCESSOR)) $(if $(KEEP),--keep)
 
 .PHONY: check
 check: $(READY)  ## lint, types, import contracts, migrations, rules of the house

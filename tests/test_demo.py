@@ -17,6 +17,7 @@ import pytest
 from twintill.demo.books import Books, Movement, Posting, StripeInvoice, compare
 from twintill.demo.browser import read_page
 from twintill.demo.processes import running_processes
+from twintill.demo.tills import TILLS, till_of
 from twintill.demo.trouble import DemoError, ProcessDied, StoryBroken
 from twintill.sandbox import postgres
 
@@ -99,6 +100,18 @@ def test_the_browser_reads_what_a_form_would_send() -> None:
     assert page.words == "? Germany Pay now"
     with pytest.raises(StoryBroken, match="no form that asks for 'zip'"):
         page.form_with("zip")
+
+
+@pytest.mark.parametrize(
+    ("processor", "act", "says"),
+    [
+        ("stripe", 1, "There is no processor 'stripe' to play with: choose one of .*sandbox"),
+        *((name, 2, "Act 2 is played with the sandbox") for name in TILLS if name != "sandbox"),
+    ],
+)
+def test_what_is_not_played_is_refused_with_a_sentence(processor: str, act: int, says: str) -> None:
+    with pytest.raises(DemoError, match=says):
+        till_of(processor, act)
 
 
 async def test_a_child_that_ends_by_itself_is_told_with_the_end_of_its_log(tmp_path: Path) -> None:

@@ -153,6 +153,10 @@ def demo(
             "invoices: items, one-offs, drafts, previews, payments by hand.",
         ),
     ] = 1,
+    processor: Annotated[
+        str,
+        typer.Option(help="Who collects in act 1: sandbox. The other acts are the sandbox's."),
+    ] = "sandbox",
 ) -> None:
     """Watch the whole story on real parts: no account, no Docker, no PostgreSQL needed.
 
@@ -162,4 +166,5 @@ def demo(
     import importlib
 
     # Imported by name: it plays with the sandboxes, and is not needed to collect money.
-    sys.exit(importlib.import_module("twintill.demo").main(keep=keep, act=act))
+    demo = importlib.import_module("twintill.demo")
+    sys.exit(demo.main(keep=keep, act=act, processor=processor))

@@ -71,9 +71,18 @@ class Browser:
         return await self._arrive(await self._client.get(url))
 
     async def submit(
-        self, page: Page, form: Form, fill_in: Mapping[str, str], button: str | None = None
+        self,
+        page: Page,
+        form: Form,
+        fill_in: Mapping[str, str],
+        button: str | None = None,
+        *,
+        follows: bool = True,
     ) -> Page:
-        """Send the form with these fields filled in, pressing the button that says so."""
+        """Send the form with these fields filled in, pressing the button that says so.
+
+        `follows`: else it goes nowhere after that, as when the battery is empty.
+        """
         data = {**form.fields, **fill_in}
         if button is not None:
             pressed = [v for words, v in form.buttons.items() if button.lower() in words.lower()]
@@ -85,7 +94,8 @@ class Browser:
             return await self._arrive(await self._client.get(target, params=data))
         parts = urlsplit(page.url)
         headers = {"origin": f"{parts.scheme}://{parts.netloc}", "referer": page.url}
-        return await self._arrive(await self._client.post(target, data=data, headers=headers))
+        answer = await self._client.post(target, data=data, headers=headers)
+        return await self._arrive(answer) if follows else read_page(target, answer.status_code, "")
 
     async def _arrive(self, answer: httpx.Response) -> Page:
         for _ in range(_REDIRECTS_MAX):

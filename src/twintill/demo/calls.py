@@ -1,7 +1,7 @@
 """Calls of the three APIs, as their users make them; an unexpected answer ends the story."""
 
 import uuid
-from collections.abc import Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from typing import Any
 
 import httpx
@@ -9,6 +9,11 @@ import httpx
 from twintill.demo.trouble import StoryBroken
 
 _SHOWN = 600
+
+
+def client(base_url: str, key: str) -> httpx.AsyncClient:
+    headers = {"authorization": f"Bearer {key}"}
+    return httpx.AsyncClient(base_url=base_url, headers=headers, timeout=30, trust_env=False)
 
 
 async def get(client: httpx.AsyncClient, path: str, **query: str) -> Any:
@@ -32,6 +37,20 @@ async def post_form(client: httpx.AsyncClient, path: str, body: Mapping[str, Any
 
 async def delete(client: httpx.AsyncClient, path: str) -> Any:
     return _read(await client.delete(path))
+
+
+async def rows(
+    client: httpx.AsyncClient, path: str, cursor: str, **query: str
+) -> AsyncIterator[Any]:
+    """Every row of a list, page by page, as Stripe and the sandbox processor list."""
+    after: dict[str, str] = {}
+    while True:
+        page = await get(client, path, limit="100", **query, **after)
+        for row in page["data"]:
+            yield row
+        if not page["has_more"]:
+            return
+        after = {cursor: page["data"][-1]["id"]}
 
 
 def _read(answer: httpx.Response) -> Any:

@@ -20,7 +20,9 @@ async def compare_books(stage: Stage, names: Mapping[str, str]) -> bool:
     `names`: who is who, by the customer's id at Stripe.
     """
     tell = stage.telling
-    comparison = compare(await read_books(stage.stripe, stage.processor, stage.database.url))
+    comparison = compare(
+        await read_books(stage.stripe, stage.till, stage.processor, stage.database.url)
+    )
     parked = await _parked(stage)
     tell.heading(
         "Three books",

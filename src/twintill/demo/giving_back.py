@@ -2,14 +2,13 @@
 
 from collections.abc import Mapping
 from datetime import timedelta
-from typing import Any
 
 from twintill.demo import calls
 from twintill.demo.people import Account, money
 from twintill.demo.renewing import replace_method
 from twintill.demo.stage import Stage
 from twintill.demo.trouble import expect
-from twintill.demo.waiting_for import payment_of, payment_that, reported
+from twintill.demo.waiting_for import follow_on, payment_of, payment_that, reported
 
 _PART = 1900
 _GRACE = timedelta(minutes=11)
@@ -56,10 +55,10 @@ async def split(stage: Stage, max_: Account) -> None:
         await stage.database.now(),
     )
     first = await payment_that(
-        stage, max_.invoice_id, "the rest is billed anew", lambda p: _follow_on(p) is not None
+        stage, max_.invoice_id, "the rest is billed anew", lambda p: follow_on(p) is not None
     )
     (note,) = first["credit_notes"]
-    second_id = str(_follow_on(first))
+    second_id = str(follow_on(first))
     second = await reported(stage, second_id, "the rest is collected")
     invoice = await calls.get(stage.stripe, f"/v1/invoices/{second_id}")
     tell.line(
@@ -88,10 +87,10 @@ async def fail_late(stage: Stage, lea: Account) -> None:
     await replace_method(stage, lea, "card_ok")
     await stage.advance(timedelta(days=3, minutes=1))
     failed = await payment_that(
-        stage, lea.invoice_id, "it fails, and is billed anew", lambda p: _follow_on(p) is not None
+        stage, lea.invoice_id, "it fails, and is billed anew", lambda p: follow_on(p) is not None
     )
     (note,) = failed["credit_notes"]
-    second_id = str(_follow_on(failed))
+    second_id = str(follow_on(failed))
     tell.line(
         "Lea",
         f"three days later the bank takes it back: credit note {note['id']}, a new invoice; by now "
@@ -145,9 +144,3 @@ async def _settled(stage: Stage, account: Account) -> None:
     notes = await calls.get(stage.stripe, "/v1/credit_notes", invoice=account.invoice_id)
     found = ([r["amount"] for r in there["data"]], [n["amount"] for n in notes["data"]])
     expect(found == ([_PART], [_PART]), f"refunds and credit notes are {found}")
-
-
-def _follow_on(payment: Any) -> str | None:
-    """The invoice that continues it, once it has a payment."""
-    made = [one["invoice"] for one in payment["followed_by"] if one["invoice"]]
-    return made[0] if made else None

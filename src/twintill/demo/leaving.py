@@ -12,18 +12,18 @@ _TOKENS = ("third_party_customer_id", "third_party_payment_method_id")
 
 async def leave(stage: Stage, cast: Cast, second_subscription_id: str) -> None:
     """(8) Ben leaves; Ada ends one of two subscriptions, then the other."""
-    tell = stage.telling
+    tell, title = stage.telling, stage.till.words.title
     tell.step(
         8,
         "Ben's subscription is canceled in Stripe",
-        "The right to pull his money ends with it: in metadata, database, and at the processor.",
+        f"The right to pull his money ends with it: in metadata, database, and at {title}.",
         await stage.database.now(),
     )
     ben, ada = cast.accounts[BEN], cast.accounts[ADA]
     token = await _token(stage, ben)
     await _cancel(stage, ben.subscription_id)
     await stage.until("Ben's token is gone", lambda: _is_gone(stage, ben, token))
-    tell.line("Ben", "token gone from metadata and database, revoked at the processor")
+    tell.line("Ben", f"token gone from metadata and database, revoked at {stage.till.words.title}")
     token = await _token(stage, ada)
     await _cancel(stage, ada.subscription_id)
     await stage.until("Ada's first subscription ends", lambda: _was_kept(stage, ada))
@@ -110,9 +110,8 @@ async def _is_gone(stage: Stage, account: Account, token: str) -> bool:
         "SELECT 1 FROM payment_methods WHERE customer_id = $1 AND sealed_token IS NOT NULL",
         account.customer_id,
     )
-    there = await calls.get(stage.processor, f"/v1/methods/{token}")
     in_metadata = any(name in customer["metadata"] for name in _TOKENS)
-    return not in_metadata and not kept and there["status"] == "revoked"
+    return not in_metadata and not kept and await stage.till.is_revoked(stage.processor, token)
 
 
 async def _was_kept(stage: Stage, account: Account) -> bool:

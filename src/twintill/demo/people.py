@@ -34,10 +34,6 @@ EVE = Buyer("Eve", 1, "DE", "20095", "203.0.113.8")
 BUYERS = (ADA, BEN, CLEO, DAN, EVE)
 STAYING = (ADA, BEN, CLEO, DAN)
 
-FIRST_CHOICE = "card_ok"
-# What some of them will pay with later on (the sandbox processor's choices): trouble ahead.
-LATER_CHOICES = {BEN: "card_declines_once", CLEO: "card_answer_lost", DAN: "debit_ok"}
-
 
 @dataclass(frozen=True, slots=True)
 class Account:

@@ -16,6 +16,7 @@ from twintill.demo.people import Named
 from twintill.demo.processes import Processes, complaints, running_processes
 from twintill.demo.stage import Stage, set_stage
 from twintill.demo.telling import Telling
+from twintill.demo.tills import SANDBOX, Till, till_of
 from twintill.demo.trouble import AlreadyRunning, Interrupted
 from twintill.errors import TwintillError
 
@@ -30,19 +31,22 @@ class _Outcome:
     code: int | None = None
 
 
-def main(*, keep: bool = False, act: int = 1, folder: Path = FOLDER) -> int:
-    """The exit code: 0 only if the three books agree."""
-    return asyncio.run(play(keep=keep, act=act, folder=folder))
+def main(
+    *, keep: bool = False, act: int = 1, processor: str = SANDBOX, folder: Path = FOLDER
+) -> int:
+    """The exit code: 0 only if the three books agree. Raises DemoError for what is not played."""
+    till = till_of(processor, act)
+    return asyncio.run(play(keep=keep, act=act, till=till, folder=folder))
 
 
-async def play(*, keep: bool = False, act: int = 1, folder: Path = FOLDER) -> int:
+async def play(*, till: Till, keep: bool = False, act: int = 1, folder: Path = FOLDER) -> int:
     """All of it; nothing is left running, however it ends."""
     telling, outcome = Telling(), _Outcome()
     try:
         with _alone(folder):
             async with running_processes(folder / "logs") as processes, _interrupts() as interrupts:
                 await _first_of(
-                    _perform(folder, processes, telling, outcome, act=act, keep=keep),
+                    _perform(folder, processes, till, telling, outcome, act=act, keep=keep),
                     processes.watch(),
                     interrupts,
                 )
@@ -64,6 +68,7 @@ async def play(*, keep: bool = False, act: int = 1, folder: Path = FOLDER) -> in
 async def _perform(
     folder: Path,
     processes: Processes,
+    till: Till,
     telling: Telling,
     outcome: _Outcome,
     *,
@@ -72,9 +77,10 @@ async def _perform(
 ) -> None:
     telling.opening(
         "Twintill: two tills, one ledger",
-        "Stripe bills; another processor collects; both agree in the end, and we can prove it.",
+        f"Stripe bills; {till.words.collector} collects; both agree in the end, and we can prove "
+        "it.",
     )
-    async with set_stage(folder, processes, telling) as stage:
+    async with set_stage(folder, processes, till, telling) as stage:
         names = (await _ACTS[act](stage)).names
         outcome.code = 0 if await ending.compare_books(stage, names) else 1
         if keep:

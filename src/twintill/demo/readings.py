@@ -6,7 +6,9 @@ from typing import Any
 import asyncpg
 import httpx
 
-from twintill.demo.books import Books, Movement, Posting, StripeInvoice
+from twintill.demo import calls
+from twintill.demo.books import Books, Posting, StripeInvoice
+from twintill.demo.tills import Till
 
 _REFERENCE = "twintill_reference"
 _POSTINGS = """
@@ -18,36 +20,23 @@ ORDER BY posting.ledger_transaction_id, posting.n
 
 
 async def read_books(
-    stripe: httpx.AsyncClient, processor: httpx.AsyncClient, database_url: str
+    stripe: httpx.AsyncClient, till: Till, processor: httpx.AsyncClient, database_url: str
 ) -> Books:
     """As they are now; nobody's answer is taken for another's."""
     expand = {"expand[]": "data.payments"}
-    invoices = [row async for row in _rows(stripe, "/v1/invoices", "starting_after", expand)]
+    listed = calls.rows(stripe, "/v1/invoices", "starting_after", **expand)
+    invoices = [row async for row in listed]
     noted: Counter[str] = Counter()
-    async for note in _rows(stripe, "/v1/credit_notes", "starting_after", {}):
+    async for note in calls.rows(stripe, "/v1/credit_notes", "starting_after"):
         if note["status"] != "void":
             noted[note["invoice"]] += note["out_of_band_amount"] or 0
-    moved = [row async for row in _rows(processor, "/v1/transactions", "after", {})]
-    balance = (await processor.get("/v1/balance")).raise_for_status().json()["balances"]
+    there = await till.read_book(processor)
     return Books(
         invoices=[_invoice(row, noted[row["id"]]) for row in reversed(invoices)],
-        movements=[_movement(row) for row in moved],
-        processor_balance={row["currency"]: row["amount"] for row in balance},
+        movements=there.movements,
+        processor_balance=there.balances,
         postings=await _read_postings(database_url),
     )
-
-
-async def _rows(client: httpx.AsyncClient, path: str, cursor: str, query: dict[str, str]) -> Any:
-    """Every row of a list, page by page."""
-    after: dict[str, str] = {}
-    while True:
-        answer = await client.get(path, params={"limit": "100", **query, **after})
-        page = answer.raise_for_status().json()
-        for row in page["data"]:
-            yield row
-        if not page["has_more"]:
-            return
-        after = {cursor: page["data"][-1]["id"]}
 
 
 def _invoice(row: Any, noted_minor: int) -> StripeInvoice:
@@ -67,10 +56,6 @@ def _invoice(row: Any, noted_minor: int) -> StripeInvoice:
         off_stripe_minor=row["amount_paid"] - by_stripe - noted_minor,
         reference=row["metadata"].get(_REFERENCE),
     )
-
-
-def _movement(row: Any) -> Movement:
-    return Movement(row["reference"], row["currency"], row["amount"])
 
 
 async def _read_postings(database_url: str) -> list[Posting]:

@@ -6,11 +6,12 @@ from typing import Any
 
 from twintill.demo import calls
 from twintill.demo.browser import Browser, Page
-from twintill.demo.people import BUYERS, EVE, FIRST_CHOICE, STAYING, Account, Buyer, money
+from twintill.demo.people import BUYERS, DAN, EVE, STAYING, Account, Buyer, money
 from twintill.demo.stage import Stage
 from twintill.demo.starting import CHECKOUT_EXPIRES_AFTER
 from twintill.demo.trouble import expect
 
+_FIRST_LOOK = timedelta(seconds=31)  # after a customer who does not come back
 _GRANTED, _EXPIRED = "signup.access_granted", "signup.expired"
 
 
@@ -37,24 +38,29 @@ async def sign_up(stage: Stage, price_id: str) -> dict[Buyer, Account]:
 
 
 async def check_out(stage: Stage, accounts: dict[Buyer, Account]) -> None:
-    """(2) Four finish the hosted page; one leaves it at the processor."""
-    tell = stage.telling
+    """(2) Four choose a method, of whom one never comes back; one leaves without choosing."""
+    tell, words = stage.telling, stage.till.words
     tell.step(
         2,
         "They open the hosted checkout page",
-        "Plain forms, no script: address and IP reach Stripe for tax, the method the processor.",
+        f"Plain forms, no script: address and IP reach Stripe for tax, the method {words.title}.",
         await stage.database.now(),
     )
-    ada, *others = (accounts[buyer] for buyer in STAYING)
+    ada, ben, cleo, dan = (accounts[buyer] for buyer in STAYING)
+    choice = stage.till.first_choice
     async with Browser(ada.buyer.ip_address) as browser:
-        await _choose(browser, ada, FIRST_CHOICE)
+        await _choose(browser, ada, choice)
         await _say_yes(stage, browser, ada)
     await asyncio.gather(
-        *(_finish(account) for account in others), _leave_at_the_processor(accounts[EVE])
+        _finish(ben, choice),
+        _finish(cleo, choice),
+        _finish(dan, choice, comes_back=False),
+        _leave_at_the_processor(accounts[EVE]),
     )
-    for account in others:
-        tell.line(account.name, f"chose a card; agreed to {money(account.shown_minor)}")
-    tell.line("Eve", "went to the processor's page, and closed the tab")
+    for account in (ben, cleo):
+        tell.line(account.name, f"chose {words.method}; agreed to {money(account.shown_minor)}")
+    tell.line("Dan", f"chose {words.method}; his browser never comes back to the page")
+    tell.line("Eve", f"went to {words.owner} page, and closed the tab")
     await _show_where_the_token_is(stage, ada)
 
 
@@ -67,6 +73,9 @@ async def collect_first_invoices(stage: Stage, accounts: dict[Buyer, Account]) -
         "Finalized at once, not after Stripe's draft hour: the customer is waiting.",
         await stage.database.now(),
     )
+    await stage.advance(_FIRST_LOOK)
+    dan = accounts[DAN]
+    await _is_found(stage, dan)
     for buyer in STAYING:
         await _granted(stage, accounts[buyer])
     heard_once(stage, accounts)
@@ -84,12 +93,12 @@ def heard_once(stage: Stage, accounts: dict[Buyer, Account]) -> None:
 
 
 async def join(
-    stage: Stage, price_id: str, buyer: Buyer, method: str = FIRST_CHOICE, **more: Any
+    stage: Stage, price_id: str, buyer: Buyer, method: str | None = None, **more: Any
 ) -> Account:
     """The whole sign-up at once: the app's call, and the customer on the hosted page."""
     account = await _sign_up(stage, price_id, buyer, **more)
     async with Browser(buyer.ip_address) as browser:
-        await _choose(browser, account, method)
+        await _choose(browser, account, method or stage.till.first_choice)
     return account
 
 
@@ -129,14 +138,17 @@ async def _to_the_processor(browser: Browser, account: Account) -> Page:
     return there
 
 
-async def _choose(browser: Browser, account: Account, method: str) -> Page:
+async def _choose(
+    browser: Browser, account: Account, method: str, *, comes_back: bool = True
+) -> None:
     there = await _to_the_processor(browser, account)
-    return await browser.submit(there, there.form_with("method"), {"method": method})
+    form = there.form_with("method")
+    await browser.submit(there, form, {"method": method}, follows=comes_back)
 
 
-async def _finish(account: Account) -> None:
+async def _finish(account: Account, method: str, *, comes_back: bool = True) -> None:
     async with Browser(account.buyer.ip_address) as browser:
-        await _choose(browser, account, FIRST_CHOICE)
+        await _choose(browser, account, method, comes_back=comes_back)
 
 
 async def _leave_at_the_processor(account: Account) -> None:
@@ -153,8 +165,8 @@ async def _say_yes(stage: Stage, browser: Browser, ada: Account) -> None:
 
     signup = await stage.until("the page asks Ada about the higher amount", asks)
     final = signup["first_invoice"]["final"]
-    charges = await calls.get(stage.processor, "/v1/charges")
-    expect(not charges["data"], "something was charged before the customer's yes")
+    charges = await stage.till.charges(stage.processor)
+    expect(not charges, "something was charged before the customer's yes")
     customer = await calls.get(
         stage.stripe, f"/v1/customers/{ada.customer_id}", **{"expand[]": "tax"}
     )
@@ -191,6 +203,19 @@ async def _show_where_the_token_is(stage: Stage, account: Account) -> None:
     tell.line("database", f"the same token, sealed: {len(sealed)} bytes, {sealed[:12].hex()}…")
 
 
+async def _is_found(stage: Stage, account: Account) -> None:
+    """Nobody brought the news: the set-up is asked for."""
+
+    async def stored() -> Any:
+        path = f"/v1/customers/{account.customer_id}/payment_methods"
+        return (await calls.get(stage.api, path))["data"]
+
+    title = stage.till.words.title
+    await stage.until(f"{account.name}'s choice is found at {title}", stored)
+    tell = stage.telling
+    tell.line(account.name, f"half a minute later {title} was asked: the choice is there")
+
+
 async def _granted(stage: Stage, account: Account) -> None:
     async def active() -> Any:
         signup = await calls.get(stage.api, f"/v1/signups/{account.signup_id}")
@@ -204,7 +229,8 @@ async def _granted(stage: Stage, account: Account) -> None:
     (attempt,) = payment["attempts"]
     stage.telling.line(
         account.name,
-        f"{money(payment['collected'])} charged, {attempt['processor_payment']}; "
+        f"{money(payment['collected'])} {stage.till.words.charged}, "
+        f"{attempt['processor_payment']}; "
         f"{invoice['number']} {invoice['status']} in Stripe; access granted",
     )
 
@@ -218,12 +244,10 @@ async def _expire(stage: Stage, eve: Account) -> None:
     await stage.until("Eve's checkout expires", expired)
     invoice = await calls.get(stage.stripe, f"/v1/invoices/{eve.invoice_id}")
     subscription = await calls.get(stage.stripe, f"/v1/subscriptions/{eve.subscription_id}")
-    state = await calls.get(stage.processor, "/_sandbox/state")
-    (setup,) = (s for s in state["setup_sessions"] if s["customer_reference"] == eve.customer_id)
-    found = (invoice["status"], subscription["status"], setup["status"])
-    expect(found == ("void", "canceled", "canceled"), f"Eve's checkout left {found} behind")
+    left = await stage.till.what_is_left(stage.processor, eve.customer_id)
+    found = (invoice["status"], subscription["status"])
+    expect(found == ("void", "canceled"), f"Eve's checkout left {found} behind")
     stage.telling.line(
         "Eve",
-        "half an hour later: checkout expired; invoice void, subscription canceled, set-up at the "
-        "processor canceled",
+        f"half an hour later: checkout expired; invoice void, subscription canceled, {left}",
     )

@@ -7,18 +7,19 @@ import secrets
 import shlex
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import TypeVar
 
 import httpx
 
-from twintill.demo import starting
+from twintill.demo import calls, starting
 from twintill.demo.app import UsersApp, running_app
 from twintill.demo.database import DemoDatabase, fresh_database, running_cluster
 from twintill.demo.processes import Processes
 from twintill.demo.starting import Addresses
 from twintill.demo.telling import Telling
+from twintill.demo.tills import Till
 from twintill.demo.waiting import until
 
 _HAPPENS_S = 60.0
@@ -30,13 +31,14 @@ class Stage:
     """Everything that the story needs, running."""
 
     addresses: Addresses
+    till: Till
     api_key: str
     database: DemoDatabase
     app: UsersApp
     api: httpx.AsyncClient  # Twintill's, with the API key
     second: httpx.AsyncClient  # the same, with the key of another person
     stripe: httpx.AsyncClient
-    processor: httpx.AsyncClient
+    processor: httpx.AsyncClient  # as the merchant asks it
     telling: Telling
 
     async def advance(self, by: timedelta) -> None:
@@ -44,6 +46,10 @@ class Stage:
         await self.database.advance(by)
         for sandbox in (self.stripe, self.processor):
             (await sandbox.post("/_sandbox/tick")).raise_for_status()
+
+    async def advance_to(self, moment: datetime) -> None:
+        """To just after it."""
+        await self.advance(moment - await self.database.now() + timedelta(seconds=5))
 
     async def until(
         self, what: str, ask: Callable[[], Awaitable[Answer]], within_s: float = _HAPPENS_S
@@ -54,7 +60,9 @@ class Stage:
 
 
 @contextlib.asynccontextmanager
-async def set_stage(folder: Path, processes: Processes, telling: Telling) -> AsyncIterator[Stage]:
+async def set_stage(
+    folder: Path, processes: Processes, till: Till, telling: Telling
+) -> AsyncIterator[Stage]:
     """All of it, from nothing; after the block nothing of it runs."""
     secret = f"whsec_{base64.b64encode(secrets.token_bytes(24)).decode()}"
     with contextlib.ExitStack() as cluster_ends:
@@ -63,7 +71,7 @@ async def set_stage(folder: Path, processes: Processes, telling: Telling) -> Asy
         async with fresh_database(cluster) as database, running_app(secret) as app:
             telling.line("Postgres", f"127.0.0.1:{database.port}/{database.name}")
             try:
-                async with _set(folder, processes, database, app, telling) as stage:
+                async with _set(folder, processes, till, database, app, telling) as stage:
                     yield stage
             finally:
                 await processes.stop_all()  # before their database goes
@@ -71,12 +79,17 @@ async def set_stage(folder: Path, processes: Processes, telling: Telling) -> Asy
 
 @contextlib.asynccontextmanager
 async def _set(
-    folder: Path, processes: Processes, database: DemoDatabase, app: UsersApp, telling: Telling
+    folder: Path,
+    processes: Processes,
+    till: Till,
+    database: DemoDatabase,
+    app: UsersApp,
+    telling: Telling,
 ) -> AsyncIterator[Stage]:
     addresses = starting.choose_addresses(app.url)
-    await starting.start_sandboxes(processes, addresses, database, telling)
+    await starting.start_sandboxes(processes, addresses, till, database, telling)
     settings = starting.settings(
-        addresses, database.url, app.secret, await starting.register_webhooks(addresses)
+        addresses, till, database.url, app.secret, await starting.register_webhooks(addresses)
     )
     api_key, second_key = await starting.start_twintill(processes, addresses, settings, telling)
     operators = {
@@ -84,13 +97,15 @@ async def _set(
         "TWINTILL_API_KEY": api_key,
     }
     async with (
-        starting.client(addresses.web, api_key) as api,
-        starting.client(addresses.web, second_key) as second,
-        starting.client(addresses.stripe, starting.STRIPE_KEY) as stripe,
-        starting.client(addresses.processor, starting.PROCESSOR_KEY) as processor,
+        calls.client(addresses.web, api_key) as api,
+        calls.client(addresses.web, second_key) as second,
+        calls.client(addresses.stripe, starting.STRIPE_KEY) as stripe,
+        till.client(addresses.processor) as processor,
     ):
         with _noted(folder / "env", settings | operators):
-            yield Stage(addresses, api_key, database, app, api, second, stripe, processor, telling)
+            yield Stage(
+                addresses, till, api_key, database, app, api, second, stripe, processor, telling
+            )
 
 
 @contextlib.contextmanager

@@ -10,19 +10,15 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 
-import httpx
-
 from twintill.demo import calls
 from twintill.demo.database import DemoDatabase
 from twintill.demo.processes import Processes
 from twintill.demo.telling import Telling
+from twintill.demo.tills import Till
 from twintill.demo.waiting import until_it_answers
 
 STRIPE_KEY = "sk_test_demo"
-PROCESSOR_KEY = "sandbox_key_demo"
 CHECKOUT_EXPIRES_AFTER = timedelta(minutes=30)
-_PROCESSOR_SECRET = "whsec_demo_processor"  # noqa: S105 -- the sandbox's
-_ANSWER_WITHIN_S = 2.5  # short, so that waiting for a lost answer does not take half a minute
 # What a merchant ticks in the Dashboard for this endpoint.
 _STRIPE_EVENTS = (
     *("invoice.created", "invoice.updated", "invoice.deleted", "invoice.finalized"),
@@ -53,24 +49,31 @@ def choose_addresses(app_url: str) -> Addresses:
 
 
 async def start_sandboxes(
-    processes: Processes, addresses: Addresses, database: DemoDatabase, telling: Telling
+    processes: Processes,
+    addresses: Addresses,
+    till: Till,
+    database: DemoDatabase,
+    telling: Telling,
 ) -> None:
     """And the migrations, while the sandboxes start: their clock is in the database."""
     shared = _clean_environment() | {"TWINTILL_DATABASE_URL": database.url}
     owner = _clean_environment() | {"TWINTILL_MIGRATE_DATABASE_URL": database.owner_url}
-    for name, arguments in _sandboxes(addresses).items():
-        await processes.start(name, "sandbox", name, *arguments, environment=shared)
+    stripe = ("sandbox", "stripe", "--port", _port(addresses.stripe))
+    theirs = f"{addresses.web}/webhooks/{till.name}"
+    await processes.start("stripe", *stripe, environment=shared)
+    command = till.command(_port(addresses.processor), theirs)
+    await processes.start("processor", *command, environment=shared)
     with telling.waiting("migrations run, the sandboxes start"):
         await processes.run("migrate", "migrate", environment=owner)
         await until_it_answers(f"{addresses.stripe}/_sandbox/faults")
         await until_it_answers(f"{addresses.processor}/_sandbox/faults")
     telling.line("Stripe", f"{addresses.stripe}  (sandbox)")
-    telling.line("processor", f"{addresses.processor}  (sandbox)")
+    telling.line(till.words.short, f"{addresses.processor}  (sandbox)")
 
 
 async def register_webhooks(addresses: Addresses) -> str:
     """As a merchant does it in the Dashboard; answers the signing secret, shown this once."""
-    async with client(addresses.stripe, STRIPE_KEY) as stripe:
+    async with calls.client(addresses.stripe, STRIPE_KEY) as stripe:
         endpoint = await calls.post_form(
             stripe,
             "/v1/webhook_endpoints",
@@ -80,7 +83,7 @@ async def register_webhooks(addresses: Addresses) -> str:
 
 
 def settings(
-    addresses: Addresses, database_url: str, app_secret: str, stripe_secret: str
+    addresses: Addresses, till: Till, database_url: str, app_secret: str, stripe_secret: str
 ) -> dict[str, str]:
     """What `serve` and `worker` are told; the same as anybody would set."""
     return {
@@ -94,11 +97,8 @@ def settings(
         "TWINTILL_APP_WEBHOOK_URL": addresses.app,
         "TWINTILL_APP_WEBHOOK_SECRET": app_secret,
         "TWINTILL_APP_WEBHOOK_LOOPBACK": "true",  # the app's hook for drafts is on this machine
-        "TWINTILL_SANDBOX_PROCESSOR_URL": addresses.processor,
-        "TWINTILL_SANDBOX_PROCESSOR_API_KEY": PROCESSOR_KEY,
-        "TWINTILL_SANDBOX_PROCESSOR_WEBHOOK_SECRETS": _PROCESSOR_SECRET,
-        "TWINTILL_SANDBOX_PROCESSOR_TIMEOUT_S": str(_ANSWER_WITHIN_S),
         "TWINTILL_CHECKOUT_EXPIRES_AFTER_S": str(int(CHECKOUT_EXPIRES_AFTER.total_seconds())),
+        **till.settings(addresses.processor),
     }
 
 
@@ -121,23 +121,6 @@ async def start_twintill(
     telling.line("your app", addresses.app)
     telling.good(f"All of them are real processes; ready after {telling.elapsed_s:.0f} s.")
     return api_key.strip(), second_key.strip()
-
-
-def client(base_url: str, key: str) -> httpx.AsyncClient:
-    headers = {"authorization": f"Bearer {key}"}
-    return httpx.AsyncClient(base_url=base_url, headers=headers, timeout=30, trust_env=False)
-
-
-def _sandboxes(addresses: Addresses) -> dict[str, tuple[str, ...]]:
-    return {
-        "stripe": ("--port", _port(addresses.stripe)),
-        "processor": (
-            *("--port", _port(addresses.processor)),
-            *("--api-key", PROCESSOR_KEY),
-            *("--webhook-url", f"{addresses.web}/webhooks/sandbox"),
-            *("--webhook-secret", _PROCESSOR_SECRET),
-        ),
-    }
 
 
 def _clean_environment() -> dict[str, str]:

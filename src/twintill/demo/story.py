@@ -1,7 +1,7 @@
 """The story, from the first sign-up to the last cancellation."""
 
-from twintill.demo import leaving, renewing, shop, signing_up
-from twintill.demo.people import BEN, CLEO, Cast
+from twintill.demo import leaving, renewing, shop, signing_up, taken_back, troubles
+from twintill.demo.people import CLEO, Cast
 from twintill.demo.stage import Stage
 
 
@@ -16,10 +16,13 @@ async def tell(stage: Stage) -> Cast:
     await signing_up.collect_first_invoices(stage, accounts)
     second_subscription_id = await renewing.prepare(stage, cast)
     renewals = await renewing.renew(stage, cast)
-    ben, cleo = accounts[BEN], accounts[CLEO]
-    await renewing.decline(stage, ben, renewals[ben.customer_id])
-    await renewing.lose_an_answer(stage, cleo, renewals[cleo.customer_id])
-    await renewing.settle_late(stage, cast, renewals)
+    cleo = accounts[CLEO]
+    await troubles.lose_an_answer(stage, cleo, renewals[cleo.customer_id])
+    await troubles.decline(stage, cast, renewals)
+    if stage.till.tells_later:
+        await taken_back.take_back(stage, cast, renewals)
+    else:
+        await troubles.settle_late(stage, cast, renewals)
     await leaving.leave(stage, cast, second_subscription_id)
     await leaving.pass_by(stage, cast)
     signing_up.heard_once(stage, accounts)

@@ -1,6 +1,7 @@
 """What the story waits for: payments, as the API shows them, and what the app hears."""
 
 from collections.abc import Callable
+from datetime import UTC, datetime
 from typing import Any
 
 from twintill.demo import calls
@@ -29,6 +30,28 @@ async def payment_that(
 
 async def reported(stage: Stage, invoice_id: str, what: str) -> Any:
     return await payment_that(stage, invoice_id, what, lambda p: p["state"] == "reported")
+
+
+async def ordered(stage: Stage, invoice_id: str, what: str) -> Any:
+    """Accepted by the processor, who tells later what became of it."""
+    return await payment_that(
+        stage, invoice_id, f"{what} is accepted", lambda p: p["state"] == "pending"
+    )
+
+
+def expected_at(payment: Any) -> datetime:
+    """When the processor will tell of the last try."""
+    return datetime.fromtimestamp(payment["attempts"][-1]["expected_at"], UTC)
+
+
+def follow_on(payment: Any) -> str | None:
+    """The invoice that continues it, once it has a payment."""
+    made = [one["invoice"] for one in payment["followed_by"] if one["invoice"]]
+    return made[0] if made else None
+
+
+def day(moment: datetime) -> str:
+    return f"{moment:%a %d %b}"
 
 
 async def told(stage: Stage, event_type: str, object_id: str) -> Any:
