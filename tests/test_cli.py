@@ -54,6 +54,7 @@ def env(database: Database) -> dict[str, str]:
         ("migrate",),
         ("keys", "create"),
         ("sandbox", "clock"),
+        ("sandbox", "gocardless"),
         ("payments", "show"),
         ("customers", "policy"),
         ("endpoints", "add"),

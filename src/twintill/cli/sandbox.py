@@ -83,6 +83,40 @@ def processor(
 
 
 @app.command()
+def gocardless(
+    host: Host = "127.0.0.1",
+    port: Annotated[int, typer.Option(min=0, max=65535)] = 12114,
+    access_token: Annotated[
+        str, typer.Option(help="The token that it expects.")
+    ] = "sandbox_token_123",  # noqa: S107 -- a stand-in's
+    webhook_url: WebhookUrl = None,
+    webhook_secret: WebhookSecret = "sandbox_webhook_secret",  # noqa: S107 -- a stand-in's
+    payer_pages: Annotated[
+        str | None, typer.Option(help="How browsers reach it, where that is another address.")
+    ] = None,
+    database_url: ClockUrl = None,
+) -> None:
+    """A stand-in GoCardless: billing requests, mandates, payments, refunds, payouts, events.
+
+    Its payers are special by their given name, as in GoCardless's own sandbox: Successful,
+    Penniless (no funds), Fickle (charges back), Late (fails after it was confirmed), Invalid (the
+    mandate fails); or choose on the page that a billing request flow leads to. Scenario simulators
+    work. Banks rest on weekends: `sandbox clock advance 14d` takes a payment from made to paid out.
+
+    Example: `twintill sandbox gocardless --webhook-url http://127.0.0.1:8000/webhooks/gocardless`
+    """
+    from twintill.sandbox.gocardless import create_app, gocardless_settings
+
+    settings = gocardless_settings(
+        access_token,
+        webhook_url=webhook_url,
+        webhook_secret=webhook_secret if webhook_url else "",
+        public_url=payer_pages,
+    )
+    _serve(create_app(_clock(database_url), settings), host, port)
+
+
+@app.command()
 def postgres(
     folder: Annotated[Path, typer.Option(help="Where its data lies.")] = Path(".twintill/pg"),
 ) -> None:

@@ -1,7 +1,7 @@
 """Payouts: what goes to the merchant's bank, and which lines of the book it consists of.
 
-Money that is only provisional waits. What was taken back before it was ever paid out cancels out
-and is in no payout. A balance below zero is carried on to the next one.
+Money that is only provisional waits. A charge that was taken back before it was ever paid out
+cancels out and is in no payout. A balance below zero is carried on to the next one.
 """
 
 from __future__ import annotations
@@ -17,7 +17,6 @@ _TAKES_BACK: Mapping[str, tuple[str, bool]] = {
     "charge_failure": ("charge", False),
     "dispute": ("charge", False),
     "dispute_reversal": ("dispute", True),
-    "refund_failure": ("refund", True),
 }
 # What the engine says of a line that is in a payout, by the line's type.
 _TOLD: Mapping[str, str] = {
