@@ -24,6 +24,7 @@ app.add_typer(clock_app, name="clock")
 Host = Annotated[str, typer.Option(help="The address to listen on.")]
 WebhookUrl = Annotated[str | None, typer.Option(help="Where its webhooks go.")]
 WebhookSecret = Annotated[str, typer.Option(help="What signs its webhooks.")]
+ClientSecret = Annotated[str, typer.Option(help="The client secret that it expects.")]
 ClockUrl = Annotated[
     str | None,
     typer.Option(
@@ -112,6 +113,38 @@ def gocardless(
         webhook_url=webhook_url,
         webhook_secret=webhook_secret if webhook_url else "",
         public_url=payer_pages,
+    )
+    _serve(create_app(_clock(database_url), settings), host, port)
+
+
+@app.command()
+def paypal(
+    host: Host = "127.0.0.1",
+    port: Annotated[int, typer.Option(min=0, max=65535)] = 12113,
+    client_id: Annotated[str, typer.Option(help="The client id that it expects.")] = "sandbox",
+    client_secret: ClientSecret = "sandbox_secret",  # noqa: S107 -- a stand-in's
+    webhook_url: WebhookUrl = None,
+    webhook_id: Annotated[
+        str, typer.Option(help="The webhook's id at PayPal: part of what is signed.")
+    ] = "1SANDBOXWEBHOOK12",
+    merchant_id: Annotated[str, typer.Option(help="The merchant's id.")] = "SANDBOXMERCH1",
+    database_url: ClockUrl = None,
+) -> None:
+    """A stand-in PayPal: stored wallets, orders, refunds, disputes, reports, signed webhooks.
+
+    It signs with a certificate of its own: trust the root at /_sandbox/ca, for a try only.
+    A buyer's page and everything under /_sandbox are as the sandbox processor's.
+
+    Example: `twintill sandbox paypal --webhook-url http://127.0.0.1:8000/webhooks/paypal`
+    """
+    from twintill.sandbox.paypal import PayPalSandboxSettings, create_app
+
+    settings = PayPalSandboxSettings(
+        api_key=client_secret,
+        client_id=client_id,
+        webhook_url=webhook_url,
+        webhook_secret=webhook_id if webhook_url else "",
+        account_id=merchant_id,
     )
     _serve(create_app(_clock(database_url), settings), host, port)
 

@@ -123,6 +123,9 @@ class Deliveries:
         for due, event in [held for held in self._delayed if held[0] <= now]:
             self._delayed.remove((due, event))
             self._send([event], "webhook_delay")
+        again, self._world.again = self._world.again, []
+        for event in again:
+            self._send([event], "resend")
         new, self._seen = self._world.events[self._seen :], len(self._world.events)
         untouched = []
         for event in new:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import TYPE_CHECKING, Protocol
 
 from twintill.sandbox.processor.magic import METHODS, Magic
@@ -64,7 +65,9 @@ class Dialect(Protocol):
     def new_id(self, prefix: str, chance: random.Random) -> str:
         """`prefix`: ses, pcus, tok, chg, rfd, dsp, txn, pevt, dlv or pwhe."""
 
-    def tell(self, world: World, event_type: str, its_object: Json) -> Sequence[tuple[str, Json]]:
+    def tell(
+        self, world: World, event_type: str, its_object: Json, now: datetime
+    ) -> Sequence[tuple[str, Json]]:
         """The webhook events (type, content) of what just happened: none, one or several."""
 
     def way_back(self, session: SetupSession) -> Mapping[str, str]:
@@ -84,7 +87,9 @@ class SandboxDialect:
     def new_id(self, prefix: str, chance: random.Random) -> str:
         return f"{prefix}_" + "".join(chance.choices(_ALPHABET, k=24))
 
-    def tell(self, _: World, event_type: str, its_object: Json) -> Sequence[tuple[str, Json]]:
+    def tell(
+        self, _world: World, event_type: str, its_object: Json, _now: datetime
+    ) -> Sequence[tuple[str, Json]]:
         return ((event_type, its_object),)
 
     def way_back(self, session: SetupSession) -> Mapping[str, str]:

@@ -62,6 +62,7 @@ class World:
         self.payouts: dict[str, Payout] = {}
         self._sweep_is_planned = False
         self.events: list[Event] = []
+        self.again: list[Event] = []  # to be delivered once more
         self._agenda: list[Appointment] = []
         self._appointments = 0
 
@@ -85,7 +86,7 @@ class World:
 
     def emit(self, event_type: str, its_object: Json, now: datetime) -> None:
         """In the engine's words; the dialect says what its webhooks make of it."""
-        for told_type, told in self.dialect.tell(self, event_type, its_object):
+        for told_type, told in self.dialect.tell(self, event_type, its_object, now):
             event_id = self.new_id("pevt")
             self.events.append(Event(event_id, told_type, now, told, cause=event_type))
 
