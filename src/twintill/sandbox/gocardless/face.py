@@ -128,7 +128,9 @@ class GoCardless:
     def out_of_order(self) -> Reply:
         return Reply(500, out_of_order().to_json(words.request_id(self._requests)))
 
-    def tell(self, world: World, event_type: str, its: Json) -> Sequence[tuple[str, Json]]:
+    def tell(
+        self, world: World, event_type: str, its: Json, _now: datetime
+    ) -> Sequence[tuple[str, Json]]:
         told: list[telling.Told] = []
         for word, what in self._in_our_words(world, event_type, its):
             told += telling.tell(world, self.records, word, what)
