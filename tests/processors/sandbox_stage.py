@@ -135,7 +135,12 @@ class SandboxStage:
 
     async def taken(self, reference: str) -> int:
         book = await self._book()
-        return sum(int(line["amount"]) for line in book if line["reference"] == reference)
+        taken = ("charge", "charge_failure")
+        return sum(
+            int(line["amount"])
+            for line in book
+            if line["reference"] == reference and line["type"] in taken
+        )
 
     async def charge_requests(self) -> int:
         log = (await self.admin.get("/_sandbox/requests")).json()
@@ -208,7 +213,8 @@ class SandboxStage:
         await self.ask("faults", match={"path_regex": "^/v1/"}, **fault)
 
     async def _book(self) -> list[dict[str, Any]]:
-        book: list[dict[str, Any]] = (await self.admin.get("/v1/transactions")).json()["data"]
+        state = (await self.admin.get("/_sandbox/state")).json()
+        book: list[dict[str, Any]] = state["transactions"]
         return book
 
     def _open(self, url: str, api_key: str = API_KEY, timeout_s: float = 30) -> SandboxProcessor:
@@ -224,6 +230,10 @@ async def sandbox_stage() -> AsyncIterator[SandboxStage]:
             api_key=API_KEY,
             webhook_url=f"{door_url}/webhooks/sandbox",
             webhook_secret=SECRETS["new"],
+            fee_basis_points=150,
+            fee_fixed_minor=20,
+            payout_days=2,
+            most_per_page=2,
             slow_answer_s=1.5,
             webhook_retries_s=(0.05,),
         )

@@ -69,6 +69,7 @@ class Trait(StrEnum):
     ACCEPTED_DISPUTES = "accepted_disputes"
     IGNORED_EVENTS = "ignored_events"  # it tells what means nothing to us
     TOLD_DECLINES = "told_declines"  # it tells by webhook what its answer said
+    SHORT_PAGES = "short_pages"  # the stage can make it list two rows a page
     FEES = "fees"  # its report says what it kept
 
 
@@ -76,7 +77,8 @@ class Stage(Protocol):
     """A processor's stand-in over real HTTP, and the adapter of that processor.
 
     Its time stands still but for `pass_days`. It begins well before the machine's own time, if the
-    adapter asks for "until now"; a run of all cases passes some 700 days.
+    adapter asks for "until now"; a run of all cases passes some 700 days. Its lists give two rows
+    a page, whatever is asked for, so that the cases with three meet another page.
     """
 
     processor: Processor

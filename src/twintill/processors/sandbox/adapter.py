@@ -50,7 +50,8 @@ from twintill.processors import (
     transport,
 )
 from twintill.processors.fields import Json, Unreadable, read_json
-from twintill.processors.sandbox import answers, requests, webhooks
+from twintill.processors.reports import EventPage, SettlementPage
+from twintill.processors.sandbox import answers, reports, requests, webhooks
 from twintill.processors.sandbox.currencies import EXPONENTS
 
 Rows = TypeVar("Rows")
@@ -213,6 +214,18 @@ class SandboxProcessor:
     ) -> DisputePage | NoAnswer | NotSent:
         query = f"opened_since={_quoted(opened_since.isoformat())}{_behind(after)}"
         return await self._list("disputes", query, answers.read_disputes)
+
+    async def list_events(
+        self, since: datetime, after: str | None = None
+    ) -> EventPage | NoAnswer | NotSent:
+        query = f"created_since={_quoted(since.isoformat())}{_behind(after)}"
+        return await self._list("events", query, reports.read_events)
+
+    async def list_settlements(
+        self, since: datetime, after: str | None = None
+    ) -> SettlementPage | NoAnswer | NotSent:
+        query = f"created_from={_quoted(since.isoformat())}{_behind(after)}"
+        return await self._list("transactions", query, reports.read_settlements)
 
     async def start_setup(self, request: SetupRequest) -> SetupSession:
         session = await self._ask(

@@ -40,6 +40,7 @@ from twintill.processors.fields import (
     words_of,
 )
 from twintill.processors.sandbox.currencies import MAX_AMOUNT, from_sandbox
+from twintill.processors.sandbox.reports import read_page
 
 MAX_WAIT_S = 366 * 24 * 3600
 _KINDS = {
@@ -140,7 +141,7 @@ def read_refunds(body: bytes, charge_id: str) -> tuple[SeenRefund, ...]:
 
 def read_recent_refunds(body: bytes) -> RefundPage:
     """Refunds of any charges."""
-    refunds, following = _read_page(body, "refunds")
+    refunds, following = read_page(body)
     listed = [(text_of(refund, "charge"), refund) for refund in refunds]
     seen = tuple(ListedRefund(charge, read_refund(refund, charge)) for charge, refund in listed)
     return RefundPage(seen, following)
@@ -172,17 +173,8 @@ def read_dispute(dispute: Json) -> SeenDispute:
 
 
 def read_disputes(body: bytes) -> DisputePage:
-    disputes, following = _read_page(body, "disputes")
+    disputes, following = read_page(body)
     return DisputePage(tuple(read_dispute(one) for one in disputes), following)
-
-
-def _read_page(body: bytes, what: str) -> tuple[list[Json], str | None]:
-    """What is listed, and where the next page begins. Raises Unreadable."""
-    page = read_json(body)
-    rows = list_of(page, "data")
-    if not isinstance(page.get("has_more"), bool) or not all(isinstance(row, dict) for row in rows):
-        raise Unreadable(f"not a list of {what}")
-    return rows, text_of(page, "next") if page["has_more"] else None
 
 
 _STAGES = {

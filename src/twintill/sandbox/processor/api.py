@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
-from datetime import datetime
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Query, Request
@@ -118,7 +117,7 @@ async def list_charges(
     rows = list(world.charges.values())
     if reference is not None:
         rows = list(world.by_reference.get(reference, ()))
-    return page_of(rows, after, limit)
+    return page_of(sandbox, rows, after, limit)
 
 
 @router.get("/charges/{charge_id}")
@@ -166,7 +165,7 @@ async def list_refunds(
         and reference in (None, refund.reference)
         and (created_since is None or refund.created >= created_since)
     ]
-    return page_of(rows, after, limit)
+    return page_of(sandbox, rows, after, limit)
 
 
 @router.get("/refunds/{refund_id}")
@@ -191,7 +190,7 @@ async def list_disputes(
         if charge in (None, dispute.charge)
         and (opened_since is None or dispute.created >= opened_since)
     ]
-    return page_of(rows, after, limit)
+    return page_of(sandbox, rows, after, limit)
 
 
 @router.get("/disputes/{dispute_id}")
@@ -204,8 +203,8 @@ async def list_transactions(
     sandbox: Here,
     type: str | None = None,
     payout: str | None = None,
-    created_from: datetime | None = None,
-    created_before: datetime | None = None,
+    created_from: AwareDatetime | None = None,
+    created_before: AwareDatetime | None = None,
     after: str | None = None,
     limit: Limit = 100,
 ) -> dict[str, Any]:
@@ -218,7 +217,7 @@ async def list_transactions(
         and (created_from is None or row.created >= created_from)
         and (created_before is None or row.created < created_before)
     ]
-    return page_of(rows, after, limit)
+    return page_of(sandbox, rows, after, limit)
 
 
 @router.get("/payouts")
@@ -227,7 +226,7 @@ async def list_payouts(
 ) -> dict[str, Any]:
     """What was sent to the merchant's bank, oldest first; transactions say what it consists of."""
     await sandbox.catch_up()
-    return page_of(list(sandbox.world.payouts.values()), after, limit)
+    return page_of(sandbox, list(sandbox.world.payouts.values()), after, limit)
 
 
 @router.get("/balance")
@@ -242,11 +241,19 @@ async def get_balance(sandbox: Here) -> dict[str, Any]:
 
 @router.get("/events")
 async def list_events(
-    sandbox: Here, after: str | None = None, limit: Limit = 100
+    sandbox: Here,
+    created_since: AwareDatetime | None = None,
+    after: str | None = None,
+    limit: Limit = 100,
 ) -> dict[str, Any]:
     """Everything that was, or should have been, delivered by webhook; oldest first."""
     await sandbox.catch_up()
-    return page_of(sandbox.world.events, after, limit)
+    rows = [
+        event
+        for event in sandbox.world.events
+        if created_since is None or event.created >= created_since
+    ]
+    return page_of(sandbox, rows, after, limit)
 
 
 def _lines(sandbox: Sandbox, payout_id: str | None) -> Sequence[Movement]:

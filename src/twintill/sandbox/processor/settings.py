@@ -32,6 +32,7 @@ class ProcessorSandboxSettings:
     dispute_fee_minor: int = 0
     payout_days: float | None = None  # from one sweep of the balance to the next; None: never
 
+    most_per_page: int = 100  # of any list, whatever is asked for
     tick_interval_s: float = 0.05
     slow_answer_s: float = 3.0
     webhook_timeout_s: float = 10.0
