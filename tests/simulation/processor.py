@@ -195,6 +195,8 @@ class Bank(httpx.AsyncBaseTransport):
                 return 200, self._list_refunds(parse_qs(request.url.query.decode()))
             if path == "/v1/disputes":
                 return 200, self._list_disputes(parse_qs(request.url.query.decode()))
+            if path in ("/v1/events", "/v1/transactions"):
+                return 200, self._report(path, parse_qs(request.url.query.decode()))
             if path.startswith("/v1/disputes/"):
                 return 200, self.book.dispute(path.rsplit("/", 1)[1]).to_json()
             return 200, self.book.charge(path.rsplit("/", 1)[1]).to_json()
@@ -207,6 +209,13 @@ class Bank(httpx.AsyncBaseTransport):
         since = datetime.fromisoformat(query["opened_since"][0])
         rows = [d for d in self.book.disputes.values() if d.created >= since]
         return page_of(rows, query.get("after", [None])[0], int(query["limit"][0]))
+
+    def _report(self, path: str, query: dict[str, list[str]]) -> Any:
+        """What it told, or would have; how its balance moved."""
+        since = datetime.fromisoformat((query.get("created_since") or query["created_from"])[0])
+        rows: list[Any] = self.book.events if path == "/v1/events" else self.book.book
+        found = [row for row in rows if row.created >= since]
+        return page_of(found, query.get("after", [None])[0], int(query["limit"][0]))
 
     def _charge(self, key: str, order: dict[str, Any], sent_s: float) -> tuple[int, Any]:
         now_s = asyncio.get_running_loop().time()

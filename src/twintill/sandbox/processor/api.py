@@ -117,7 +117,7 @@ async def list_charges(
     rows = list(world.charges.values())
     if reference is not None:
         rows = list(world.by_reference.get(reference, ()))
-    return page_of(sandbox, rows, after, limit)
+    return page_of(rows, after, _most(sandbox, limit))
 
 
 @router.get("/charges/{charge_id}")
@@ -165,7 +165,7 @@ async def list_refunds(
         and reference in (None, refund.reference)
         and (created_since is None or refund.created >= created_since)
     ]
-    return page_of(sandbox, rows, after, limit)
+    return page_of(rows, after, _most(sandbox, limit))
 
 
 @router.get("/refunds/{refund_id}")
@@ -190,7 +190,7 @@ async def list_disputes(
         if charge in (None, dispute.charge)
         and (opened_since is None or dispute.created >= opened_since)
     ]
-    return page_of(sandbox, rows, after, limit)
+    return page_of(rows, after, _most(sandbox, limit))
 
 
 @router.get("/disputes/{dispute_id}")
@@ -217,7 +217,7 @@ async def list_transactions(
         and (created_from is None or row.created >= created_from)
         and (created_before is None or row.created < created_before)
     ]
-    return page_of(sandbox, rows, after, limit)
+    return page_of(rows, after, _most(sandbox, limit))
 
 
 @router.get("/payouts")
@@ -226,7 +226,7 @@ async def list_payouts(
 ) -> dict[str, Any]:
     """What was sent to the merchant's bank, oldest first; transactions say what it consists of."""
     await sandbox.catch_up()
-    return page_of(sandbox, list(sandbox.world.payouts.values()), after, limit)
+    return page_of(list(sandbox.world.payouts.values()), after, _most(sandbox, limit))
 
 
 @router.get("/balance")
@@ -253,7 +253,11 @@ async def list_events(
         for event in sandbox.world.events
         if created_since is None or event.created >= created_since
     ]
-    return page_of(sandbox, rows, after, limit)
+    return page_of(rows, after, _most(sandbox, limit))
+
+
+def _most(sandbox: Sandbox, limit: int) -> int:
+    return min(limit, sandbox.settings.most_per_page)
 
 
 def _lines(sandbox: Sandbox, payout_id: str | None) -> Sequence[Movement]:
