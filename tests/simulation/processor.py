@@ -9,7 +9,7 @@ blind    cannot look up by reference at all; a key keeps approvals only
 import asyncio
 import json
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -191,12 +191,8 @@ class Bank(httpx.AsyncBaseTransport):
             if path.endswith("/refunds") and request.method == "POST":
                 key = request.headers["idempotency-key"]
                 return self._give_back(path.split("/")[3], key, json.loads(body), sent_s)
-            if path == "/v1/refunds":
-                return 200, self._list_refunds(parse_qs(request.url.query.decode()))
-            if path == "/v1/disputes":
-                return 200, self._list_disputes(parse_qs(request.url.query.decode()))
-            if path in ("/v1/events", "/v1/transactions"):
-                return 200, self._report(path, parse_qs(request.url.query.decode()))
+            if path in _LISTS:
+                return 200, _LISTS[path](self, parse_qs(request.url.query.decode()))
             if path.startswith("/v1/disputes/"):
                 return 200, self.book.dispute(path.rsplit("/", 1)[1]).to_json()
             return 200, self.book.charge(path.rsplit("/", 1)[1]).to_json()
@@ -210,12 +206,15 @@ class Bank(httpx.AsyncBaseTransport):
         rows = [d for d in self.book.disputes.values() if d.created >= since]
         return page_of(rows, query.get("after", [None])[0], int(query["limit"][0]))
 
-    def _report(self, path: str, query: dict[str, list[str]]) -> Any:
-        """What it told, or would have; how its balance moved."""
-        since = datetime.fromisoformat((query.get("created_since") or query["created_from"])[0])
-        rows: list[Any] = self.book.events if path == "/v1/events" else self.book.book
-        found = [row for row in rows if row.created >= since]
-        return page_of(found, query.get("after", [None])[0], int(query["limit"][0]))
+    def _list_events(self, query: dict[str, list[str]]) -> Any:
+        since = datetime.fromisoformat(query["created_since"][0])
+        rows = [event for event in self.book.events if event.created >= since]
+        return page_of(rows, query.get("after", [None])[0], int(query["limit"][0]))
+
+    def _list_movements(self, query: dict[str, list[str]]) -> Any:
+        since = datetime.fromisoformat(query["created_from"][0])
+        rows = [movement for movement in self.book.book if movement.created >= since]
+        return page_of(rows, query.get("after", [None])[0], int(query["limit"][0]))
 
     def _charge(self, key: str, order: dict[str, Any], sent_s: float) -> tuple[int, Any]:
         now_s = asyncio.get_running_loop().time()
@@ -273,6 +272,14 @@ class Bank(httpx.AsyncBaseTransport):
             if charge.created <= shown_until
         ]
         return {"object": "list", "data": found, "has_more": False}
+
+
+_LISTS: Mapping[str, Callable[[Bank, dict[str, list[str]]], Any]] = {
+    "/v1/refunds": Bank._list_refunds,
+    "/v1/disputes": Bank._list_disputes,
+    "/v1/events": Bank._list_events,
+    "/v1/transactions": Bank._list_movements,
+}
 
 
 class SimProcessor(SandboxProcessor):
