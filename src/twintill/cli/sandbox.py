@@ -127,7 +127,7 @@ def paypal(
     webhook_id: Annotated[
         str, typer.Option(help="The webhook's id at PayPal: part of what is signed.")
     ] = "1SANDBOXWEBHOOK12",
-    merchant_id: Annotated[str, typer.Option(help="The merchant's id.")] = "SANDBOXMERCH1",
+    merchant_id: Annotated[str, typer.Option(help="The merchant's id.")] = "SANDBXMERCHNT",
     database_url: ClockUrl = None,
 ) -> None:
     """A stand-in PayPal: stored wallets, orders, refunds, disputes, reports, signed webhooks.

@@ -24,7 +24,7 @@ _MOST = 500
 # https://developer.paypal.com/docs/reports/reference/tcodes/
 PAYMENT, REFUND, BANK_RETURN = "T0003", "T1107", "T1106"
 CHARGEBACK, CHARGEBACK_REVERSED, CHARGEBACK_FEE = "T1201", "T1202", "T0106"
-WITHDRAWAL = "T0403"
+WITHDRAWAL = "T0401"  # a scheduled sweep; T0403 is one by hand
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,7 +97,7 @@ def _rows(world: World) -> Iterator[Row]:
     for refund in world.refunds.values():
         yield _refund(world, refund)
     for line in world.book:
-        if line.type in _OTHERS:
+        if line.type in _OTHERS and not _is_of_its_payment(line):
             yield _other(world, line)
 
 
@@ -130,6 +130,11 @@ _OTHERS = {
     "fee": CHARGEBACK_FEE,
     "payout": WITHDRAWAL,
 }
+
+
+def _is_of_its_payment(line: Movement) -> bool:
+    """The fee of a payment is shown in the payment's own row."""
+    return line.type == "fee" and line.source == line.charge
 
 
 def _other(world: World, line: Movement) -> Row:

@@ -32,7 +32,7 @@ class Area(StrEnum):
 class _Use:
     fingerprint: str
     until: datetime
-    again: Callable[[], Reply]
+    again: Callable[[Call], Reply]
 
 
 class RequestIds:
@@ -48,20 +48,20 @@ class RequestIds:
         call: Call,
         until: datetime,
         now: datetime,
-        act: Callable[[], Callable[[], Reply]],
+        act: Callable[[], Callable[[Call], Reply]],
     ) -> Reply:
-        """`act` does it, and answers what tells its state, then and later."""
+        """`act` does it, and answers what tells its state, then and to a later call."""
         request_id = request_id_of(call)
         if request_id is None:
-            return act()()
+            return act()(call)
         asked = f"{call.method} {call.path}\n".encode() + call.body
         fingerprint = hashlib.sha256(asked).hexdigest()
         use = self._uses.get((area, request_id))
         if use is not None and now < use.until:
-            return _replay(use, fingerprint, area)
+            return _replay(use, fingerprint, area, call)
         again = act()
         self._uses[(area, request_id)] = _Use(fingerprint, until, again)
-        return again()
+        return again(call)
 
 
 def request_id_of(call: Call) -> str | None:
@@ -89,13 +89,13 @@ def window(now: datetime, seconds: float) -> datetime:
     return now + timedelta(seconds=seconds)
 
 
-def _replay(use: _Use, fingerprint: str, area: Area) -> Reply:
+def _replay(use: _Use, fingerprint: str, area: Area, call: Call) -> Reply:
     if use.fingerprint != fingerprint:
         if area is Area.VAULT:
             text = "The PayPal-Request-ID has already been used for another request."
             raise unprocessable("PAYPAL_REQUEST_ID_PREVIOUSLY_USED", text)
         text = "The value of PayPal-Request-Id header has already been used."
         raise unprocessable("DUPLICATE_REQUEST_ID", text)
-    reply = use.again()
+    reply = use.again(call)
     status = reply.status if area is Area.PAYMENTS else 200
     return Reply(status, reply.body, reply.headers, replayed=True)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
 from twintill.sandbox.paypal import (
@@ -70,9 +70,9 @@ def _start_setup(asked: Asked) -> Reply:
     require_request_id(asked.call)
     _must_store(asked.state)
 
-    def act() -> Callable[[], Reply]:
+    def act() -> Callable[[Call], Reply]:
         session = vault.start(asked.world, _body(asked.call), asked.call, asked.now)
-        return lambda: Reply(201, vault.setup_json(session, asked.call.base_url))
+        return lambda call: Reply(201, vault.setup_json(session, call.base_url))
 
     return _once(Area.VAULT, asked, act)
 
@@ -86,11 +86,11 @@ def _create_token(asked: Asked) -> Reply:
     require_request_id(asked.call)
     _must_store(asked.state)
 
-    def act() -> Callable[[], Reply]:
+    def act() -> Callable[[Call], Reply]:
         method = vault.exchange(asked.world, _body(asked.call), asked.state.exchanged)
         shown = vault.token_json(method, asked.call.base_url)
         asked.world.emit("token.created", shown, asked.now)
-        return lambda: Reply(201, shown)
+        return lambda _: Reply(201, shown)
 
     return _once(Area.VAULT, asked, act)
 
@@ -140,9 +140,9 @@ def _create_order(asked: Asked) -> Reply:
         require_request_id(asked.call)
     _must_store(asked.state)
 
-    def act() -> Callable[[], Reply]:
+    def act() -> Callable[[Call], Reply]:
         charge = orders.create_order(asked.world, body, asked.call, asked.now)
-        return lambda: Reply(201, _shown_order(asked, charge.id))
+        return lambda call: Reply(201, _shown_order(replace(asked, call=call), charge.id))
 
     return _once(Area.ORDERS, asked, act)
 
@@ -166,11 +166,11 @@ def _get_capture(asked: Asked) -> Reply:
 
 
 def _refund(asked: Asked) -> Reply:
-    def act() -> Callable[[], Reply]:
+    def act() -> Callable[[Call], Reply]:
         body = _body(asked.call) if asked.call.body else {}
         limit = asked.state.settings.refund_limit_days
         refund = refunds.refund_capture(asked.world, asked.its_id, body, limit, asked.now)
-        return lambda: Reply(201, _shown_refund(asked, refund.id))
+        return lambda call: Reply(201, _shown_refund(replace(asked, call=call), refund.id))
 
     return _once(Area.PAYMENTS, asked, act)
 
@@ -221,7 +221,7 @@ def _verify(asked: Asked) -> Reply:
     return Reply(200, notifications.verify(asked.state.signer, asked.call))
 
 
-def _once(area: Area, asked: Asked, act: Callable[[], Callable[[], Reply]]) -> Reply:
+def _once(area: Area, asked: Asked, act: Callable[[], Callable[[Call], Reply]]) -> Reply:
     if request_id_of(asked.call) in asked.state.busy:
         raise in_progress()
     seconds = {

@@ -14,7 +14,10 @@ class PayPalSandboxSettings(ProcessorSandboxSettings):
     """
 
     client_id: str = "sandbox_client"
-    account_id: str = "SANDBOXMERCH1"  # the merchant's, 13 characters
+    fee_basis_points: int = 299
+    fee_fixed_minor: int = 39
+    payout_days: float | None = 1
+    account_id: str = "SANDBXMERCHNT"  # the merchant's, 13 characters
     setup_ttl_s: int = 3 * 3600  # a setup token lives three hours
     webhook_batch: int = 1
     token_ttl_s: int = 32_400  # as told to the client
