@@ -116,6 +116,37 @@ _HAND = """
         now(), 'x', 'x', now(),
 """
 
+
+def _line(line_id: str, kind: str, minor: int, ours: bool = True, **more: str) -> str:
+    """A line of a processor's report that was read long ago; its postings are another matter."""
+    names = ("payment_id", "attempt_id", "our_currency") if ours else ()
+    values = {
+        "stripe_account_id": "stripe_account_id",
+        "livemode": "livemode",
+        "settlement_line_id": f"'stl_{line_id}'",
+        "processor": "'sandbox'",
+        "processor_account_id": "'acct_sandbox'",
+        "line_id": f"'{line_id}'",
+        "kind": f"'{kind}'",
+        "raw_type": "'x'",
+        "amount_minor": str(minor),
+        "currency": "'EUR'",
+        "whose": "'ours'" if ours else "'account'",
+        "occurred_at": "now()",
+        "created_at": "now() - interval '9 days'",
+        **{name: name if name != "our_currency" else "'EUR'" for name in names},
+        **more,
+    }
+    columns = ", ".join(values)
+    return (
+        f"INSERT INTO settlement_lines ({columns}) SELECT {', '.join(values.values())} "
+        "FROM attempts"
+    )
+
+
+_CLEARED = "processor:acct_sandbox:clearing"
+_SETTLED = "UPDATE receipts SET settled_minor = 4900"
+
 # What is done to the books of one payment that was collected and reported; which checks say so.
 FALSE_BOOKS: dict[str, tuple[tuple[str, ...], set[str]]] = {
     "a leg too many": ((_post(("loss", 5)),), {"books_agree", "ledger_balances"}),
@@ -256,6 +287,58 @@ FALSE_BOOKS: dict[str, tuple[tuple[str, ...], set[str]]] = {
     "credit that left and never came": (
         (_post(("credit:moved", 5), ("loss", -5)),),
         {"books_agree", "credit_moved"},
+    ),
+    "a payout that was not booked": (
+        (_line("1", "payout", -4900, ours=False),),
+        {"settlements_booked"},
+    ),
+    "a balance moved that no report shows": (
+        (_post((_CLEARED, -5), ("bank:transit", 5), payment="NULL"),),
+        {"settlements_booked"},
+    ),
+    "the report shows more than the receipt": (
+        (_line("1", "charge", 4901), "UPDATE receipts SET settled_minor = 4901"),
+        {"settlements_agree"},
+    ),
+    "a charge that the report shows twice": (
+        (
+            _line("1", "charge", 4900),
+            _line("2", "charge", 4900),
+            "UPDATE receipts SET settled_minor = 9800",
+        ),
+        {"settlements_agree"},
+    ),
+    "charged by the report, declined here": (
+        (
+            _line("1", "charge", 4900),
+            "UPDATE attempts SET outcome = 'declined'",
+            "DELETE FROM receipts",
+            "DELETE FROM postings",
+        ),
+        {"settlements_agree"},
+    ),
+    "a debit that came back, and nobody knows": (
+        (_line("1", "charge_failed", -4900),),
+        {"settlements_agree"},
+    ),
+    "a refund that nobody knows": ((_line("1", "refund", -900),), {"settlements_agree"}),
+    "a dispute that nobody knows": ((_line("1", "dispute", -900),), {"settlements_agree"}),
+    "settled, and by no line": ((_SETTLED,), {"settled_adds_up"}),
+    "a line that changed": (
+        (
+            _line("1", "charge", 4900, changed="""'{"amount_minor": 4800}'""", changed_at="now()"),
+            _SETTLED,
+        ),
+        {"settlements_unchanged"},
+    ),
+    "a payout that is not the sum of its lines": (
+        (
+            _line("1", "charge", 4900, payout_id="'po_1'"),
+            _line("2", "payout", -4899, ours=False, payout_id="'po_1'"),
+            _post((_CLEARED, -4899), ("bank:transit", 4899), payment="NULL"),
+            _SETTLED,
+        ),
+        {"payouts_add_up"},
     ),
     "a trigger switched off": (
         ("ALTER TABLE postings DISABLE TRIGGER postings_balance",),

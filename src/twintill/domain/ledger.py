@@ -22,6 +22,13 @@ UNDEPOSITED = "hand:undeposited"
 CREDIT = "customer:credit"
 CREDIT_MOVED = "credit:moved"  # from one payment to another, in one commit
 PAID_OUT = "hand:paid_out"
+TRANSIT = "bank:transit"  # paid out, and not on the bank's statement yet
+SUSPENSE = "suspense"  # moved a balance of ours, and is not of Twintill's charges
+
+
+def reserve(processor_account_id: str) -> str:
+    """What a processor owes us and holds back."""
+    return f"processor:{processor_account_id}:reserve"
 
 
 def clearing(processor_account_id: str) -> str:

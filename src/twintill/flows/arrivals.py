@@ -62,19 +62,19 @@ def _event(body: bytes, position: int, told: ProcessorEvent) -> Event:
     if told.kind is EventKind.UNREADABLE:
         return _parked(body, position, told.note or "")
     words = (told.dedupe_key or "-", told.raw_type)
-    if not all(_is_storable(word) for word in words):
+    if not all(is_storable(word) for word in words):
         return _parked(body, position, "its id or type is not a plain word")
     object_id = told.processor_payment_id or told.reference
     return Event(
         dedupe_key=told.dedupe_key,
         type=told.raw_type,
-        object_id=object_id if object_id and _is_storable(object_id) else None,
+        object_id=object_id if object_id and is_storable(object_id) else None,
         position=position,
         occurred_at=told.occurred_at,
     )
 
 
-def _is_storable(word: str) -> bool:
+def is_storable(word: str) -> bool:
     return 0 < len(word) <= _LONGEST_WORD and word.isprintable()
 
 

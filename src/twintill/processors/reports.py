@@ -5,11 +5,20 @@ Both are optional: a processor that cannot be asked does not implement them.
 
 from dataclasses import dataclass
 from datetime import datetime
-from enum import StrEnum
 from typing import Protocol, runtime_checkable
 
 from twintill.domain.outcomes import NoAnswer, NotSent
+from twintill.domain.settlement import SettlementKind
 from twintill.money import Money
+
+__all__ = [
+    "EventLists",
+    "EventPage",
+    "SettlementKind",
+    "SettlementLine",
+    "SettlementPage",
+    "Settlements",
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,28 +45,13 @@ class EventLists(Protocol):
         """
 
 
-class SettlementKind(StrEnum):
-    """Why our balance at a processor moved."""
-
-    CHARGE = "charge"
-    CHARGE_FAILED = "charge_failed"  # a debit came back
-    REFUND = "refund"
-    REFUND_FAILED = "refund_failed"
-    DISPUTE = "dispute"  # taken, or held
-    DISPUTE_WON = "dispute_won"
-    FEE = "fee"  # on its own, of no charge
-    PAYOUT = "payout"  # left for our bank account
-    PAYOUT_RETURNED = "payout_returned"
-    HOLD = "hold"  # put into, or back from, a reserve
-    OTHER = "other"  # shown to people, booked by nobody
-
-
 @dataclass(frozen=True, slots=True)
 class SettlementLine:
     """One movement of our balance at a processor, as its own report shows it.
 
     `amount`: before the fee; positive is ours. `fee`: what the processor kept of it; below zero:
-    given back. The balance moved by `amount - fee`.
+    given back. The balance moved by `amount - fee`. What is not of a charge of ours is told too: a
+    balance that moved and is not told of, cannot be explained.
     """
 
     line_id: str  # the processor's: the same line has the same id in every report
@@ -68,7 +62,7 @@ class SettlementLine:
     fee: Money | None = None
     processor_payment_id: str | None = None
     reference: str | None = None  # ours, where it is shown
-    object_id: str | None = None  # of the refund, the dispute
+    object_id: str | None = None  # of the refund, the dispute; a dispute's own fee names it too
     payout_id: str | None = None  # the payout that it went out with, or is
 
 

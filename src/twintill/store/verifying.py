@@ -13,10 +13,14 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from twintill.domain.policy import Policy
 from twintill.ids import Scope
-from twintill.store import checks, work_checks
+from twintill.store import checks, settlement_checks, work_checks
 from twintill.store.checks import Check
 
-CHECKS: tuple[Check, ...] = (*checks.CHECKS, *work_checks.CHECKS)
+CHECKS: tuple[Check, ...] = (
+    *checks.CHECKS,
+    *settlement_checks.CHECKS,
+    *work_checks.CHECKS,
+)
 FINDINGS_MAX = 100
 PAGE = 2000  # payments; about a second with all that hangs on them
 _LAST = "zzzz"  # after every payment's id

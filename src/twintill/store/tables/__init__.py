@@ -43,6 +43,7 @@ from twintill.store.tables.money import (
     refund_asks,
 )
 from twintill.store.tables.pace import stripe_lanes, stripe_reads
+from twintill.store.tables.settlements import settlement_lines
 from twintill.store.tables.subscription_history import subscription_history
 
 __all__ = [
@@ -75,6 +76,7 @@ __all__ = [
     "postings",
     "receipts",
     "refund_asks",
+    "settlement_lines",
     "stripe_accounts",
     "stripe_lanes",
     "stripe_reads",

@@ -1,0 +1,90 @@
+"""Settlement lines: what the processors' own reports say moved our balances there."""
+
+from sqlalchemy import CheckConstraint, Column, Index, Table, text
+from sqlalchemy.dialects.postgresql import JSONB
+
+from twintill.store.tables.columns import (
+    belongs_to,
+    count,
+    metadata,
+    minor,
+    primary_key,
+    scope_columns,
+    time,
+    unique,
+    words,
+)
+
+# As first shown; what differs later stands in `changed`, and what a person took over in `accepted`.
+settlement_lines = Table(
+    "settlement_lines",
+    metadata,
+    *scope_columns(),
+    words("settlement_line_id"),
+    words("processor"),
+    words("processor_account_id"),
+    words("line_id"),
+    words("kind"),
+    words("raw_type"),
+    minor("amount_minor"),
+    words("currency"),
+    minor("fee_minor", null=True),
+    words("fee_currency", null=True),
+    words("processor_payment_id", null=True),
+    words("reference", null=True),
+    words("object_id", null=True),
+    words("payout_id", null=True),
+    time("occurred_at", null=False),
+    words("whose"),
+    words("payment_id", null=True),
+    words("attempt_id", null=True),
+    words("refund_id", null=True),
+    words("dispute_id", null=True),
+    words("our_currency", null=True),
+    minor("covered_minor", default="0"),
+    count("booked_n"),
+    words("not_booked", null=True),
+    Column("changed", JSONB(none_as_null=True), nullable=True),
+    time("changed_at"),
+    Column("accepted", JSONB, nullable=False, server_default=text("'[]'")),
+    time("created_at", null=False),
+    primary_key("settlement_line_id"),
+    unique("processor_account_id", "line_id"),
+    belongs_to("payments", "payment_id"),
+    CheckConstraint(
+        "kind IN ('charge', 'charge_failed', 'refund', 'refund_failed', 'dispute', 'dispute_won', "
+        "'fee', 'payout', 'payout_returned', 'hold', 'other')",
+        name="kind",
+    ),
+    CheckConstraint("whose IN ('ours', 'foreign', 'account')", name="whose"),
+    CheckConstraint("(whose = 'ours') = (payment_id IS NOT NULL)", name="ours"),
+    CheckConstraint("(fee_minor IS NULL) = (fee_currency IS NULL)", name="fee"),
+    CheckConstraint("(changed IS NULL) = (changed_at IS NULL)", name="changed"),
+    Index(
+        "ix_settlement_lines_occurred",
+        "stripe_account_id",
+        "livemode",
+        "occurred_at",
+        "settlement_line_id",
+    ),
+    Index(
+        "ix_settlement_lines_payment",
+        "stripe_account_id",
+        "livemode",
+        "payment_id",
+        postgresql_where=text("payment_id IS NOT NULL"),
+    ),
+    Index(
+        "ix_settlement_lines_payout",
+        "stripe_account_id",
+        "livemode",
+        "processor_account_id",
+        "payout_id",
+        postgresql_where=text("payout_id IS NOT NULL"),
+    ),
+    Index(
+        "ix_settlement_lines_changed",
+        "changed_at",
+        postgresql_where=text("changed_at IS NOT NULL"),
+    ),
+)

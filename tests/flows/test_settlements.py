@@ -1,0 +1,218 @@
+"""What a processor's own report says moved our balance there: into the ledger, once."""
+
+from dataclasses import replace
+from datetime import timedelta
+
+import pytest
+from sqlalchemy import select, update
+
+from tests.flows.settling import (
+    NOTHING,
+    THERE,
+    charge_of,
+    line,
+    moved,
+    read,
+    report_of,
+    rows,
+    settling,
+)
+from tests.flows.test_disputes import dispute, heard, then
+from tests.flows.test_money_back import reported
+from tests.flows.test_refunds import is_sound
+from tests.flows.world import SCOPE, World
+from twintill.flows.read_settlements import read_settlements
+from twintill.flows.settle import accept
+from twintill.money import Money
+from twintill.store.tables import attempts, receipts
+
+WAIT = timedelta(days=1)
+
+
+async def settled(world: World) -> list[int]:
+    async with world.db() as db:
+        return list((await db.execute(select(receipts.c.settled_minor))).scalars())
+
+
+async def test_a_charge_its_fee_and_its_payout_add_up(world: World) -> None:
+    invoice_id = await reported(world)
+    charge = await charge_of(world, invoice_id)
+    world = settling(
+        world,
+        line("1", "charge", 4900, of=charge, payout_id="po_1"),
+        line("2", "fee", -35, of=charge, payout_id="po_1"),
+        line("3", "payout", -4865, payout_id="po_1"),
+    )
+    assert (await read(world)).result == {**NOTHING, "listed": 3, "found": 3}
+    assert await moved(world) == {
+        "fee:sandbox": 35,
+        "bank:transit": 4865,
+        "stripe:reported": -4900,
+    }
+    assert await settled(world) == [4900]
+    assert await is_sound(world)
+
+
+async def test_a_line_that_is_shown_again_is_the_same_line(world: World) -> None:
+    invoice_id = await reported(world)
+    world = settling(world, line("1", "charge", 4900, 120, of=await charge_of(world, invoice_id)))
+    first = await read(world)
+    before = await moved(world)
+    assert (await read(world, first.cursor)).result == {**NOTHING, "listed": 1}
+    assert await moved(world) == before == {
+        THERE: 4780, "fee:sandbox": 120, "stripe:reported": -4900
+    }  # fmt: skip
+
+
+async def test_who_dies_between_the_page_and_its_cursor_books_nothing_twice(world: World) -> None:
+    invoice_id = await reported(world)
+    charge = await charge_of(world, invoice_id)
+    fees = [line(str(n), "fee", -n, of=charge) for n in range(1, 6)]
+    world = settling(world, *fees)
+    lost = await read_settlements(world.means, SCOPE, {})
+    again = await read_settlements(world.means, SCOPE, {})
+    assert (lost.result["found"], again.result["found"]) == (2, 0)
+    assert (await read(world, again.cursor)).result["found"] == 3
+    assert (await moved(world))["fee:sandbox"] == 15
+
+
+async def test_what_somebody_sells_without_us_stands_on_suspense(world: World) -> None:
+    """The payout takes it along: clearing is what the processor owes us, to the cent."""
+    invoice_id = await reported(world)
+    world = settling(
+        world,
+        line("1", "charge", 4900, 100, of=await charge_of(world, invoice_id)),
+        line("2", "charge", 2000, 50, of="chg_of_somebody"),
+        line("3", "payout", -6750),
+    )
+    await read(world)
+    assert {k: row.whose for k, row in (await rows(world)).items()} == {
+        "1": "ours", "2": "foreign", "3": "account"
+    }  # fmt: skip
+    assert await moved(world) == {
+        "fee:sandbox": 100,
+        "suspense": -1950,
+        "bank:transit": 6750,
+        "stripe:reported": -4900,
+    }
+    assert await is_sound(world)
+
+
+async def test_a_charge_that_is_known_later_leaves_suspense(world: World) -> None:
+    invoice_id = await reported(world)
+    charge = await charge_of(world, invoice_id)
+    world = settling(world, line("1", "charge", 4900, 120, of=charge))
+    async with world.db() as db:
+        await db.execute(update(attempts).values(processor_payment_id=None))
+    first = await read(world)
+    assert (await moved(world))["suspense"] == -4780
+    async with world.db() as db:
+        await db.execute(update(attempts).values(processor_payment_id=charge))
+    report_of(world).clear()
+    await read(world, first.cursor)
+    assert await moved(world) == {
+        THERE: 4780, "fee:sandbox": 120, "stripe:reported": -4900
+    }  # fmt: skip
+    assert await settled(world) == [4900]
+    assert await is_sound(world)
+
+
+async def test_a_charge_is_found_by_our_reference_while_its_answer_is_out(world: World) -> None:
+    await world.break_processor("/v1/charges$", "timeout_after")
+    invoice_id = await world.collect(await world.customer())
+    attempt = (await world.payment(invoice_id)).attempts[0]
+    world = settling(world, line("1", "charge", 4900, 120, of="?", reference=attempt.reference))
+    await read(world)
+    assert (await rows(world))["1"].attempt_id == attempt.id
+
+
+@pytest.mark.parametrize("report_first", [True, False])
+@pytest.mark.parametrize("apart", [True, False])
+async def test_a_disputes_fee_is_booked_once_whoever_tells_it_first(
+    world: World, report_first: bool, apart: bool
+) -> None:
+    """Also where the report has it as a line of its own, that names the dispute alone."""
+    invoice_id = await reported(world)
+    charge, its = await charge_of(world, invoice_id), await dispute(world, invoice_id)
+    lines = [line("1", "charge", 4900, of=charge)]
+    lines.append(line("2", "dispute", -4900, None if apart else 1500, of=charge, object_id=its))
+    lines += [line("3", "fee", -1500, object_id=its)] if apart else []
+    world = settling(world, *lines)
+    if report_first:
+        cursor = (await read(world)).cursor
+        assert (await moved(world))["fee:sandbox"] == 1500
+        await heard(world, "opened")
+        report_of(world).clear()
+        await read(world, cursor)
+    else:
+        await heard(world, "opened")
+        await read(world)
+    assert (await moved(world))["fee:sandbox"] == 1500
+    assert (await rows(world))["2"].dispute_id is not None
+    await then(world, its, "resolve", outcome="won")
+    await heard(world, "won")
+    assert await is_sound(world)
+
+
+async def test_a_line_that_changed_is_for_a_person_who_takes_it_over(world: World) -> None:
+    invoice_id = await reported(world)
+    charge = await charge_of(world, invoice_id)
+    world = settling(world, line("1", "charge", 4900, 120, of=charge))
+    await read(world)
+    report_of(world)[:] = [line("1", "charge", 4900, 150, of=charge)]
+    assert (await read(world)).result == {**NOTHING, "listed": 1, "failed": 1}
+    row = (await rows(world))["1"]
+    assert (row.fee_minor, row.changed["fee_minor"]) == (120, 150)
+    assert (await moved(world))["fee:sandbox"] == 120
+    async with world.db() as db:
+        await accept(db, SCOPE, row.settlement_line_id, "ada", "asked them", "2026-11-23")
+    row = (await rows(world))["1"]
+    assert (row.fee_minor, row.changed, row.accepted[0]["by"]) == (150, None, "ada")
+    assert (await moved(world))["fee:sandbox"] == 150
+    assert (await read(world)).result == {**NOTHING, "listed": 1}
+
+
+async def test_a_line_that_is_itself_again_needs_nobody(world: World) -> None:
+    world = settling(world, line("1", "fee", -20))
+    await read(world)
+    report_of(world)[:] = [line("1", "fee", -30)]
+    await read(world)
+    report_of(world)[:] = [line("1", "fee", -20)]
+    assert (await read(world)).result["failed"] == 0
+    assert (await rows(world))["1"].changed is None
+
+
+async def test_what_is_told_later_of_a_line_is_filled_in(world: World) -> None:
+    invoice_id = await reported(world)
+    charge = await charge_of(world, invoice_id)
+    world = settling(world, line("1", "charge", 4900, of=charge))
+    await read(world)
+    report_of(world)[:] = [line("1", "charge", 4900, 120, of=charge, payout_id="po_1")]
+    assert (await read(world)).result["failed"] == 0
+    assert (await rows(world))["1"].payout_id == "po_1"
+    assert (await moved(world))["fee:sandbox"] == 120
+
+
+async def test_another_currency_is_kept_and_says_why_it_is_not_booked(world: World) -> None:
+    invoice_id = await reported(world)
+    charge = await charge_of(world, invoice_id)
+    world = settling(world, line("1", "charge", 5300, 120, "USD", of=charge))
+    before = await moved(world)
+    await read(world)
+    assert "in USD, its charge in EUR" in (await rows(world))["1"].not_booked
+    assert (await moved(world), await settled(world)) == (before, [0])
+
+
+async def test_a_line_that_cannot_be_kept_blocks_no_other(world: World) -> None:
+    mad = line("", "fee", -1)
+    huge = replace(line("2", "fee", -1), amount=Money(-(2**60), "EUR"))
+    world = settling(world, mad, huge, line("3", "fee", -20))
+    assert (await read(world)).result == {**NOTHING, "listed": 3, "found": 1, "failed": 2}
+
+
+async def test_a_report_that_does_not_come_is_asked_for_the_same_time_again(world: World) -> None:
+    world = settling(world)
+    cursor = (await read(world)).cursor
+    alone = replace(world, means=replace(world.means, processors={}))
+    assert (await read(alone, cursor)).result == NOTHING
+    assert (await read(alone, cursor)).cursor == cursor
