@@ -11,6 +11,7 @@ from typing import Any
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from twintill.domain import settlement
+from twintill.domain.ledger import LedgerTransaction
 from twintill.domain.settlement import Line, Place, Whose
 from twintill.errors import ConflictError, NotFoundError
 from twintill.flows.arrivals import is_storable
@@ -139,7 +140,7 @@ async def _book_again(
 async def _post(
     db: AsyncConnection,
     scope: Scope,
-    posted: settlement.LedgerTransaction | None,
+    posted: LedgerTransaction | None,
     ours: Ours | None,
 ) -> None:
     """Of no payment: a payment's own books say what its facts brought."""
