@@ -1,5 +1,7 @@
 """A processor's events as answers about attempts of ours: signed, so believed as far as they go."""
 
+from dataclasses import replace
+
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from twintill import ids
@@ -81,13 +83,25 @@ async def _of_a_charge(
     )
     if found is None:
         return ignored("no attempt of ours has this reference")
-    fact = _fact(found.attempt_id, event)
+    fact = _fact(found.attempt_id, await _with_amount(db, scope, found, event))
     if fact is None:
         return parked(f"{event.kind} without an outcome that can be read")
     await learn_within(
         db, means, scope, found.payment_id, fact, actor=event.dedupe_key or processor.name
     )
     return DONE
+
+
+async def _with_amount(
+    db: AsyncConnection, scope: Scope, found: attempts.Found, event: ProcessorEvent
+) -> ProcessorEvent:
+    """An event that names no amount tells of all that was asked for under this reference."""
+    if event.outcome is not None or event.finality is None or event.processor_payment_id is None:
+        return event
+    payment = await payments.read(db, scope, found.payment_id)
+    attempt = next(a for a in payment.attempts if a.id == found.attempt_id)
+    told = Approved(event.processor_payment_id, attempt.amount, event.finality)
+    return replace(event, outcome=told)
 
 
 async def _of_a_refund(

@@ -22,7 +22,7 @@ from twintill.domain.facts import (
 )
 from twintill.domain.money_back import RefundAsk
 from twintill.domain.outcomes import Declined, NoAnswer, NotSent, NotSentReason
-from twintill.domain.payment import Attempt, Receipt, Refund
+from twintill.domain.payment import Attempt, Outcome, Payment, Receipt, Refund
 from twintill.domain.return_facts import RefundBraked
 from twintill.flows import both_sides, refund_lists
 from twintill.flows.looking import Looking
@@ -161,15 +161,27 @@ def _draft(
         reference=ids.reference(scope, invoice_id, KIND, n),
         idempotency_key=ids.idempotency_key(scope, invoice_id, KIND, n),
     )
-    prepared = _prepared(started, receipt, attempt, _processor(looking, attempt))
+    before = _given_back_minor(payment, receipt)
+    prepared = _prepared(started, receipt, attempt, _processor(looking, attempt), before)
     if isinstance(prepared, NotSent):
         return replace(started, refused=prepared), None
     sealed = looking.means.vault.seal(prepared.body, scope, "attempts", started.refund_id)
     return replace(started, sealed_body=sealed), prepared
 
 
+def _given_back_minor(payment: Payment, receipt: Receipt) -> int:
+    """Also what somebody gave back by hand: it was listed, and booked, before this is asked for."""
+    out = (Outcome.APPROVED, Outcome.ACCEPTED)
+    its = (r for r in payment.refunds if r.receipt_id == receipt.id and r.outcome in out)
+    return sum(refund.amount.minor for refund in its)
+
+
 def _prepared(
-    started: RefundStarted, receipt: Receipt, attempt: Attempt, processor: Processor
+    started: RefundStarted,
+    receipt: Receipt,
+    attempt: Attempt,
+    processor: Processor,
+    before_minor: int,
 ) -> PreparedRefund | NotSent:
     if not isinstance(processor, Refunds):
         name = processor.capabilities.display_name
@@ -179,6 +191,7 @@ def _prepared(
         started.reference,
         attempt.processor_payment_id,
         Money(started.amount_minor, receipt.currency),
+        given_back_minor=before_minor,
     )
     return processor.prepare_refund(request, started.idempotency_key)
 

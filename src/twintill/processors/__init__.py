@@ -18,7 +18,14 @@ from enum import StrEnum
 from typing import Protocol, runtime_checkable
 
 from twintill.domain.money_back import DisputeStage
-from twintill.domain.outcomes import ChargeOutcome, LookUp, NoAnswer, NotFound, NotSent
+from twintill.domain.outcomes import (
+    ChargeOutcome,
+    Finality,
+    LookUp,
+    NoAnswer,
+    NotFound,
+    NotSent,
+)
 from twintill.money import Money
 
 
@@ -170,6 +177,8 @@ class RefundRequest:
     reference: str  # ours, at most 35 safe ASCII characters, unique per refund
     processor_payment_id: str
     amount: Money
+    # Of this charge, as far as we know: done or under way before, whoever asked for it.
+    given_back_minor: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -348,6 +357,8 @@ class ProcessorEvent:
     reference: str | None = None
     token: str | None = field(default=None, repr=False)
     outcome: ChargeOutcome | None = None  # for charge.* and refund.*
+    # For charge.approved and charge.final that name no amount: all that was asked for.
+    finality: Finality | None = None
     refund_id: str | None = None  # for refund.*: the processor's id of the refund
     dispute: SeenDispute | None = None  # for dispute.*
     note: str | None = None  # why it is unreadable

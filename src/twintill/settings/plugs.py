@@ -10,11 +10,12 @@ from importlib.metadata import entry_points
 from pydantic import ValidationError
 
 from twintill.errors import SettingsError
+from twintill.processors.gocardless.plug import PLUG as GOCARDLESS
 from twintill.processors.plug import ENTRY_POINTS, Plug, ProcessorSettings
 from twintill.processors.sandbox.plug import PLUG as SANDBOX
 from twintill.settings.sentences import sentences
 
-OURS = (SANDBOX,)
+OURS = (SANDBOX, GOCARDLESS)
 
 
 def all_plugs() -> tuple[Plug, ...]:
