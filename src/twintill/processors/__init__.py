@@ -2,8 +2,7 @@
 
 Rules for every adapter (each broken by a named public system):
 - No adapter repeats a money-moving request by itself.
-- Transport errors decide between `NotSent` (refused, DNS, TLS before sending; 429) and `NoAnswer`
-  (time-out, reset, 5xx, unreadable 2xx).
+- Transport errors: `NotSent` if refused, DNS, TLS before sending, 429; all else is `NoAnswer`.
 - `prepare_charge` is pure: the bytes are stored before they are sent, a replay is byte-identical.
 - Amounts come in Stripe's minor units; the adapter converts with its own exponent table and answers
   `NotSent(INEXACT)` where that is not exact. Nothing is rounded.
@@ -18,14 +17,7 @@ from enum import StrEnum
 from typing import Protocol, runtime_checkable
 
 from twintill.domain.money_back import DisputeStage
-from twintill.domain.outcomes import (
-    ChargeOutcome,
-    Finality,
-    LookUp,
-    NoAnswer,
-    NotFound,
-    NotSent,
-)
+from twintill.domain.outcomes import ChargeOutcome, Finality, LookUp, NoAnswer, NotFound, NotSent
 from twintill.money import Money
 
 
@@ -177,8 +169,7 @@ class RefundRequest:
     reference: str  # ours, at most 35 safe ASCII characters, unique per refund
     processor_payment_id: str
     amount: Money
-    # Of this charge, as far as we know: done or under way before, whoever asked for it.
-    given_back_minor: int = 0
+    given_back_minor: int = 0  # of this charge before, as far as we know: done or under way
 
 
 @dataclass(frozen=True, slots=True)
@@ -357,8 +348,7 @@ class ProcessorEvent:
     reference: str | None = None
     token: str | None = field(default=None, repr=False)
     outcome: ChargeOutcome | None = None  # for charge.* and refund.*
-    # For charge.approved and charge.final that name no amount: all that was asked for.
-    finality: Finality | None = None
+    finality: Finality | None = None  # without an outcome: all that was asked for is collected
     refund_id: str | None = None  # for refund.*: the processor's id of the refund
     dispute: SeenDispute | None = None  # for dispute.*
     note: str | None = None  # why it is unreadable
