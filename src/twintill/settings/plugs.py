@@ -11,11 +11,12 @@ from pydantic import ValidationError
 
 from twintill.errors import SettingsError
 from twintill.processors.gocardless.plug import PLUG as GOCARDLESS
+from twintill.processors.paypal.plug import PLUG as PAYPAL
 from twintill.processors.plug import ENTRY_POINTS, Plug, ProcessorSettings
 from twintill.processors.sandbox.plug import PLUG as SANDBOX
 from twintill.settings.sentences import sentences
 
-OURS = (SANDBOX, GOCARDLESS)
+OURS = (SANDBOX, PAYPAL, GOCARDLESS)
 
 
 def all_plugs() -> tuple[Plug, ...]:
