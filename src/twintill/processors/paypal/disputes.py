@@ -88,7 +88,8 @@ async def list_since(
 def read_page(body: bytes) -> tuple[list[str], str | None]:
     """Which disputes are listed, and the token of the next page. Raises Unreadable."""
     page = read_json(body)
-    items = page.get("items") or []
+    # Without any dispute there may be no items; then there are links.
+    items = page.get("items", [] if "links" in page else None)
     if not isinstance(items, list) or not all(isinstance(one, dict) for one in items):
         raise Unreadable("not a list of disputes")
     return [text_of(one, "dispute_id") for one in items], _next_token(page)
