@@ -62,6 +62,13 @@ AT ?=
 crash: $(READY)  ## kill -9 web and worker at every I/O point, crash PostgreSQL, fail over (ALL=1, ONLY=case)
 	@$(BIN)/python -m tests.crash --only "$(ONLY)" --at "$(AT)" $(if $(ALL),--all)
 
+STAGES := $(patsubst %_stage.py,%,$(notdir $(wildcard tests/processors/*_stage.py)))
+PROCESSOR ?=
+.PHONY: contract
+contract: $(READY)  ## every processor's adapter against its stand-in: table of processor x case (ONLY=words, PROCESSOR=one)
+	@$(BIN)/python -m twintill.testing $(if $(ONLY),-k "$(ONLY)") \
+		$(foreach name,$(or $(PROCESSOR),$(STAGES)),--stage tests.processors.$(name)_stage:$(name)_stage)
+
 EXAMPLES ?= 200
 API_SEED ?= $(shell date +%s)
 .PHONY: api-fuzz

@@ -30,6 +30,8 @@ from twintill.testing.steps import (
 
 
 class ChargeContract:
+    part = "Charging"
+
     async def test_a_good_method_is_approved(self, stage: Stage) -> None:
         outcome = await approved(stage)
         assert outcome.amount == stage.amount

@@ -44,6 +44,8 @@ async def opened(stage: Stage, *, taken: bool) -> str:
 
 
 class DisputeContract:
+    part = "Disputes"
+
     @pytest.mark.parametrize("taken", [True, False])
     async def test_one_that_was_opened_is_seen_listed_and_told(
         self, stage: Stage, taken: bool
@@ -79,7 +81,7 @@ class DisputeContract:
         assert isinstance(await tells(stage).get_dispute(stage.unknown_dispute_id), NotFound)
         assert await tells(stage).list_disputes(await stage.now()) == DisputePage(())
 
-    async def test_the_list_begins_at_a_time(self, stage: Stage) -> None:
+    async def test_the_list_of_disputes_begins_at_a_time(self, stage: Stage) -> None:
         await opened(stage, taken=True)
         later = await stage.now() + timedelta(days=1)
         assert await tells(stage).list_disputes(later) == DisputePage(())

@@ -33,6 +33,8 @@ def needs_a_reliable_look_up(stage: Stage) -> None:
 
 
 class DoubtContract:
+    part = "Answers that are missing or cannot be believed"
+
     @pytest.mark.parametrize("fault", [Fault.CUT_AFTER, Fault.SILENT_AFTER])
     async def test_charged_but_the_answer_was_lost(self, stage: Stage, fault: Fault) -> None:
         needs_a_reliable_look_up(stage)
@@ -74,7 +76,7 @@ class DoubtContract:
         assert await stage.taken("tw-1") == stage.amount.minor
 
     @pytest.mark.parametrize("arrived", [True, False])
-    async def test_the_keys_window_is_over(self, stage: Stage, arrived: bool) -> None:
+    async def test_the_window_of_the_key_is_over(self, stage: Stage, arrived: bool) -> None:
         needs_a_reliable_look_up(stage)
         charge = await ordered(stage)
         await stage.break_line(Fault.CUT_AFTER if arrived else Fault.CUT_BEFORE)

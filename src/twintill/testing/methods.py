@@ -21,6 +21,8 @@ def request(stage: Stage, key: str = "setup-1") -> SetupRequest:
 
 
 class MethodContract:
+    part = "Payment methods"
+
     async def test_set_up_without_the_browser_coming_back(self, stage: Stage) -> None:
         session = await stage.processor.start_setup(request(stage))
         assert session.url.startswith("http")

@@ -72,6 +72,8 @@ async def given_back(stage: Stage, charge_id: str, outcome: ChargeOutcome) -> Ch
 
 
 class RefundContract:
+    part = "Refunds"
+
     async def test_a_charge_goes_back(self, stage: Stage) -> None:
         charge_id = await a_charge(stage)
         first = await gives_back(stage).refund(of(stage, charge_id))
@@ -157,7 +159,7 @@ class RefundContract:
         assert isinstance(await nobody.list_recent_refunds(now), NoAnswer | NotSent)
 
     @pytest.mark.parametrize("status", [302, 400, 404, 409, 422, 500, 502])
-    async def test_a_status_that_proves_nothing_is_no_answer(
+    async def test_a_refund_whose_status_proves_nothing_is_no_answer(
         self, stage: Stage, status: int
     ) -> None:
         charge_id = await a_charge(stage)
@@ -165,7 +167,7 @@ class RefundContract:
         await stage.answer_next(status, "<html>sorry</html>", act=True)
         assert isinstance(await gives_back(stage).refund(refund), NoAnswer)
 
-    async def test_a_broken_line_lists_nothing(self, stage: Stage) -> None:
+    async def test_a_broken_line_is_no_empty_list_of_refunds(self, stage: Stage) -> None:
         charge_id = await a_charge(stage)
         for status, body in ((502, ""), (404, "no such page"), (200, "{}")):
             await stage.answer_next(status, body)

@@ -16,7 +16,7 @@ from twintill.processors.reports import (
 )
 from twintill.testing.refunds import given_back, gives_back, of
 from twintill.testing.stage import Behaviour, Stage, Trait
-from twintill.testing.steps import approved, asking, ended, heard, order, prepared
+from twintill.testing.steps import approved, asking, ended, heard, needs, order, prepared
 
 Row = TypeVar("Row")
 MOST_PAGES = 200
@@ -77,6 +77,8 @@ async def three_charges(stage: Stage) -> set[str]:
 
 
 class EventListContract:
+    part = "What was never delivered"
+
     async def test_the_list_has_what_the_webhooks_told(self, stage: Stage) -> None:
         await approved(stage)
         await stage.pass_days(1)
@@ -104,7 +106,7 @@ class EventListContract:
         told = [event for event in listed if event.kind is EventKind.CHARGE_APPROVED]
         assert {event.processor_payment_id for event in told} == ids
 
-    async def test_the_list_begins_at_a_time(self, stage: Stage) -> None:
+    async def test_the_list_of_events_begins_at_a_time(self, stage: Stage) -> None:
         await approved(stage)
         assert await caught_up(stage, days=-1) == []
 
@@ -118,6 +120,8 @@ class EventListContract:
 
 
 class SettlementContract:
+    part = "Settlement"
+
     async def test_every_charge_appears_once(self, stage: Stage) -> None:
         asking(stage, Settlements, "reports no settlement")  # type: ignore[type-abstract]
         ids = await three_charges(stage)
@@ -131,8 +135,7 @@ class SettlementContract:
 
     async def test_what_was_kept_is_told(self, stage: Stage) -> None:
         asking(stage, Settlements, "reports no settlement")  # type: ignore[type-abstract]
-        if Trait.FEES in stage.lacks:
-            return
+        needs(stage, Trait.FEES)
         await three_charges(stage)
         await stage.pass_days(REPORTED_WITHIN_DAYS)
         kept = 0

@@ -44,6 +44,8 @@ def is_of(event: ProcessorEvent, charge_id: str, reference: str = "tw-1") -> boo
 
 
 class WebhookContract:
+    part = "Webhooks"
+
     async def test_an_approval_is_told(self, stage: Stage) -> None:
         outcome = await approved(stage)
         [event] = await events(stage, EventKind.CHARGE_APPROVED)
@@ -197,7 +199,7 @@ class WebhookContract:
             with pytest.raises(SignatureRefused):
                 await verified(stage, changed(request, forged))
 
-    async def test_a_strangers_signature_is_refused(self, stage: Stage) -> None:
+    async def test_the_signature_of_a_stranger_is_refused(self, stage: Stage) -> None:
         request = await delivered(stage)
         signed = stage.sign(request.body, request.received_at, "a stranger")
         with pytest.raises(SignatureRefused):
