@@ -24,7 +24,9 @@ app.add_typer(clock_app, name="clock")
 Host = Annotated[str, typer.Option(help="The address to listen on.")]
 WebhookUrl = Annotated[str | None, typer.Option(help="Where its webhooks go.")]
 WebhookSecret = Annotated[str, typer.Option(help="What signs its webhooks.")]
-ClientSecret = Annotated[str, typer.Option(help="The client secret that it expects.")]
+PayerPages = Annotated[
+    str | None, typer.Option(help="How browsers reach it, where that is another address.")
+]
 ClockUrl = Annotated[
     str | None,
     typer.Option(
@@ -92,9 +94,7 @@ def gocardless(
     ] = "sandbox_token_123",  # noqa: S107 -- a stand-in's
     webhook_url: WebhookUrl = None,
     webhook_secret: WebhookSecret = "sandbox_webhook_secret",  # noqa: S107 -- a stand-in's
-    payer_pages: Annotated[
-        str | None, typer.Option(help="How browsers reach it, where that is another address.")
-    ] = None,
+    payer_pages: PayerPages = None,
     database_url: ClockUrl = None,
 ) -> None:
     """A stand-in GoCardless: billing requests, mandates, payments, refunds, payouts, events.
@@ -121,31 +121,40 @@ def gocardless(
 def paypal(
     host: Host = "127.0.0.1",
     port: Annotated[int, typer.Option(min=0, max=65535)] = 12113,
-    client_id: Annotated[str, typer.Option(help="The client id that it expects.")] = "sandbox",
-    client_secret: ClientSecret = "sandbox_secret",  # noqa: S107 -- a stand-in's
+    client: Annotated[
+        str, typer.Option(help="The REST app's id and secret that it expects.")
+    ] = "sandbox:sandbox_secret",
     webhook_url: WebhookUrl = None,
     webhook_id: Annotated[
         str, typer.Option(help="The webhook's id at PayPal: part of what is signed.")
     ] = "1SANDBOXWEBHOOK12",
-    merchant_id: Annotated[str, typer.Option(help="The merchant's id.")] = "SANDBXMERCHNT",
+    root_file: Annotated[
+        Path | None, typer.Option(help="Where to write the root of its certificate, as PEM.")
+    ] = None,
+    payer_pages: PayerPages = None,
     database_url: ClockUrl = None,
 ) -> None:
     """A stand-in PayPal: stored wallets, orders, refunds, disputes, reports, signed webhooks.
 
-    It signs with a certificate of its own: trust the root at /_sandbox/ca, for a try only.
-    A buyer's page and everything under /_sandbox are as the sandbox processor's.
+    Its webhooks are signed with a certificate of its own, made anew at each start: trust the root
+    that it writes (or shows at /_sandbox/ca), for a try only. The buyer's page offers wallets that
+    pay, decline, bounce or lose their answers; /_sandbox is as the sandbox processor's.
 
     Example: `twintill sandbox paypal --webhook-url http://127.0.0.1:8000/webhooks/paypal`
     """
     from twintill.sandbox.paypal import PayPalSandboxSettings, create_app
+    from twintill.sandbox.paypal.certificates import make_signer
 
+    client_id, _, client_secret = client.partition(":")
     settings = PayPalSandboxSettings(
         api_key=client_secret,
         client_id=client_id,
         webhook_url=webhook_url,
         webhook_secret=webhook_id if webhook_url else "",
-        account_id=merchant_id,
+        public_url=payer_pages,
     )
+    if root_file is not None:
+        root_file.write_bytes(make_signer().root_pem)
     _serve(create_app(_clock(database_url), settings), host, port)
 
 

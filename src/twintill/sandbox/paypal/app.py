@@ -17,7 +17,7 @@ def create_app(clock: Clock, settings: PayPalSandboxSettings) -> App:
     """State lives in the app: another call makes another PayPal."""
     face = PayPalFace(settings)
     app = create_face_app(clock, settings, face, _stage(face))
-    return app if settings.public_url else _learning_its_address(app, face)
+    return _learning_its_address(app, face)
 
 
 def _stage(face: PayPalFace) -> APIRouter:
@@ -43,12 +43,14 @@ def _stage(face: PayPalFace) -> APIRouter:
 
 
 def _learning_its_address(app: App, face: PayPalFace) -> App:
-    """A webhook names the certificate's address, and a free port is known by its first request."""
+    """A webhook names where its certificate lies: as the API's callers reach this server."""
 
     async def listen(scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] == "http" and scope.get("server"):
-            host, port = scope["server"]
-            face.base_url = f"{scope['scheme']}://{host}:{port}"
+        if scope["type"] == "http":
+            host = dict(scope["headers"]).get(b"host", b"").decode("latin-1")
+            is_api = scope["path"].startswith(("/v1/", "/v2/", "/v3/"))
+            if host and (is_api or not face.is_reached):
+                face.base_url, face.is_reached = f"{scope['scheme']}://{host}", is_api
         await app(scope, receive, send)
 
     return listen

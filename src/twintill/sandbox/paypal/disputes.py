@@ -88,7 +88,7 @@ def dispute_json(world: World, dispute: Dispute, base_url: str) -> Json:
 def list_disputes(world: World, call: Call) -> Json:
     """The latest first; `next_page_token` leads on."""
     params = call.params()
-    size = _size(params.get("page_size"))
+    size = min(_size(params.get("page_size")), world.settings.most_per_page)
     after = params.get("start_time") or params.get("update_time_after")
     charge = params.get("disputed_transaction_id")
     since = None if after is None else read_time(after, "start_time")

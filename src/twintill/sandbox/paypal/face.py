@@ -35,6 +35,7 @@ class PayPalFace:
 
     def __init__(self, settings: PayPalSandboxSettings) -> None:
         self.state = State(settings, Access(settings), make_signer())
+        self.is_reached = False  # by a caller of the API, under this address
         self.base_url = (settings.public_url or "http://127.0.0.1").rstrip("/")
         self.busy = self.state.busy
 

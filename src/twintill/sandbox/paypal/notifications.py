@@ -117,7 +117,7 @@ def write(
 def list_events(world: World, call: Call, now: datetime) -> Json:
     """The latest first; the link `next` leads on."""
     params = call.params()
-    size = int(params.get("page_size") or 10)
+    size = min(int(params.get("page_size") or 10), world.settings.most_per_page)
     start, end = _time(params, "start_time", now - _LISTED), _time(params, "end_time", now)
     wanted, about = params.get("event_type"), params.get("transaction_id")
     rows = [

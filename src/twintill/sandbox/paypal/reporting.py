@@ -55,6 +55,7 @@ def search(world: World, call: Call, lag: timedelta, now: datetime) -> Json:
         and (wants_all or row.status == "S")
         and params.get("transaction_id") in (None, row.info["transaction_id"])
         and params.get("transaction_status") in (None, row.status)
+        and params.get("transaction_type") in (None, row.info["transaction_event_code"])
     ]
     rows.sort(key=lambda row: (row.began, row.info["transaction_id"]))
     return _page(world, rows, call, params, start, end, refreshed)
@@ -69,7 +70,8 @@ def _page(
     end: datetime,
     refreshed: datetime,
 ) -> Json:
-    size, page = _number(params, "page_size", 100, _MOST), _number(params, "page", 1, 10_000)
+    wanted, page = _number(params, "page_size", 100, _MOST), _number(params, "page", 1, 10_000)
+    size = min(wanted, world.settings.most_per_page)
     pages = -(-len(rows) // size)
     fields = params.get("fields", "transaction_info").split(",")
     chosen = rows[(page - 1) * size : page * size]

@@ -48,8 +48,8 @@ class State:
     may_store: bool = True  # whether this account may store payment methods
 
     def forget(self) -> None:
+        """All but the access tokens: whoever has one goes on with it."""
         self.may_store = True
-        self.access.forget()
         self.ids.forget()
         self.busy.clear()
         self.exchanged.clear()
