@@ -164,3 +164,19 @@ async def test_a_mandate_that_lives_on_is_not_revoked(stage: tuple[Server, GoCar
     server.tell("GET", "/mandates/MD1", 200, {"mandates": mandate})
     with pytest.raises(ProcessorRefused):
         await processor.revoke_method(METHOD)
+
+
+@pytest.mark.parametrize("ended", ["cancelled", "fulfilled"])
+async def test_a_set_up_that_has_ended_is_cancelled_only_if_it_was(
+    stage: tuple[Server, GoCardless], ended: str
+) -> None:
+    server, processor = stage
+    late = error(422, "invalid_state", "billing_request_not_pending")
+    server.tell("POST", "/billing_requests/BRQ1/actions/cancel", 422, late)
+    asked = {"billing_requests": {**BRQ, "status": ended}}
+    server.tell("GET", "/billing_requests/BRQ1", 200, asked)
+    if ended == "cancelled":
+        await processor.cancel_setup("BRQ1")
+        return
+    with pytest.raises(ProcessorRefused):
+        await processor.cancel_setup("BRQ1")

@@ -11,7 +11,7 @@ from twintill.processors import DisputePage, SeenDispute
 from twintill.processors.fields import Json, Unreadable, text_of, time_of
 from twintill.processors.gocardless import answers, disputes, payouts
 from twintill.processors.gocardless.connection import LOOK_S, Connection, Gone, stamp
-from twintill.processors.reports import EventPage, SettlementPage
+from twintill.processors.reports import EventPage, SettlementLine, SettlementPage
 
 # Each needs two more requests.
 DISPUTES_A_PAGE = 10
@@ -81,14 +81,14 @@ async def list_settlements(
         page = await at.page("payouts", asked, after)
         if not isinstance(page, answers.Page):
             return page
-        if not page.rows:
-            return SettlementPage(())
-        [payout] = page.rows
-        items = await _items(at, text_of(payout, "id"))
-        if isinstance(items, NotSent | NoAnswer):
-            return items
-        return SettlementPage(payouts.read_lines(payout, items), page.following)
-    except (Unreadable, ValueError) as error:
+        lines: list[SettlementLine] = []
+        for payout in page.rows:
+            items = await _items(at, text_of(payout, "id"))
+            if isinstance(items, NotSent | NoAnswer):
+                return items
+            lines += payouts.read_lines(payout, items)
+        return SettlementPage(tuple(lines), page.following)
+    except Unreadable as error:
         return NoAnswer(f"a payout that cannot be believed: {error}")
 
 

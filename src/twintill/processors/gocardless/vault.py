@@ -51,13 +51,16 @@ async def get_setup(at: Connection, session_id: str) -> SetupResult:
 
 
 async def cancel_setup(at: Connection, session_id: str) -> None:
-    """One that has ended, whichever way, is left as it is."""
+    """One that is cancelled, or gone, is; of one that is fulfilled there is a mandate."""
     path = f"/billing_requests/{quoted(session_id)}/actions/cancel"
     answer = await at.ask("POST", path, body=b"{}")
     if answer.status_code == 200:
         return
     refusal = refusals.read_refusal(answer)
-    if refusal is None or not (refusal.not_found or refusal.type == "invalid_state"):
+    if refusal is not None and refusal.not_found:
+        return
+    too_late = refusal is not None and refusal.type == "invalid_state"
+    if not too_late or not await _is_canceled(at, session_id):
         raise refused(answer)
 
 
@@ -91,6 +94,11 @@ def _made(answer: httpx.Response) -> str:
     if refusal is None or refusal.conflicting_id is None:
         raise refused(answer)
     return refusal.conflicting_id
+
+
+async def _is_canceled(at: Connection, session_id: str) -> bool:
+    asked = await at.need("billing_requests", session_id)
+    return setups.read_setup_status(asked) is SetupStatus.CANCELED
 
 
 async def _account(at: Connection, mandate: Json) -> Json | None:
