@@ -52,7 +52,8 @@ async def reported(stage: Stage, days: float) -> list[SettlementLine]:
         by_payout = by_payout or is_whole_payout(page)
         after = page.following
         if after is None:
-            enough(stage, pages, list({line.payout_id for line in lines}) if by_payout else lines)
+            parts = {line.payout_id if by_payout else line.line_id for line in lines}
+            enough(stage, pages, list(parts))
             return lines
     raise AssertionError("the report has no end")
 
