@@ -2,7 +2,6 @@
 
 import asyncio
 import json
-import os
 import signal
 import subprocess
 import sys
@@ -14,25 +13,9 @@ import asyncpg
 import httpx
 import pytest
 
+from tests.command_line import OUR_OWN, afresh, twintill
 from tests.postgres import Database, Databases
 from tests.test_settings import ENOUGH
-
-# Also of a copy of the code whose interpreter was installed for another one.
-CODE = {"PYTHONPATH": path} if (path := os.environ.get("PYTHONPATH")) else {}
-OUR_OWN = {"PATH": os.environ["PATH"], "COLUMNS": "100", **CODE}
-
-
-def twintill(
-    *arguments: str, env: dict[str, str] | None = None, cwd: Path | None = None
-) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-m", "twintill", *arguments],
-        env=OUR_OWN | (env or {}),
-        cwd=cwd,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
 
 
 @pytest.fixture
@@ -70,8 +53,13 @@ def test_help_teaches(command: tuple[str, ...]) -> None:
     assert "Usage:" in told.stdout
 
 
+def test_it_starts_by_itself() -> None:
+    shown = afresh("verify", "--help")
+    assert (shown.returncode, "Usage: python -m twintill verify" in shown.stdout) == (0, True)
+
+
 def test_what_is_wrong_is_said_in_sentences_without_a_traceback() -> None:
-    refused = twintill("serve", env={"TWINTILL_STRIPE_API_KEY": "pk_test_1"})
+    refused = afresh("serve", env={"TWINTILL_STRIPE_API_KEY": "pk_test_1"})
     assert refused.returncode == 2
     assert refused.stdout == ""
     assert all(line.startswith("twintill: TWINTILL_") for line in refused.stderr.splitlines()[:-1])

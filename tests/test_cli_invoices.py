@@ -5,8 +5,9 @@ import asyncio
 import asyncpg
 import pytest
 
+from tests.command_line import twintill
 from tests.postgres import Database
-from tests.test_cli import env, twintill
+from tests.test_cli import env
 
 _WHOSE = "'acct_1Cli', false"
 _ROWS = f"""

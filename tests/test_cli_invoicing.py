@@ -6,10 +6,10 @@ from collections.abc import AsyncIterator
 
 import pytest
 
+from tests.command_line import twintill
 from tests.flows.signing_up import PATIENCE_S
 from tests.flows.world import World, running_world
 from tests.postgres import Database
-from tests.test_cli import twintill
 from tests.test_settings import ENOUGH
 from twintill.sandbox.stripe import StripeSandboxSettings
 

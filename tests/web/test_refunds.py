@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
+from tests.command_line import twintill
 from tests.flows.world import SCOPE
 from tests.postgres import Database
-from tests.test_cli import twintill
 from tests.test_settings import ENOUGH
 from tests.web.shop import Shop, open_shop
 from twintill.ids import payment_id

@@ -5,9 +5,9 @@ from collections.abc import AsyncIterator
 
 import pytest
 
+from tests.command_line import twintill
 from tests.flows.world import ANSWER_WITHIN_S, SCOPE
 from tests.postgres import Database
-from tests.test_cli import twintill
 from tests.test_settings import ENOUGH
 from tests.web.shop import Shop, open_shop
 from twintill.domain.facts import LookGaveUp
