@@ -41,7 +41,8 @@ test: $(READY)  ## all tests that need no browser; the domain's coverage must be
 .PHONY: test-browser
 test-browser: $(READY)  ## the pages' tests, in a real Chromium
 	@scripts/find-chromium >/dev/null
-	TWINTILL_CHROMIUM=$$(scripts/find-chromium) $(BIN)/pytest -q -m browser
+	TWINTILL_CHROMIUM=$$(scripts/find-chromium) \
+		$(BIN)/pytest -q -n $(JOBS) --dist worksteal -m browser tests/browser
 
 SEEDS ?= 200
 SEED ?= 0

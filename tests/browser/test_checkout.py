@@ -1,6 +1,5 @@
 """The checkout page in a real browser: keyboard, no script, dark, small; and every ending."""
 
-import pytest
 from playwright.async_api import Page, expect
 
 from tests.browser.conftest import Street, picture
@@ -169,30 +168,30 @@ async def test_another_method_without_a_purchase(street: Street) -> None:
         await heading(page, "Payment method stored")
 
 
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-async def test_it_follows_the_readers_colours(street: Street, scheme: str) -> None:
+async def test_it_follows_the_readers_colours(street: Street) -> None:
     signup = await street.sign_up()
-    async with street.person(color_scheme=scheme) as page:
-        await page.goto(signup["checkout"]["url"])
-        ground = await page.evaluate("getComputedStyle(document.body).backgroundColor")
-        red = int(ground.removeprefix("rgb(").split(",")[0])
-        assert (red < 60) is (scheme == "dark")
-        await picture(page, f"9-{scheme}")
+    for scheme in ("light", "dark"):
+        async with street.person(color_scheme=scheme) as page:
+            await page.goto(signup["checkout"]["url"])
+            ground = await page.evaluate("getComputedStyle(document.body).backgroundColor")
+            red = int(ground.removeprefix("rgb(").split(",")[0])
+            assert (red < 60) is (scheme == "dark")
+            await picture(page, f"9-{scheme}")
 
 
-@pytest.mark.parametrize("width", [320, 390, 1280])
-async def test_it_fits_small_and_large_screens(street: Street, width: int) -> None:
+async def test_it_fits_small_and_large_screens(street: Street) -> None:
     signup = await street.sign_up(description="A plan with a very long name " * 6)
-    async with street.person(viewport={"width": width, "height": 800}) as page:
-        await page.goto(signup["checkout"]["url"])
-        wide = await page.evaluate("document.documentElement.scrollWidth")
-        assert wide <= width
-        sizes = await page.evaluate(
-            "[...document.querySelectorAll('input,select,button')]"
-            ".map(e => e.getBoundingClientRect().height)"
-        )
-        assert min(sizes) >= 44
-        await picture(page, f"10-{width}")
+    for width in (320, 390, 1280):
+        async with street.person(viewport={"width": width, "height": 800}) as page:
+            await page.goto(signup["checkout"]["url"])
+            wide = await page.evaluate("document.documentElement.scrollWidth")
+            assert wide <= width
+            sizes = await page.evaluate(
+                "[...document.querySelectorAll('input,select,button')]"
+                ".map(e => e.getBoundingClientRect().height)"
+            )
+            assert min(sizes) >= 44, width
+            await picture(page, f"10-{width}")
 
 
 async def test_it_has_landmarks_names_and_one_heading(street: Street) -> None:
