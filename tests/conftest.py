@@ -7,6 +7,7 @@ from pathlib import Path
 
 import hypothesis
 import pytest
+import stripe
 import structlog
 
 from tests.postgres import FOLDER_VARIABLE, Database, Databases, folder_of_this_run, new_folder
@@ -15,6 +16,9 @@ from twintill.sandbox import postgres
 # A busy machine is no reason to fail: no test is a matter of time.
 hypothesis.settings.register_profile("twintill", hypothesis.settings(), deadline=None)
 hypothesis.settings.load_profile("twintill")
+
+# Stripe's client waits that long, and twice, before it asks again: nothing else happens meanwhile.
+stripe.HTTPClient.INITIAL_DELAY = 0.02
 
 # A picture of each frame with its variables takes seconds: meanwhile nothing else would run.
 structlog.configure(
