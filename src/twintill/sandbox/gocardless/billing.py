@@ -133,7 +133,10 @@ def _currency(asked: Asked, wanted: Fields) -> str:
 
 def _customer(asked: Asked, fields: Fields) -> Customer:
     """A request without a customer gets one at once, who has no name yet."""
-    wanted = fields.inner("links").text("customer")
+    links = fields.inner("links")
+    if links.text("creditor") not in (None, shapes.CREDITOR):
+        raise link_not_there("Creditor")
+    wanted = links.text("customer")
     world, customers = asked.world, asked.records.customers
     if wanted is not None:
         if wanted not in customers:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
+from twintill.sandbox.gocardless.shapes import CREDITOR
 from twintill.sandbox.processor.settings import ProcessorSandboxSettings
 
 _DAY_S = 24 * 3600
@@ -14,7 +15,7 @@ def gocardless_settings(access_token: str, **more: Any) -> ProcessorSandboxSetti
     """`more`: fields of `ProcessorSandboxSettings`, which win."""
     usual = ProcessorSandboxSettings(
         api_key=access_token,
-        account_id="CR000070S65B1S",
+        account_id=CREDITOR,
         setup_ttl_s=7 * _DAY_S,
         key_window_s=30 * _DAY_S,
         business_days=True,
