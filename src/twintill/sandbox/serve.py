@@ -93,6 +93,7 @@ def _config(app: Any) -> uvicorn.Config:
         # A sandbox logs its own failures; uvicorn's tracebacks of cut connections are noise here.
         log_level="critical",
         lifespan="on",
+        date_header=False,  # a sandbox has a clock of its own; whoever shows it says so
         timeout_graceful_shutdown=GRACE_S,
     )
 

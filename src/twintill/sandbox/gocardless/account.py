@@ -16,7 +16,7 @@ class Switches:
     """What the merchant's account may do; a test or a person turns them."""
 
     token_is_revoked: bool = False
-    direct_debit_is_enabled: bool = True  # else no billing request is taken
+    direct_debit_is_enabled: bool = True  # else no billing request and no payment is taken
     refunds_are_enabled: bool = True  # a new account has them disabled
     currencies: frozenset[str] = frozenset(SCHEMES)  # those that the creditor may collect
     requests_a_minute: int | None = None  # None: any number

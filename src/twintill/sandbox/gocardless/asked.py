@@ -39,6 +39,10 @@ class Asked:
     def action(self) -> Fields:
         return read_action(self.call.body, self.call.headers.get("content-type", ""))
 
+    def require_direct_debit(self) -> None:
+        if not self.switches.direct_debit_is_enabled:
+            raise wrong(403, "forbidden", "Direct Debit is not enabled for this account")
+
     def refuse_used_key(self, collection: str) -> None:
         """Before anything else of the request is looked at. [assumed: the order is undocumented]"""
         if self.key is not None and len(self.key) > MOST_IN_KEY:

@@ -10,12 +10,7 @@ from twintill.sandbox.gocardless.account import BillingRequest, Customer, Flow
 from twintill.sandbox.gocardless.asked import Asked
 from twintill.sandbox.gocardless.fields import Fields
 from twintill.sandbox.gocardless.listing import Row, page
-from twintill.sandbox.gocardless.mistakes import (
-    link_not_there,
-    not_there,
-    wrong_state,
-    wrong_usage,
-)
+from twintill.sandbox.gocardless.mistakes import link_not_there, not_there, wrong_state
 from twintill.sandbox.gocardless.words import SCHEMES
 from twintill.sandbox.processor import setups
 
@@ -25,8 +20,7 @@ _FILTERS = frozenset(("status", "customer"))
 
 def create(asked: Asked) -> tuple[int, Json]:
     """For a mandate alone: payment requests are no part of this stand-in."""
-    if not asked.switches.direct_debit_is_enabled:
-        raise wrong_usage(403, "forbidden", "Direct Debit is not enabled for this account")
+    asked.require_direct_debit()
     asked.refuse_used_key("billing_requests")
     fields = asked.body("billing_requests")
     if "mandate_request" not in fields.values:

@@ -23,7 +23,7 @@ from twintill.sandbox.gocardless import (
     telling,
     words,
 )
-from twintill.sandbox.gocardless.account import Mandate, Records, Switches
+from twintill.sandbox.gocardless.account import Customer, Mandate, Records, Switches
 from twintill.sandbox.gocardless.asked import Asked
 from twintill.sandbox.gocardless.mistakes import Mistake, not_there, out_of_order, wrong_usage
 from twintill.sandbox.processor.deliveries import Endpoint, Letter
@@ -170,13 +170,14 @@ class GoCardless:
             raise wrong_usage(429, "rate_limit_exceeded", "Rate limit exceeded")
 
     def _count(self, now: datetime) -> dict[str, str]:
-        """The headers that tell a caller how many requests are left in this minute."""
+        """What time it is here, and how many requests are left in this minute: as headers."""
         records, minute = self.records, now.replace(second=0, microsecond=0)
         if records.minute != minute:
             records.minute, records.requests = minute, 0
         records.requests += 1
         most = self.switches.requests_a_minute or MOST_REQUESTS
         return {
+            "Date": format_datetime(now, usegmt=True),
             "RateLimit-Limit": str(most),
             "RateLimit-Remaining": str(max(0, most - records.requests)),
             "RateLimit-Reset": format_datetime(minute + timedelta(minutes=1), usegmt=True),
@@ -206,6 +207,9 @@ class GoCardless:
         records, method = self.records, world.methods[its["token"]]
         if method.token in records.mandates:
             return
+        if method.customer not in records.customers:
+            customer = Customer(method.customer, method.created, world.new_id("detail"))
+            records.customers[customer.id] = customer
         request = records.open_request_of(method.customer)
         mandate = Mandate(
             id=method.token,

@@ -21,6 +21,7 @@ _FILTERS = frozenset(("mandate", "customer", "status", "currency", "creditor"))
 
 
 def create(asked: Asked) -> tuple[int, Json]:
+    asked.require_direct_debit()
     asked.refuse_used_key("payments")
     fields = asked.body("payments")
     order = _read_order(asked, fields)

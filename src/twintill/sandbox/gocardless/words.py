@@ -56,6 +56,7 @@ _REASON_CODES: Mapping[str, Mapping[str, str]] = {
     "bank_account_transferred": {"bacs": "ARUDD-3", "sepa_core": "BE05"},
     "account_blocked_for_any_financial_transaction": {"sepa_core": "AC06", "ach": "R16"},
     "authorisation_disputed": {"bacs": "ARUDD-6", "sepa_core": "MD01", "ach": "R10"},
+    "payer_deceased": {"bacs": "ARUDD-2", "sepa_core": "MD07", "ach": "R15"},
     "invalid_bank_details": {"bacs": "AUDDIS-5", "sepa_core": "AC01", "ach": "R03"},
     "mandate_cancelled": {"bacs": "ADDACS-1", "sepa_core": "MD01", "ach": "R07"},
     "refund_requested": {"bacs": "DDICA-1", "sepa_core": "MD06"},
@@ -89,7 +90,7 @@ NO_FUNDS = _bad(
     "The customer's account had insufficient funds to make this payment.",
     "retry_later",
 )
-CLOSED = _bad("bank_account_closed", "The customer's bank account was closed.", "do_not_retry")
+CLOSED = _bad("bank_account_closed", "The customer's bank account was closed.", "new_method_needed")
 BLOCKED = _bad(
     "account_blocked_for_any_financial_transaction",
     "This payment failed because the payer's account was blocked.",
@@ -99,6 +100,9 @@ MOVED = _bad(
     "bank_account_transferred",
     "The customer's bank account was transferred to a different bank.",
     "new_method_needed",
+)
+DECEASED = _bad(
+    "payer_deceased", "This payment failed because the customer is deceased.", "do_not_retry"
 )
 NOT_AUTHORISED = _bad(
     "authorisation_disputed",
@@ -146,11 +150,19 @@ _ALL = (
     ),
     _account(
         "debit_closed",
-        "0003",
+        "0004",
         "Account that is closed",
-        "Every payment fails for good.",
+        "Every payment fails; another account is needed.",
         ending=Ending.FAILS,
         decline=CLOSED,
+    ),
+    _account(
+        "debit_deceased",
+        "0003",
+        "Account of somebody who has died",
+        "Every payment fails for good.",
+        ending=Ending.FAILS,
+        decline=DECEASED,
     ),
     _account(
         "debit_blocked",
@@ -232,7 +244,7 @@ _ALIASES = {
     "wallet_ok": "debit_ok",
     "card_declines_once": "debit_declines_once",
     "card_declined": "debit_fails",
-    "card_hard_declined": "debit_closed",
+    "card_hard_declined": "debit_deceased",
     "card_stolen": "debit_blocked",
     "card_expired": "debit_moved",
     "card_refund_fails": "debit_refund_fails",
