@@ -10,7 +10,7 @@ STEPS: Mapping[str, Callable[[World, str, datetime], None]] = {
     "submit": charging.submit,
     "end_pending": charging.end_pending,
     "make_final": charging.make_final,
-    "fail_late": charging.fail_late,
+    "fail_late": charging.end_late,
     "expire_action": charging.expire_action,
     "charge_back": giving_back.charge_back,
     "end_refund": giving_back.end_refund,

@@ -184,6 +184,13 @@ def approve_late(world: World, charge_id: str, now: datetime) -> None:
     _succeed(world, charge, now)
 
 
+def end_late(world: World, charge_id: str, now: datetime) -> None:
+    """The day of a late failure: nothing fails that has failed, or that was asked back already."""
+    charge = world.charge(charge_id)
+    if charge.status == "succeeded" and not charge.disputed:
+        fail_late(world, charge_id, now)
+
+
 def fail_late(world: World, charge_id: str, now: datetime) -> None:
     """The bank takes back all that it had confirmed, even where a part was refunded already."""
     charge = world.charge(charge_id)
