@@ -256,6 +256,7 @@ async def gocardless_stage() -> AsyncIterator[GoCardlessStage]:
             webhook_url=f"{door_url}/webhooks/gocardless",
             webhook_secret=SECRETS["new"],
             slow_answer_s=1.5,
+            most_per_page=2,
             webhook_retries_s=(0.05,),
         )
         app = create_app(ManualClock(BEGUN), settings)

@@ -105,16 +105,14 @@ async def _dispute(
     payment = await at.get("payments", payment_id)
     if payment is None or isinstance(payment, NotSent | NoAnswer):
         return payment
-    page = await at.page("events", {"payment": payment_id})
-    if not isinstance(page, answers.Page):
-        return page
-    if page.following is not None:
-        raise Unreadable("more events of one payment than a page holds")
-    its_n = disputes.count(page.rows) if n is None else n
-    if not disputes.may_stay(payment, page.rows, its_n):
-        return disputes.read_dispute(payment, page.rows, its_n, None)
+    events = await at.all("events", {"payment": payment_id})
+    if not isinstance(events, list):
+        return events
+    its_n = disputes.count(events) if n is None else n
+    if not disputes.may_stay(payment, events, its_n):
+        return disputes.read_dispute(payment, events, its_n, None)
     newest = await at.page("events", {"limit": "1"})
     if not isinstance(newest, answers.Page):
         return newest
     now = time_of(newest.rows[0], "created_at") if newest.rows else None
-    return disputes.read_dispute(payment, page.rows, its_n, now)
+    return disputes.read_dispute(payment, events, its_n, now)

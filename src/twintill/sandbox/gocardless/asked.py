@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from twintill.sandbox.gocardless.account import Mandate, Records, Switches
 from twintill.sandbox.gocardless.fields import Fields, read_action, read_body
+from twintill.sandbox.gocardless.listing import Json, Row, page
 from twintill.sandbox.gocardless.mistakes import already_created, link_not_there, not_there
 from twintill.sandbox.gocardless.mistakes import wrong_usage as wrong
 from twintill.sandbox.processor.face import Call
@@ -28,6 +29,16 @@ class Asked:
     @property
     def params(self) -> Mapping[str, str]:
         return self.call.params()
+
+    def page(
+        self,
+        collection: str,
+        rows: Sequence[Row],
+        filters: frozenset[str] = frozenset(),
+        params: Mapping[str, str] | None = None,
+    ) -> Json:
+        most = self.world.settings.most_per_page
+        return page(collection, rows, self.params if params is None else params, filters, most)
 
     @property
     def key(self) -> str | None:

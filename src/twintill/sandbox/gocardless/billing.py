@@ -9,7 +9,7 @@ from twintill.sandbox.gocardless import shapes
 from twintill.sandbox.gocardless.account import BillingRequest, Customer, Flow
 from twintill.sandbox.gocardless.asked import Asked
 from twintill.sandbox.gocardless.fields import Fields
-from twintill.sandbox.gocardless.listing import Row, page
+from twintill.sandbox.gocardless.listing import Row
 from twintill.sandbox.gocardless.mistakes import link_not_there, not_there, wrong_state
 from twintill.sandbox.gocardless.words import SCHEMES
 from twintill.sandbox.processor import setups
@@ -43,7 +43,7 @@ def get(asked: Asked, request_id: str) -> tuple[int, Json]:
 
 def list_all(asked: Asked) -> tuple[int, Json]:
     rows = [_row(asked, request) for request in asked.records.billing_requests.values()]
-    return 200, page("billing_requests", rows, asked.params, _FILTERS)
+    return 200, asked.page("billing_requests", rows, _FILTERS)
 
 
 def cancel(asked: Asked, request_id: str) -> tuple[int, Json]:

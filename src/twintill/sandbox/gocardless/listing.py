@@ -32,12 +32,13 @@ def page(
     rows: Sequence[Row],  # the oldest first
     params: Mapping[str, str],
     filters: frozenset[str] = frozenset(),
+    most: int = MOST,  # whatever is asked for
 ) -> Json:
     for name in params.keys() - filters - _ALWAYS:
         if not _CREATED.fullmatch(name):
             raise wrong_usage(400, "invalid_filters", f"{name} is not a filter of this list")
     wanted = [row for row in reversed(rows) if _matches(row, params, filters)]
-    limit = _limit(params)
+    limit = shown_limit = min(_limit(params), most)
     start = _place(wanted, params["after"]) + 1 if "after" in params else 0
     if "before" in params:
         end = _place(wanted, params["before"])
@@ -51,7 +52,7 @@ def page(
     }
     return {
         envelope: [row.show() for row in shown],
-        "meta": {"cursors": cursors, "limit": _limit(params)},
+        "meta": {"cursors": cursors, "limit": shown_limit},
     }
 
 

@@ -7,7 +7,7 @@ from typing import Any
 from twintill.sandbox.gocardless import shapes
 from twintill.sandbox.gocardless.account import Mandate
 from twintill.sandbox.gocardless.asked import Asked
-from twintill.sandbox.gocardless.listing import Row, page
+from twintill.sandbox.gocardless.listing import Row
 from twintill.sandbox.gocardless.mistakes import not_there, wrong_state
 from twintill.sandbox.processor import setups
 
@@ -22,7 +22,7 @@ def get(asked: Asked, mandate_id: str) -> tuple[int, Json]:
 def list_all(asked: Asked) -> tuple[int, Json]:
     records = asked.records.mandates.values()
     rows = [_row(asked, record) for record in records if record.is_shown]
-    return 200, page("mandates", rows, asked.params, _FILTERS)
+    return 200, asked.page("mandates", rows, _FILTERS)
 
 
 def cancel(asked: Asked, mandate_id: str) -> tuple[int, Json]:
@@ -47,7 +47,7 @@ def list_customers(asked: Asked) -> tuple[int, Json]:
         Row(one.id, one.created, lambda one=one: shapes.customer(one))  # type: ignore[misc]
         for one in asked.records.customers.values()
     ]
-    return 200, page("customers", rows, asked.params)
+    return 200, asked.page("customers", rows)
 
 
 def get_bank_account(asked: Asked, account_id: str) -> tuple[int, Json]:

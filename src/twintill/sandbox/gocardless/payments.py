@@ -9,7 +9,7 @@ from twintill.sandbox.gocardless import shapes
 from twintill.sandbox.gocardless.account import Mandate
 from twintill.sandbox.gocardless.asked import Asked
 from twintill.sandbox.gocardless.fields import Fields
-from twintill.sandbox.gocardless.listing import Row, page
+from twintill.sandbox.gocardless.listing import Row
 from twintill.sandbox.gocardless.mistakes import wrong_state
 from twintill.sandbox.gocardless.words import REFERENCE_LENGTHS, SCHEMES
 from twintill.sandbox.processor import charging
@@ -36,7 +36,7 @@ def get(asked: Asked, payment_id: str) -> tuple[int, Json]:
 
 def list_all(asked: Asked) -> tuple[int, Json]:
     rows = [_row(charge) for charge in asked.world.charges.values()]
-    return 200, page("payments", rows, asked.params, _FILTERS)
+    return 200, asked.page("payments", rows, _FILTERS)
 
 
 def cancel(asked: Asked, payment_id: str) -> tuple[int, Json]:

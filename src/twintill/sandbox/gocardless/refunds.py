@@ -7,7 +7,7 @@ from typing import Any
 from twintill.sandbox.gocardless import shapes
 from twintill.sandbox.gocardless.asked import Asked
 from twintill.sandbox.gocardless.fields import Fields
-from twintill.sandbox.gocardless.listing import Row, page
+from twintill.sandbox.gocardless.listing import Row
 from twintill.sandbox.gocardless.mistakes import (
     link_not_there,
     not_there,
@@ -48,7 +48,7 @@ def get(asked: Asked, refund_id: str) -> tuple[int, Json]:
 
 def list_all(asked: Asked) -> tuple[int, Json]:
     rows = [_row(asked, refund) for refund in asked.world.refunds.values()]
-    return 200, page("refunds", rows, asked.params, _FILTERS)
+    return 200, asked.page("refunds", rows, _FILTERS)
 
 
 def _check(asked: Asked, fields: Fields, charge: Charge, amount: int) -> None:

@@ -29,6 +29,7 @@ def gocardless_settings(access_token: str, **more: Any) -> ProcessorSandboxSetti
         fee_basis_points=100,
         fee_fixed_minor=20,
         payout_days=1,
+        most_per_page=500,
         webhook_batch=250,
         webhook_attempts=9,  # the first, and eight more
     )

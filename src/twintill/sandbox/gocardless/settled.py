@@ -7,7 +7,7 @@ from typing import Any
 
 from twintill.sandbox.gocardless import shapes
 from twintill.sandbox.gocardless.asked import Asked
-from twintill.sandbox.gocardless.listing import Row, page
+from twintill.sandbox.gocardless.listing import Row
 from twintill.sandbox.gocardless.mistakes import not_there, wrong_usage
 from twintill.sandbox.processor.objects import Event, Payout
 
@@ -24,7 +24,7 @@ def event_json(event: Event) -> Json:
 
 def list_events(asked: Asked) -> tuple[int, Json]:
     rows = [_event_row(event) for event in asked.world.events]
-    return 200, page("events", rows, asked.params, _EVENT_FILTERS)
+    return 200, asked.page("events", rows, _EVENT_FILTERS)
 
 
 def get_event(asked: Asked, event_id: str) -> tuple[int, Json]:
@@ -36,7 +36,7 @@ def get_event(asked: Asked, event_id: str) -> tuple[int, Json]:
 
 def list_payouts(asked: Asked) -> tuple[int, Json]:
     rows = [_payout_row(payout) for payout in asked.world.payouts.values()]
-    return 200, page("payouts", rows, asked.params, _PAYOUT_FILTERS)
+    return 200, asked.page("payouts", rows, _PAYOUT_FILTERS)
 
 
 def get_payout(asked: Asked, payout_id: str) -> tuple[int, Json]:
@@ -58,7 +58,7 @@ def list_payout_items(asked: Asked) -> tuple[int, Json]:
         Row(line.id, payout.created, lambda line=line: shapes.payout_item(line))  # type: ignore[misc]
         for line in reversed(payout.lines)
     ]
-    return 200, page("payout_items", rows, params)
+    return 200, asked.page("payout_items", rows, params=params)
 
 
 def _payout(asked: Asked, payout_id: str) -> Payout:
