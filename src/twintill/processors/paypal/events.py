@@ -57,7 +57,7 @@ def _following(page: Json) -> str | None:
     for link in links if isinstance(links, list) else []:
         if isinstance(link, dict) and link.get("rel") == "next":
             parts = urlsplit(text_of(link, "href"))
-            if not parts.path.endswith(_PATH) or not 0 < len(parts.query) <= _MAX_QUERY:
+            if not parts.path.rstrip("/").endswith(_PATH) or not 0 < len(parts.query) <= _MAX_QUERY:
                 raise Unreadable("a next page that is not of this list")
             return parts.query
     return None

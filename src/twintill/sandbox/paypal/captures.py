@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from twintill.sandbox.paypal.words import at, money
+from twintill.sandbox.paypal.words import at, at_home, money
 from twintill.sandbox.processor.objects import Charge, Json, Refund
 from twintill.sandbox.processor.world import World
 
@@ -52,8 +52,8 @@ def refund_json(world: World, refund: Refund, base_url: str) -> Json:
             "net_amount": amount,
             "total_refunded_amount": money(charge.refunded, charge.currency),
         },
-        "create_time": at(refund.created),
-        "update_time": at(refund.details.get("updated", refund.created)),
+        "create_time": at_home(refund.created),
+        "update_time": at_home(refund.details.get("updated", refund.created)),
         "links": _refund_links(base_url, refund.id, charge.id),
     }
     if refund.status == "pending":
@@ -74,8 +74,8 @@ def reversal_json(charge: Charge, base_url: str, now: datetime) -> Json:
             "net_amount": amount,
             "total_refunded_amount": amount,
         },
-        "create_time": at(now),
-        "update_time": at(now),
+        "create_time": at_home(now),
+        "update_time": at_home(now),
         "links": _refund_links(base_url, charge.details["reversal_id"], charge.id),
     }
     return shown | {name: charge.details[name] for name in _OURS if charge.details.get(name)}

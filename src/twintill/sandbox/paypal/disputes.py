@@ -30,6 +30,7 @@ _OUTCOMES = {
     "accepted": "ACCEPTED",
 }
 _MOST = 50
+_LISTED = timedelta(days=180)
 
 
 def find_dispute(world: World, dispute_id: str) -> Dispute:
@@ -85,13 +86,15 @@ def dispute_json(world: World, dispute: Dispute, base_url: str) -> Json:
     return shown
 
 
-def list_disputes(world: World, call: Call) -> Json:
+def list_disputes(world: World, call: Call, now: datetime) -> Json:
     """The latest first; `next_page_token` leads on."""
     params = call.params()
     size = min(_size(params.get("page_size")), world.settings.most_per_page)
-    after = params.get("start_time") or params.get("update_time_after")
+    after = params.get("start_time") or params.get("create_time_after")
     charge = params.get("disputed_transaction_id")
     since = None if after is None else read_time(after, "start_time")
+    if since is not None and since < now - _LISTED:
+        raise invalid("INVALID_PARAMETER_VALUE", "start_time", "Within the last 180 days.", after)
     rows = [
         one
         for one in reversed(world.disputes.values())

@@ -127,16 +127,17 @@ def list_events(world: World, call: Call, now: datetime) -> Json:
         and wanted in (None, event.type)
         and about in (None, event.object.get("id"))
     ]
-    first = int(params.get("start_index") or 0)
+    first = int(params.get("index_id") or 0)
     page = rows[first : first + size]
     here = (
-        f"{call.base_url}/v1/notifications/webhooks-events"
+        f"{call.base_url}/v1/notifications/webhooks-events/"  # PayPal's links end so
         f"?start_time={at(start)}&end_time={at(end)}&page_size={size}"
         + (f"&event_type={wanted}" if wanted else "")
     )
     links: list[Json] = [{"href": here, "rel": "self", "method": "GET"}]
     if first + size < len(rows):
-        href = f"{here}&start_index={first + size}"
+        behind = f"move_to=next&index_time={at(page[-1].created)}&index_id={first + size}"
+        href = f"{here}&{behind}"
         links.append({"href": href, "rel": "next", "method": "GET"})
     events = [event_json(event, call.base_url) for event in page]
     return {"events": events, "count": len(page), "links": links}

@@ -188,7 +188,7 @@ def _get_refund(asked: Asked) -> Reply:
 
 
 def _list_disputes(asked: Asked) -> Reply:
-    return Reply(200, disputes.list_disputes(asked.world, asked.call))
+    return Reply(200, disputes.list_disputes(asked.world, asked.call, asked.now))
 
 
 def _get_dispute(asked: Asked) -> Reply:

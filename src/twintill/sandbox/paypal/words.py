@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 import re
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta, timezone
 from decimal import Decimal
 
 from twintill.sandbox.paypal.refusal import invalid, missing, unprocessable
@@ -45,6 +45,11 @@ def new_id(prefix: str, chance: random.Random) -> str:
 
 def at(moment: datetime) -> str:
     return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def at_home(moment: datetime) -> str:
+    """As PayPal writes the times of refunds: California's, with its offset."""
+    return moment.astimezone(timezone(timedelta(hours=-8))).isoformat(timespec="seconds")
 
 
 def money(minor: int, currency: str) -> Json:
