@@ -165,7 +165,7 @@ async def test_a_line_that_changed_is_for_a_person_who_takes_it_over(world: Worl
     assert (row.fee_minor, row.changed["fee_minor"]) == (120, 150)
     assert (await moved(world))["fee:sandbox"] == 120
     async with world.db() as db:
-        await accept(db, SCOPE, row.settlement_line_id, "ada", "asked them", "2026-11-23")
+        await accept(db, SCOPE, row.settlement_line_id, "ada", "asked them")
     row = (await rows(world))["1"]
     assert (row.fee_minor, row.changed, row.accepted[0]["by"]) == (150, None, "ada")
     assert (await moved(world))["fee:sandbox"] == 150

@@ -25,6 +25,7 @@ from twintill.cli import (
     operations,
     payments,
     sandbox,
+    settlements,
     subscriptions,
 )
 from twintill.cli.another_try import try_again
@@ -63,6 +64,7 @@ app.add_typer(duties.app, name="duties")
 payments.app.command("try-again")(try_again)
 app.add_typer(payments.app, name="payments")
 app.add_typer(disputes.app, name="disputes")
+app.add_typer(settlements.app, name="settlements")
 app.add_typer(customers.app, name="customers")
 app.add_typer(endpoints.app, name="endpoints")
 app.add_typer(events.app, name="events")

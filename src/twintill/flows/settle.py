@@ -18,7 +18,7 @@ from twintill.flows.arrivals import is_storable
 from twintill.ids import Scope, derived_id
 from twintill.processors import Processor
 from twintill.processors.reports import SettlementLine
-from twintill.store import ledger, settlement_places, settlements
+from twintill.store import clock, ledger, settlement_places, settlements
 from twintill.store.settlement_places import Ours
 from twintill.store.settlements import Kept, Shown
 
@@ -105,9 +105,7 @@ async def place_again(db: AsyncConnection, scope: Scope, line_id: str) -> None:
         await _book_again(db, scope, kept, kept.line, {})
 
 
-async def accept(
-    db: AsyncConnection, scope: Scope, line_id: str, by: str, why: str, at: str
-) -> None:
+async def accept(db: AsyncConnection, scope: Scope, line_id: str, by: str, why: str) -> None:
     """A person takes over what a changed line shows now; the difference is posted.
 
     Raises NotFoundError, and ConflictError for a line that has not changed.
@@ -119,7 +117,7 @@ async def accept(
         raise ConflictError(
             "The report shows this line as it was booked.", code="settlement_unchanged"
         )
-    was = settlements.columns_of(kept.line)
+    was, at = settlements.columns_of(kept.line), (await clock.now(db)).isoformat()
     said = {"was": was, "now": kept.changed, "by": by, "why": why, "at": at}
     more = {"changed": None, "changed_at": None, "accepted": [*kept.accepted, said]}
     await _book_again(db, scope, kept, settlements.with_columns(kept.line, kept.changed), more)

@@ -215,6 +215,7 @@ def _receipt(row: Any) -> ReceiptShape:
         reported=row.reported_minor,
         stranded=row.stranded_minor,
         refunded=row.refunded_minor,
+        settled=row.settled_minor,
         failed=row.failed,
         collected_at=seconds(row.collected_at) or 0,
     )

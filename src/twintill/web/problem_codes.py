@@ -47,6 +47,7 @@ _STRIPE = (
 )
 _MAKE = ("POST /v1/invoices",)
 _INVOICED = ("POST /v1/invoices", "POST /v1/invoice_items")
+_ACCEPT = ("POST /v1/settlements/{settlement}/accept",)
 _PREFIX = ("PUT /v1/customers/{customer}/invoice_prefix",)
 _ITEMS = ("POST /v1/invoice_items", "PATCH /v1/invoice_items")
 _CLOSE = (
@@ -284,6 +285,7 @@ CODES: tuple[Code, ...] = (
     Code("credit_too_small", 409, "The customer has not so much credit.", (*_APPLY, *_PAY_OUT)),
     Code("not_finalized", 409, "The invoice is a draft.", (*_BY_HAND, *_APPLY)),
     Code("paid_already", 409, "Somebody else marked it as paid: see `as_credit`.", _BY_HAND),
+    Code("settlement_unchanged", 409, "The report shows this line as it was booked.", _ACCEPT),
     Code("evidence_there", 409, "Another file of this name is there.", _EVIDENCE),
     Code("goes_back_by_itself", 409, "Stranded money is given back without being asked.", _REFUND),
     Code("refund_under_way", 409, "Another refund has no end yet.", _REFUND),

@@ -122,6 +122,7 @@ class ReceiptShape(BaseModel):
     reported: Minor
     stranded: Minor
     refunded: Minor
+    settled: Minor = Field(description="What the processor's own report shows of it.")
     failed: bool
     collected_at: Seconds
 
