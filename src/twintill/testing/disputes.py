@@ -87,6 +87,7 @@ class DisputeContract:
         assert await tells(stage).list_disputes(later) == DisputePage(())
 
     async def test_a_broken_line_is_no_dispute(self, stage: Stage) -> None:
+        tells(stage)
         for status, body in ((502, ""), (404, "no such page"), (200, "{}")):
             await stage.answer_next(status, body)
             asked = await tells(stage).get_dispute(stage.unknown_dispute_id)

@@ -37,6 +37,11 @@ async def a_charge(stage: Stage, behaviour: Behaviour = Behaviour.APPROVED) -> s
     return (await approved(stage, behaviour)).processor_payment_id
 
 
+async def refundable(stage: Stage, behaviour: Behaviour = Behaviour.APPROVED) -> str:
+    gives_back(stage)
+    return await a_charge(stage, behaviour)
+
+
 def of(
     stage: Stage,
     charge_id: str,
@@ -77,14 +82,14 @@ class RefundContract:
     part = "Refunds"
 
     async def test_a_charge_goes_back(self, stage: Stage) -> None:
-        charge_id = await a_charge(stage)
+        charge_id = await refundable(stage)
         first = await gives_back(stage).refund(of(stage, charge_id))
         outcome = await given_back(stage, charge_id, first)
         assert isinstance(outcome, Approved)
         assert outcome.amount == stage.amount
 
     async def test_two_parts_go_back_and_nothing_more(self, stage: Stage) -> None:
-        processor, charge_id, before = gives_back(stage), await a_charge(stage), 0
+        processor, charge_id, before = gives_back(stage), await refundable(stage), 0
         for n, minor in enumerate((2000, stage.amount.minor - 2000)):
             refund = of(stage, charge_id, minor, f"tw-r{n}", f"rkey-{n}", before)
             assert isinstance(await processor.refund(refund), Approved | Accepted)
@@ -98,20 +103,20 @@ class RefundContract:
         }
 
     async def test_more_than_was_charged_does_not_go_back(self, stage: Stage) -> None:
-        charge_id = await a_charge(stage)
+        charge_id = await refundable(stage)
         outcome = await gives_back(stage).refund(of(stage, charge_id, stage.amount.minor + 100))
         assert isinstance(outcome, Declined)
         assert await listed(stage, charge_id) == ()
 
     async def test_the_same_key_gives_back_once(self, stage: Stage) -> None:
-        charge_id = await a_charge(stage)
+        charge_id = await refundable(stage)
         refund = of(stage, charge_id, 2000)
         first = await gives_back(stage).refund(refund)
         assert await gives_back(stage).refund(refund) == first
         assert len(await listed(stage, charge_id)) == 1
 
     async def test_a_lost_answer_is_no_answer_and_the_refund_is_found(self, stage: Stage) -> None:
-        charge_id = await a_charge(stage)
+        charge_id = await refundable(stage)
         refund = of(stage, charge_id)
         await stage.break_line(Fault.CUT_AFTER)
         assert isinstance(await gives_back(stage).refund(refund), NoAnswer)
@@ -122,7 +127,7 @@ class RefundContract:
         assert isinstance(seen.outcome, Approved | Accepted)
 
     async def test_what_never_arrived_goes_back_under_the_same_key(self, stage: Stage) -> None:
-        charge_id = await a_charge(stage)
+        charge_id = await refundable(stage)
         refund = of(stage, charge_id)
         await stage.break_line(Fault.CUT_BEFORE)
         assert isinstance(await gives_back(stage).refund(refund), NoAnswer)
@@ -131,7 +136,7 @@ class RefundContract:
         assert len(await listed(stage, charge_id)) == 1
 
     async def test_what_never_left_was_not_sent(self, stage: Stage) -> None:
-        charge_id = await a_charge(stage)
+        charge_id = await refundable(stage)
         refund = of(stage, charge_id)
         nobody: Any = stage.unreachable()
         outcome = await nobody.refund(refund)
@@ -139,7 +144,7 @@ class RefundContract:
         assert outcome.reason is NotSentReason.NETWORK
 
     async def test_bad_credentials_are_not_sent_and_list_nothing(self, stage: Stage) -> None:
-        charge_id = await a_charge(stage)
+        charge_id = await refundable(stage)
         refund = of(stage, charge_id)
         stranger: Any = stage.with_wrong_credentials()
         outcome = await stranger.refund(refund)
@@ -148,8 +153,9 @@ class RefundContract:
         assert isinstance(await stranger.list_refunds(charge_id), NotSent)
 
     async def test_recent_ones_are_listed_from_a_time_on(self, stage: Stage) -> None:
+        gives_back(stage)
         lists = asking(stage, RefundLists, "lists no refunds of all charges")  # type: ignore[type-abstract]
-        charge_id = await a_charge(stage)
+        charge_id = await refundable(stage)
         await gives_back(stage).refund(of(stage, charge_id))
         (seen,) = await listed(stage, charge_id)
         now = await stage.now()
@@ -165,26 +171,26 @@ class RefundContract:
     async def test_a_refund_whose_status_proves_nothing_is_no_answer(
         self, stage: Stage, status: int
     ) -> None:
-        charge_id = await a_charge(stage)
+        charge_id = await refundable(stage)
         refund = of(stage, charge_id)
         await stage.answer_next(status, "<html>sorry</html>", act=True)
         assert isinstance(await gives_back(stage).refund(refund), NoAnswer)
 
     async def test_a_broken_line_is_no_empty_list_of_refunds(self, stage: Stage) -> None:
-        charge_id = await a_charge(stage)
+        charge_id = await refundable(stage)
         for status, body in ((502, ""), (404, "no such page"), (200, "{}")):
             await stage.answer_next(status, body)
             assert isinstance(await gives_back(stage).list_refunds(charge_id), NoAnswer)
 
     async def test_an_answer_about_another_amount_is_not_believed(self, stage: Stage) -> None:
         needs(stage, Lie.OTHER_AMOUNT)
-        charge_id = await a_charge(stage)
+        charge_id = await refundable(stage)
         refund = of(stage, charge_id)
         await stage.lie_next(Lie.OTHER_AMOUNT, "refund")
         assert isinstance(await gives_back(stage).refund(refund), NoAnswer)
 
     async def test_a_refund_can_fail_days_later(self, stage: Stage) -> None:
-        charge_id = await a_charge(stage, Behaviour.REFUND_FAILS)
+        charge_id = await refundable(stage, Behaviour.REFUND_FAILS)
         outcome = await gives_back(stage).refund(of(stage, charge_id))
         assert isinstance(outcome, Accepted)
         assert isinstance(await given_back(stage, charge_id, outcome), Declined)

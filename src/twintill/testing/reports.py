@@ -19,13 +19,14 @@ from twintill.testing.stage import Behaviour, Stage, Trait
 from twintill.testing.steps import approved, asking, ended, heard, needs, order, prepared
 
 Row = TypeVar("Row")
+LISTS_NONE, REPORTS_NONE = "lists no events", "reports no settlement"
 MOST_PAGES = 200
 REPORTED_WITHIN_DAYS = 20  # lag of the report, and the next payout
 
 
 async def caught_up(stage: Stage, days: float) -> list[ProcessorEvent]:
     """All events of the last days, page after page."""
-    lists = asking(stage, EventLists, "lists no events")  # type: ignore[type-abstract]
+    lists = asking(stage, EventLists, LISTS_NONE)  # type: ignore[type-abstract]
     since, after = await stage.now() - timedelta(days=days), None
     read: list[ProcessorEvent] = []
     for pages in range(1, MOST_PAGES):
@@ -41,7 +42,7 @@ async def caught_up(stage: Stage, days: float) -> list[ProcessorEvent]:
 
 async def reported(stage: Stage, days: float) -> list[SettlementLine]:
     """All lines of the last days, page after page."""
-    reads = asking(stage, Settlements, "reports no settlement")  # type: ignore[type-abstract]
+    reads = asking(stage, Settlements, REPORTS_NONE)  # type: ignore[type-abstract]
     since, after = await stage.now() - timedelta(days=days), None
     lines: list[SettlementLine] = []
     by_payout = False
@@ -89,6 +90,7 @@ class EventListContract:
     part = "What was never delivered"
 
     async def test_the_list_has_what_the_webhooks_told(self, stage: Stage) -> None:
+        asking(stage, EventLists, LISTS_NONE)  # type: ignore[type-abstract]
         await approved(stage)
         await stage.pass_days(1)
         delivered = {event.dedupe_key: event for event in await heard(stage)}
@@ -98,6 +100,7 @@ class EventListContract:
         assert listed == delivered
 
     async def test_what_was_never_delivered_is_found(self, stage: Stage) -> None:
+        asking(stage, EventLists, LISTS_NONE)  # type: ignore[type-abstract]
         await stage.stop_webhooks()
         outcome = await approved(stage)
         assert await stage.webhooks() == []
@@ -109,6 +112,7 @@ class EventListContract:
         assert outcome.processor_payment_id in {event.processor_payment_id for event in told}
 
     async def test_every_page_is_read_and_nothing_twice(self, stage: Stage) -> None:
+        asking(stage, EventLists, LISTS_NONE)  # type: ignore[type-abstract]
         ids = await three_charges(stage)
         listed = await caught_up(stage, days=60)
         assert max(Counter(event.dedupe_key for event in listed).values()) == 1
@@ -116,11 +120,12 @@ class EventListContract:
         assert {event.processor_payment_id for event in told} == ids
 
     async def test_the_list_of_events_begins_at_a_time(self, stage: Stage) -> None:
+        asking(stage, EventLists, LISTS_NONE)  # type: ignore[type-abstract]
         await approved(stage)
         assert await caught_up(stage, days=-1) == []
 
     async def test_a_broken_line_is_no_empty_list(self, stage: Stage) -> None:
-        lists = asking(stage, EventLists, "lists no events")  # type: ignore[type-abstract]
+        lists = asking(stage, EventLists, LISTS_NONE)  # type: ignore[type-abstract]
         for status, body in ((502, ""), (404, "no such page"), (200, "{}"), (200, "<html>")):
             await stage.answer_next(status, body)
             assert isinstance(await lists.list_events(await stage.now()), NoAnswer)
@@ -132,7 +137,7 @@ class SettlementContract:
     part = "Settlement"
 
     async def test_every_charge_appears_once(self, stage: Stage) -> None:
-        asking(stage, Settlements, "reports no settlement")  # type: ignore[type-abstract]
+        asking(stage, Settlements, REPORTS_NONE)  # type: ignore[type-abstract]
         ids = await three_charges(stage)
         await stage.pass_days(REPORTED_WITHIN_DAYS)
         lines = [
@@ -143,7 +148,7 @@ class SettlementContract:
         assert {line.reference for line in lines} <= {"tw-0", "tw-1", "tw-2", None}
 
     async def test_what_was_kept_is_told(self, stage: Stage) -> None:
-        asking(stage, Settlements, "reports no settlement")  # type: ignore[type-abstract]
+        asking(stage, Settlements, REPORTS_NONE)  # type: ignore[type-abstract]
         needs(stage, Trait.FEES)
         await three_charges(stage)
         await stage.pass_days(REPORTED_WITHIN_DAYS)
@@ -155,7 +160,7 @@ class SettlementContract:
         assert kept == await stage.fees() > 0
 
     async def test_a_refund_appears_once(self, stage: Stage) -> None:
-        asking(stage, Settlements, "reports no settlement")  # type: ignore[type-abstract]
+        asking(stage, Settlements, REPORTS_NONE)  # type: ignore[type-abstract]
         charge_id = (await approved(stage)).processor_payment_id
         refund = await gives_back(stage).refund(of(stage, charge_id, 2000))
         assert isinstance(await given_back(stage, charge_id, refund), Approved)
@@ -166,7 +171,7 @@ class SettlementContract:
         assert [line.amount.minor for line in lines] == [-2000]
 
     async def test_the_lines_add_up_to_the_payouts_and_the_balance(self, stage: Stage) -> None:
-        asking(stage, Settlements, "reports no settlement")  # type: ignore[type-abstract]
+        asking(stage, Settlements, REPORTS_NONE)  # type: ignore[type-abstract]
         await three_charges(stage)
         await stage.pass_days(REPORTED_WITHIN_DAYS)
         lines = await reported(stage, days=100)
@@ -181,7 +186,7 @@ class SettlementContract:
                 assert sum(moved(line) for line in together) == 0
 
     async def test_a_line_is_the_same_each_time(self, stage: Stage) -> None:
-        asking(stage, Settlements, "reports no settlement")  # type: ignore[type-abstract]
+        asking(stage, Settlements, REPORTS_NONE)  # type: ignore[type-abstract]
         await three_charges(stage)
         await stage.pass_days(REPORTED_WITHIN_DAYS)
         once, twice = await reported(stage, days=100), await reported(stage, days=100)
@@ -190,7 +195,7 @@ class SettlementContract:
         assert max(Counter(line.line_id for line in once).values()) == 1
 
     async def test_a_broken_line_is_no_empty_report(self, stage: Stage) -> None:
-        reads = asking(stage, Settlements, "reports no settlement")  # type: ignore[type-abstract]
+        reads = asking(stage, Settlements, REPORTS_NONE)  # type: ignore[type-abstract]
         for status, body in ((502, ""), (404, "no such page"), (200, "{}"), (200, "<html>")):
             await stage.answer_next(status, body)
             assert isinstance(await reads.list_settlements(await stage.now()), NoAnswer)

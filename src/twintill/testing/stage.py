@@ -99,7 +99,7 @@ class Stage(Protocol):
     unknown_method: StoredMethod
 
     async def clear(self) -> None:
-        """As new, before each case; only its time may have gone on."""
+        """As new, before each case, with no fault left over; only its time may have gone on."""
 
     async def now(self) -> datetime: ...
     async def pass_days(self, days: float) -> None:

@@ -1,0 +1,1 @@
+"""Acme Pay for Twintill: the smallest adapter that keeps the whole contract."""

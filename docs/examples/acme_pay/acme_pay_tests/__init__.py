@@ -1,0 +1,1 @@
+"""How Acme Pay's adapter is tried."""
