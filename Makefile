@@ -26,6 +26,7 @@ check: $(READY)  ## lint, types, import contracts, migrations, rules of the hous
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
 	$(BIN)/mypy src tests migrations $(wildcard benchmarks)
+	MYPYPATH=docs/examples/acme_pay $(BIN)/mypy docs/examples/acme_pay
 	$(BIN)/lint-imports --no-logo
 	$(BIN)/pytest -q tests/test_migrations.py tests/test_house.py
 
