@@ -11,11 +11,12 @@ from dataclasses import dataclass, field
 from twintill.money import Money
 
 _REPORTED, _UNAPPLIED = "stripe:reported", "customer:unapplied"
-# What business costs, and what is owed to us: the only accounts beside these that may not be zero.
-_COSTS = ("fee:", "loss")
+_FEES, _TRANSIT, _LOSS = "fee:", "bank:transit", "loss"
 IN_HAND = ("hand:undeposited", "hand:paid_out")
 # Money that a person has: where it lies, what of it the customer has left, what was paid out.
 _BY_HAND = ("hand:", "customer:credit", "credit:moved")
+# The only accounts beside these that may not be zero, by what they are compared with.
+_KINDS = {_REPORTED: "reported", _TRANSIT: "paid out", _LOSS: "loss"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +48,7 @@ class Movement:
 
 @dataclass(frozen=True, slots=True)
 class Posting:
-    """One leg of the ledger, and the invoice that it is about."""
+    """One leg of the ledger, and the invoice that it is about: None also for fees and payouts."""
 
     account: str
     currency: str
@@ -63,6 +64,8 @@ class Books:
     movements: Sequence[Movement]
     processor_balance: Mapping[str, int]
     postings: Sequence[Posting]
+    fees: Mapping[str, int] = field(default_factory=dict)  # that the processor kept
+    paid_out: Mapping[str, int] = field(default_factory=dict)  # to our bank
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +82,7 @@ class Row:
 class Comparison:
     """The table, the totals, and in words whatever does not agree."""
 
+    books: Books
     rows: Sequence[Row]
     balances: Mapping[tuple[str, str], int]
     differences: Sequence[str] = field(default=())
@@ -95,7 +99,7 @@ def compare(books: Books) -> Comparison:
     differences += _orphans(books, moved)
     balances = _balances(books.postings)
     differences += _compare_totals(books, balances)
-    return Comparison(rows, balances, differences)
+    return Comparison(books, rows, balances, differences)
 
 
 def _compare_one(
@@ -163,10 +167,12 @@ def _compare_totals(books: Books, balances: Mapping[tuple[str, str], int]) -> li
         sums[currency]["all"] += amount
         sums[currency][_kind(account)] += amount
     differences = []
-    for currency in sorted({*sums, *told, *books.processor_balance}):
+    for currency in sorted({*sums, *told, *books.processor_balance, *books.paid_out}):
         of = sums[currency]
         checks = [
             ("the clearing account", of["clearing"], books.processor_balance.get(currency, 0)),
+            ("what it kept as fees", of["fees"], books.fees.get(currency, 0)),
+            ("what it paid out", of["paid out"], books.paid_out.get(currency, 0)),
             ("what was reported to Stripe", -of["reported"], told[currency]),
             ("all other accounts", of["other"], 0),
             ("the sum of all postings", of["all"], 0),
@@ -182,11 +188,11 @@ def _compare_totals(books: Books, balances: Mapping[tuple[str, str], int]) -> li
 def _kind(account: str) -> str:
     if account.startswith("processor:") and account.endswith(":clearing"):
         return "clearing"
-    if account.startswith(_COSTS):
-        return "costs"
     if account.startswith(_BY_HAND):
         return "by hand"
-    return "reported" if account == _REPORTED else "other"
+    if account.startswith(_FEES):
+        return "fees"
+    return _KINDS.get(account, "other")
 
 
 def _clearing(accounts: Mapping[str, int]) -> int:

@@ -20,13 +20,14 @@ async def compare_books(stage: Stage, names: Mapping[str, str]) -> bool:
     `names`: who is who, by the customer's id at Stripe.
     """
     tell = stage.telling
+    now = await stage.database.now()
     comparison = compare(
-        await read_books(stage.stripe, stage.till, stage.processor, stage.database.url)
+        await read_books(stage.stripe, stage.till, stage.processor, stage.database.url, now)
     )
     parked = await _parked(stage)
     tell.heading(
         "Three books",
-        f"Stripe's API, the processor's transactions, our ledger: each read anew. In {CURRENCY}.",
+        f"Stripe's API, {stage.till.words.records}, our ledger: each read anew. In {CURRENCY}.",
     )
     tell.table(_table(comparison, names))
     tell.plain()
@@ -40,9 +41,17 @@ async def compare_books(stage: Stage, names: Mapping[str, str]) -> bool:
     collected = sum(row.processor_minor or 0 for row in comparison.rows)
     by_hand = sum(m for (account, _), m in comparison.balances.items() if account in IN_HAND)
     also = f"; {money(by_hand)} by hand" if by_hand else ""
+    title = stage.till.words.title
+    paid_out = comparison.books.paid_out.get(CURRENCY, 0)
+    fees = comparison.books.fees.get(CURRENCY, 0)
+    where = f"at {title}"
+    if paid_out:
+        where = f"paid out by {title}, but for its fees ({money(fees)})"
+        owed = comparison.books.processor_balance.get(CURRENCY, 0)
+        where += f" and {money(owed)} that it still owes" if owed else ""
     tell.good(
-        f"Stripe, the processor and the ledger agree to the cent: {money(collected)} collected, "
-        f"reported, and at the processor{also}. Took {tell.elapsed_s:.0f} s."
+        f"Stripe, {title} and the ledger agree to the cent: {money(collected)} collected, "
+        f"reported, and {where}{also}. Took {tell.elapsed_s:.0f} s."
     )
     return True
 

@@ -1,6 +1,7 @@
 """Reading the three books, each from its own source: Stripe, the processor, PostgreSQL."""
 
 from collections import Counter
+from datetime import datetime
 from typing import Any
 
 import asyncpg
@@ -12,15 +13,24 @@ from twintill.demo.tills import Till
 
 _REFERENCE = "twintill_reference"
 _POSTINGS = """
-SELECT posting.account, posting.currency, posting.amount_minor, payment.invoice_id
+SELECT posting.account, posting.currency, posting.amount_minor,
+       CASE WHEN ledger.kind <> 'settlement' THEN payment.invoice_id END AS invoice_id
 FROM postings AS posting
-LEFT JOIN payments AS payment USING (stripe_account_id, livemode, payment_id)
-ORDER BY posting.ledger_transaction_id, posting.n
+JOIN ledger_transactions AS ledger
+    USING (stripe_account_id, livemode, ledger_transaction_id)
+LEFT JOIN payments AS payment
+    ON (payment.stripe_account_id, payment.livemode, payment.payment_id)
+     = (posting.stripe_account_id, posting.livemode, posting.payment_id)
+ORDER BY ledger_transaction_id, posting.n
 """
 
 
 async def read_books(
-    stripe: httpx.AsyncClient, till: Till, processor: httpx.AsyncClient, database_url: str
+    stripe: httpx.AsyncClient,
+    till: Till,
+    processor: httpx.AsyncClient,
+    database_url: str,
+    now: datetime,
 ) -> Books:
     """As they are now; nobody's answer is taken for another's."""
     expand = {"expand[]": "data.payments"}
@@ -30,11 +40,13 @@ async def read_books(
     async for note in calls.rows(stripe, "/v1/credit_notes", "starting_after"):
         if note["status"] != "void":
             noted[note["invoice"]] += note["out_of_band_amount"] or 0
-    there = await till.read_book(processor)
+    there = await till.read_book(processor, now)
     return Books(
         invoices=[_invoice(row, noted[row["id"]]) for row in reversed(invoices)],
         movements=there.movements,
         processor_balance=there.balances,
+        fees=there.fees,
+        paid_out=there.paid_out,
         postings=await _read_postings(database_url),
     )
 

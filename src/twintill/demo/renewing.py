@@ -10,7 +10,7 @@ from twintill.demo.browser import Browser
 from twintill.demo.people import ADA, Account, Cast, money
 from twintill.demo.stage import Stage
 from twintill.demo.trouble import expect
-from twintill.demo.waiting_for import day, expected_at, ordered, reported
+from twintill.demo.waiting_for import due, ordered, reported
 
 _DRAFT_HOUR = timedelta(hours=1, minutes=1)
 Json = Any
@@ -100,5 +100,5 @@ async def _paid(stage: Stage, invoice_id: str) -> None:
 async def _ordered(stage: Stage, invoice_id: str) -> None:
     payment = await ordered(stage, invoice_id, "Ada's renewal is ordered")
     (attempt,) = payment["attempts"]
-    due = day(expected_at(payment))
-    stage.telling.line("Ada", f"{money(attempt['amount'])} ordered, due {due}; Stripe is not told")
+    words = f"{money(attempt['amount'])} ordered, {due(payment)}; Stripe is not told"
+    stage.telling.line("Ada", words)

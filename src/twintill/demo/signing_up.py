@@ -10,6 +10,7 @@ from twintill.demo.people import BUYERS, DAN, EVE, STAYING, Account, Buyer, mone
 from twintill.demo.stage import Stage
 from twintill.demo.starting import CHECKOUT_EXPIRES_AFTER
 from twintill.demo.trouble import expect
+from twintill.demo.waiting_for import due, expected_at, ordered
 
 _FIRST_LOOK = timedelta(seconds=31)  # after a customer who does not come back
 _GRANTED, _EXPIRED = "signup.access_granted", "signup.expired"
@@ -76,6 +77,8 @@ async def collect_first_invoices(stage: Stage, accounts: dict[Buyer, Account]) -
     await stage.advance(_FIRST_LOOK)
     dan = accounts[DAN]
     await _is_found(stage, dan)
+    if stage.till.tells_later:
+        await _wait_for_the_bank(stage, accounts)
     for buyer in STAYING:
         await _granted(stage, accounts[buyer])
     heard_once(stage, accounts)
@@ -214,6 +217,19 @@ async def _is_found(stage: Stage, account: Account) -> None:
     await stage.until(f"{account.name}'s choice is found at {title}", stored)
     tell = stage.telling
     tell.line(account.name, f"half a minute later {title} was asked: the choice is there")
+
+
+async def _wait_for_the_bank(stage: Stage, accounts: dict[Buyer, Account]) -> None:
+    """A debit that is ordered is not money yet: nobody has access before it is confirmed."""
+    told = []
+    for buyer in STAYING:
+        account = accounts[buyer]
+        payment = await ordered(stage, account.invoice_id, f"{account.name}'s debit")
+        amount = money(payment["attempts"][0]["amount"])
+        stage.telling.line(account.name, f"{amount} ordered, {due(payment)}; no access yet")
+        expect(not stage.app.about(account.signup_id, _GRANTED), f"{account.name} has access")
+        told.append(expected_at(stage, payment))
+    await stage.advance_to(max(told))
 
 
 async def _granted(stage: Stage, account: Account) -> None:

@@ -48,8 +48,8 @@ class Stage:
             (await sandbox.post("/_sandbox/tick")).raise_for_status()
 
     async def advance_to(self, moment: datetime) -> None:
-        """To just after it."""
-        await self.advance(moment - await self.database.now() + timedelta(seconds=5))
+        """To that time, unless it is past."""
+        await self.advance(max(moment - await self.database.now(), timedelta(0)))
 
     async def until(
         self, what: str, ask: Callable[[], Awaitable[Answer]], within_s: float = _HAPPENS_S

@@ -1,12 +1,12 @@
 """The story, from the first sign-up to the last cancellation."""
 
-from twintill.demo import leaving, renewing, shop, signing_up, taken_back, troubles
+from twintill.demo import leaving, paying_out, renewing, shop, signing_up, taken_back, troubles
 from twintill.demo.people import CLEO, Cast
 from twintill.demo.stage import Stage
 
 
 async def tell(stage: Stage) -> Cast:
-    """All nine parts of it. Raises StoryBroken where the product does not keep its word."""
+    """All of its parts. Raises StoryBroken where the product does not keep its word."""
     price_id = await shop.create_price(stage)
     by_card = await shop.add_card_customer(stage, price_id)
     by_wire = await shop.add_wire_customer(stage, price_id)
@@ -26,4 +26,6 @@ async def tell(stage: Stage) -> Cast:
     await leaving.leave(stage, cast, second_subscription_id)
     await leaving.pass_by(stage, cast)
     signing_up.heard_once(stage, accounts)
+    if stage.till.settles_after is not None:
+        await paying_out.pay_out(stage, stage.till.settles_after)
     return cast

@@ -9,6 +9,7 @@ from twintill.demo.stage import Stage
 from twintill.demo.trouble import expect
 from twintill.demo.waiting_for import (
     day,
+    due,
     expected_at,
     follow_on,
     ordered,
@@ -45,8 +46,8 @@ async def take_back(stage: Stage, cast: Cast, renewals: dict[str, Any]) -> None:
     second_id = str(follow_on(failed))
     await stage.advance(_A_DAY)
     payment = await ordered(stage, second_id, "the new invoice is charged")
-    tell.line("Dan", f"the new invoice is ordered, due {day(expected_at(payment))}")
-    await stage.advance_to(expected_at(payment))
+    tell.line("Dan", f"the new invoice is ordered, {due(payment)}")
+    await stage.advance_to(expected_at(stage, payment))
     payment = await reported(stage, second_id, "the new invoice is confirmed")
     tell.line("Dan", f"{money(payment['reported'])} confirmed; linked to the first payment")
     payment = await reported(stage, his, "Ben's second try is confirmed")

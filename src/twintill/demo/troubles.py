@@ -8,6 +8,7 @@ from twintill.demo.stage import Stage
 from twintill.demo.trouble import expect
 from twintill.demo.waiting_for import (
     day,
+    due,
     expected_at,
     ordered,
     payment_of,
@@ -52,7 +53,7 @@ async def lose_an_answer(stage: Stage, account: Account, invoice: Json) -> None:
     tell.line(
         account.name,
         f"{len(there)} charge in its book, {money(attempt['amount'])} "
-        + ("reported" if payment["state"] == "reported" else f"due {day(expected_at(payment))}"),
+        + ("reported" if payment["state"] == "reported" else due(payment)),
     )
 
 
@@ -62,7 +63,7 @@ async def decline(stage: Stage, cast: Cast, renewals: dict[str, Json]) -> None:
     ben = cast.accounts[BEN]
     if till.tells_later:
         payment = await ordered(stage, renewals[ben.customer_id]["id"], "Ben's renewal")
-        await stage.advance_to(expected_at(payment))
+        await stage.advance_to(expected_at(stage, payment))
     tell.step(
         6,
         till.words.decline,
@@ -103,8 +104,8 @@ async def settle_late(stage: Stage, cast: Cast, renewals: dict[str, Json]) -> No
     )
     debit = renewals[dan.customer_id]
     payment = await ordered(stage, debit["id"], "Dan's debit")
-    expected = expected_at(payment)
-    tell.line("Dan", f"{money(payment['attempts'][0]['amount'])} accepted, due {day(expected)}")
+    expected = expected_at(stage, payment)
+    tell.line("Dan", f"{money(payment['attempts'][0]['amount'])} accepted, {due(payment)}")
     await stage.advance(_A_DAY)
     payment = await reported(stage, renewals[ben.customer_id]["id"], "Ben's second try")
     outcomes = [attempt["outcome"] for attempt in payment["attempts"]]

@@ -39,9 +39,17 @@ async def ordered(stage: Stage, invoice_id: str, what: str) -> Any:
     )
 
 
-def expected_at(payment: Any) -> datetime:
-    """When the processor will tell of the last try."""
-    return datetime.fromtimestamp(payment["attempts"][-1]["expected_at"], UTC)
+def expected_at(stage: Stage, payment: Any) -> datetime:
+    """When the processor will have told of the last try."""
+    attempt = payment["attempts"][-1]
+    from_then = attempt["expected_at"] or attempt["first_sent_at"]
+    return datetime.fromtimestamp(from_then, UTC) + stage.till.debit_takes
+
+
+def due(payment: Any) -> str:
+    """What the processor said of the last try's day."""
+    expected = payment["attempts"][-1]["expected_at"]
+    return f"due {day(datetime.fromtimestamp(expected, UTC))}" if expected else "pending"
 
 
 def follow_on(payment: Any) -> str | None:

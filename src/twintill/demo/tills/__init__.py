@@ -2,12 +2,16 @@
 
 from collections.abc import Mapping
 
+from twintill.demo.tills.gocardless import GoCardlessTill
+from twintill.demo.tills.paypal import PayPalTill
 from twintill.demo.tills.sandbox import SandboxTill
 from twintill.demo.tills.till import Till, TillBook, Words
 from twintill.demo.trouble import DemoError
 
 SANDBOX = "sandbox"
-TILLS: Mapping[str, Till] = {SANDBOX: SandboxTill()}
+TILLS: Mapping[str, Till] = {
+    till.name: till for till in (SandboxTill(), PayPalTill(), GoCardlessTill())
+}
 
 
 def till_of(processor: str, act: int) -> Till:

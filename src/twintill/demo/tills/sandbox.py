@@ -1,7 +1,7 @@
 """The sandbox processor's part in the story: cards that answer at once, a debit that does not."""
 
 from collections.abc import Mapping
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 import httpx
@@ -26,6 +26,8 @@ class SandboxTill:
     troubles: Mapping[Buyer, str] = _TROUBLES
     asks_again = timedelta(seconds=10)
     found_as: tuple[str, ...] = ("reported",)
+    debit_takes = timedelta(seconds=5)  # not a minute: else it is asked before its webhook comes
+    settles_after: timedelta | None = None
 
     def command(self, port: str, webhook_url: str) -> tuple[str, ...]:
         return (
@@ -73,7 +75,7 @@ class SandboxTill:
         method = await calls.get(http, f"/v1/methods/{token}")
         return bool(method["status"] == "revoked")
 
-    async def read_book(self, http: httpx.AsyncClient) -> TillBook:
+    async def read_book(self, http: httpx.AsyncClient, now: datetime) -> TillBook:
         moved = [row async for row in calls.rows(http, "/v1/transactions", "after")]
         balances = (await calls.get(http, "/v1/balance"))["balances"]
         return TillBook(

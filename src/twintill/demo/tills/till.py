@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any, Protocol
 
 import httpx
@@ -23,6 +23,7 @@ class Words:
     charged: str = "charged"
     silence: str = "the processor's webhooks are an hour late"  # why no webhook tells instead
     decline: str = "Ben's renewal is declined"
+    records: str = "the processor's transactions"
     late: str = "Dan's bank debit is accepted; it takes two days"
 
 
@@ -49,6 +50,8 @@ class Till(Protocol):
     troubles: Mapping[Buyer, str]  # what some choose after the first month: trouble ahead
     asks_again: timedelta  # when a missing answer has been asked for
     found_as: tuple[str, ...]  # the state of a payment whose lost charge was found
+    debit_takes: timedelta  # from the day that is named, else from the order, until it is told
+    settles_after: timedelta | None  # until all is in its reports, paid out; None: it has none
 
     def command(self, port: str, webhook_url: str) -> tuple[str, ...]:
         """`twintill ...`: its sandbox as a process."""
@@ -76,5 +79,5 @@ class Till(Protocol):
     async def is_revoked(self, http: httpx.AsyncClient, token: str) -> bool:
         """Whether nothing can be pulled with this token any more."""
 
-    async def read_book(self, http: httpx.AsyncClient) -> TillBook:
-        """All of it, page by page."""
+    async def read_book(self, http: httpx.AsyncClient, now: datetime) -> TillBook:
+        """All of it, page by page; `now` on the clock that all share."""
