@@ -16,21 +16,25 @@ _DRAFT_HOUR = timedelta(hours=1, minutes=1)
 Json = Any
 
 
-async def prepare(stage: Stage, cast: Cast) -> str:
-    """Before the month is over: one subscription more, three payment methods replaced."""
-    tell = stage.telling
-    tell.line("…", "before the month is over:")
-    ada = cast.accounts[ADA]
+async def subscribe_again(stage: Stage, ada: Account, price_id: str) -> str:
+    """A subscription that nobody signed up for on a page; answers its id."""
     terms = {"collection_method": "send_invoice", "days_until_due": shop.DAYS_UNTIL_DUE}
     second = await shop.subscribe(
-        stage, ada.customer_id, cast.price_id, automatic_tax={"enabled": True}, **terms
+        stage, ada.customer_id, price_id, automatic_tax={"enabled": True}, **terms
     )
-    tell.line("Ada", f"gets a second subscription in Stripe's Dashboard, {second['id']}: no page")
+    words = f"gets a second subscription in Stripe's Dashboard, {second['id']}: no page"
+    stage.telling.line("Ada", words)
+    return str(second["id"])
+
+
+async def prepare(stage: Stage, cast: Cast) -> None:
+    """Before the month is over: three payment methods replaced."""
+    tell = stage.telling
+    tell.line("…", "before the month is over:")
     changes = [(cast.accounts[buyer], choice) for buyer, choice in stage.till.troubles.items()]
     await asyncio.gather(*(replace_method(stage, account, choice) for account, choice in changes))
     for account, choice in changes:
         tell.line(account.name, f"replaces the payment method by one that will be “{choice}”")
-    return str(second["id"])
 
 
 async def renew(stage: Stage, cast: Cast) -> dict[str, Json]:

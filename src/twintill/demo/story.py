@@ -1,7 +1,7 @@
 """The story, from the first sign-up to the last cancellation."""
 
 from twintill.demo import leaving, paying_out, renewing, shop, signing_up, taken_back, troubles
-from twintill.demo.people import CLEO, Cast
+from twintill.demo.people import ADA, CLEO, Cast
 from twintill.demo.stage import Stage
 
 
@@ -13,8 +13,9 @@ async def tell(stage: Stage) -> Cast:
     accounts = await signing_up.sign_up(stage, price_id)
     cast = Cast(price_id, accounts, by_card, by_wire)
     await signing_up.check_out(stage, accounts)
+    second_subscription_id = await renewing.subscribe_again(stage, accounts[ADA], price_id)
     await signing_up.collect_first_invoices(stage, accounts)
-    second_subscription_id = await renewing.prepare(stage, cast)
+    await renewing.prepare(stage, cast)
     renewals = await renewing.renew(stage, cast)
     cleo = accounts[CLEO]
     await troubles.lose_an_answer(stage, cleo, renewals[cleo.customer_id])

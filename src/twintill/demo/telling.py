@@ -68,7 +68,7 @@ class Telling:
     def line(self, who: str, words: str) -> None:
         """One thing that happened, and to whom."""
         grid = Table.grid(padding=(0, 2))
-        grid.add_column(min_width=9, style="demo.who", no_wrap=True)
+        grid.add_column(min_width=10, style="demo.who", no_wrap=True)
         grid.add_column()
         grid.add_row(who, _Highlighter()(Text(words)))
         self._indented(grid, 3)

@@ -56,6 +56,7 @@ class GoCardlessTill:
 
     def settings(self, address: str) -> dict[str, str]:
         return {
+            "TWINTILL_GOCARDLESS_ENVIRONMENT": "sandbox",
             "TWINTILL_GOCARDLESS_URL": address,
             "TWINTILL_GOCARDLESS_ACCESS_TOKEN": _TOKEN,
             "TWINTILL_GOCARDLESS_WEBHOOK_SECRETS": _SECRET,
