@@ -88,9 +88,7 @@ async def _set(
 ) -> AsyncIterator[Stage]:
     addresses = starting.choose_addresses(app.url)
     await starting.start_sandboxes(processes, addresses, till, database, telling)
-    settings = starting.settings(
-        addresses, till, database.url, app.secret, await starting.register_webhooks(addresses)
-    )
+    settings = await starting.settings(addresses, till, folder, database.url, app.secret)
     api_key, second_key = await starting.start_twintill(processes, addresses, settings, telling)
     operators = {
         "TWINTILL_MIGRATE_DATABASE_URL": database.owner_url,

@@ -9,6 +9,7 @@ import socket
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import timedelta
+from pathlib import Path
 
 from twintill.demo import calls
 from twintill.demo.database import DemoDatabase
@@ -71,26 +72,15 @@ async def start_sandboxes(
     telling.line(till.words.short, f"{addresses.processor}  (sandbox)")
 
 
-async def register_webhooks(addresses: Addresses) -> str:
-    """As a merchant does it in the Dashboard; answers the signing secret, shown this once."""
-    async with calls.client(addresses.stripe, STRIPE_KEY) as stripe:
-        endpoint = await calls.post_form(
-            stripe,
-            "/v1/webhook_endpoints",
-            {"url": f"{addresses.web}/webhooks/stripe", "enabled_events": _STRIPE_EVENTS},
-        )
-    return str(endpoint["secret"])
-
-
-def settings(
-    addresses: Addresses, till: Till, database_url: str, app_secret: str, stripe_secret: str
+async def settings(
+    addresses: Addresses, till: Till, folder: Path, database_url: str, app_secret: str
 ) -> dict[str, str]:
     """What `serve` and `worker` are told; the same as anybody would set."""
     return {
         "TWINTILL_DATABASE_URL": database_url,
         "TWINTILL_STRIPE_API_KEY": STRIPE_KEY,
         "TWINTILL_STRIPE_API_BASE": addresses.stripe,
-        "TWINTILL_STRIPE_WEBHOOK_SECRETS": stripe_secret,
+        "TWINTILL_STRIPE_WEBHOOK_SECRETS": await _register_webhooks(addresses),
         "TWINTILL_ENCRYPTION_KEYS": base64.b64encode(secrets.token_bytes(32)).decode(),
         "TWINTILL_PUBLIC_URL": addresses.web,
         "TWINTILL_PORT": _port(addresses.web),
@@ -98,7 +88,7 @@ def settings(
         "TWINTILL_APP_WEBHOOK_SECRET": app_secret,
         "TWINTILL_APP_WEBHOOK_LOOPBACK": "true",  # the app's hook for drafts is on this machine
         "TWINTILL_CHECKOUT_EXPIRES_AFTER_S": str(int(CHECKOUT_EXPIRES_AFTER.total_seconds())),
-        **till.settings(addresses.processor),
+        **await till.settings(addresses.processor, folder),
     }
 
 
@@ -121,6 +111,17 @@ async def start_twintill(
     telling.line("your app", addresses.app)
     telling.good(f"All of them are real processes; ready after {telling.elapsed_s:.0f} s.")
     return api_key.strip(), second_key.strip()
+
+
+async def _register_webhooks(addresses: Addresses) -> str:
+    """As a merchant does it in the Dashboard; answers the signing secret, shown this once."""
+    async with calls.client(addresses.stripe, STRIPE_KEY) as stripe:
+        endpoint = await calls.post_form(
+            stripe,
+            "/v1/webhook_endpoints",
+            {"url": f"{addresses.web}/webhooks/stripe", "enabled_events": _STRIPE_EVENTS},
+        )
+    return str(endpoint["secret"])
 
 
 def _clean_environment() -> dict[str, str]:

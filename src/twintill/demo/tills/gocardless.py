@@ -7,6 +7,7 @@ its customer left, which no list of GoCardless's shows.
 from collections import Counter
 from collections.abc import AsyncIterator, Mapping
 from datetime import datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -54,7 +55,7 @@ class GoCardlessTill:
             *("--webhook-url", webhook_url, "--webhook-secret", _SECRET),
         )
 
-    def settings(self, address: str) -> dict[str, str]:
+    async def settings(self, address: str, folder: Path) -> dict[str, str]:
         return {
             "TWINTILL_GOCARDLESS_ENVIRONMENT": "sandbox",
             "TWINTILL_GOCARDLESS_URL": address,

@@ -8,6 +8,7 @@ from collections import Counter
 from collections.abc import AsyncGenerator, AsyncIterator, Mapping
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -55,13 +56,18 @@ class PayPalTill:
             *("--webhook-url", webhook_url, "--webhook-id", _WEBHOOK_ID),
         )
 
-    def settings(self, address: str) -> dict[str, str]:
+    async def settings(self, address: str, folder: Path) -> dict[str, str]:
+        """Its webhooks are signed with a certificate of its own, whose root is at its side door."""
+        async with httpx.AsyncClient(base_url=address, trust_env=False) as http:
+            root = (await http.get("/_sandbox/ca")).raise_for_status().text
         return {
+            "TWINTILL_PAYPAL_ENVIRONMENT": "sandbox",
             "TWINTILL_PAYPAL_URL": address,
+            "TWINTILL_PAYPAL_ROOTS_FILE": _written(root, folder / "paypal-root.pem"),
             "TWINTILL_PAYPAL_CLIENT_ID": _ID,
             "TWINTILL_PAYPAL_CLIENT_SECRET": _SECRET,
             "TWINTILL_PAYPAL_MERCHANT_ID": _MERCHANT,
-            "TWINTILL_PAYPAL_WEBHOOK_ID": _WEBHOOK_ID,
+            "TWINTILL_PAYPAL_WEBHOOK_IDS": _WEBHOOK_ID,
             "TWINTILL_PAYPAL_TIMEOUT_S": str(_ANSWER_WITHIN_S),
         }
 
@@ -98,7 +104,7 @@ class PayPalTill:
                     "custom_id": "somebody-else",
                 }
             ],
-            "payment_source": {"paypal": {"vault_id": await self._token(http, attempt)}},
+            "payment_source": {"paypal": {"vault_id": await self._other_wallet(http, attempt)}},
         }
         answer = await http.post(
             "/v2/checkout/orders", json=order, headers={"paypal-request-id": "another-request"}
@@ -114,8 +120,8 @@ class PayPalTill:
     async def what_is_left(self, http: httpx.AsyncClient, customer_id: str) -> str:
         """PayPal has no way to take a setup token back; one that nobody approved stores nothing."""
         state = await calls.get(http, "/_sandbox/state")
-        stored = [m["id"] for m in state["methods"] if m.get("customer_reference") == customer_id]
-        expect(not stored, f"an abandoned set-up stored {stored}")
+        (setup,) = (s for s in state["setup_sessions"] if s["customer_reference"] == customer_id)
+        expect(setup["status"] != "complete", "an abandoned set-up stored a wallet")
         return "nothing stored at PayPal"
 
     async def is_revoked(self, http: httpx.AsyncClient, token: str) -> bool:
@@ -139,9 +145,15 @@ class PayPalTill:
                 expect(False, f"PayPal shows {row['transaction_event_code']}, unknown to the story")
         return TillBook(movements, left, fees, paid_out)
 
-    async def _token(self, http: httpx.AsyncClient, attempt: Any) -> str:
-        (made,) = await self.charges(http, attempt["reference"])
-        return str(made["method"])
+    async def _other_wallet(self, http: httpx.AsyncClient, attempt: Any) -> str:
+        """With hers, no answer would arrive again."""
+        made = await self.charges(http)
+        return str(next(one["token"] for one in made if one["reference"] != attempt["reference"]))
+
+
+def _written(text: str, path: Path) -> str:
+    path.write_text(text)
+    return str(path.absolute())
 
 
 class _AccessToken(httpx.Auth):

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from datetime import datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -35,7 +36,7 @@ class SandboxTill:
             *("--webhook-url", webhook_url, "--webhook-secret", _SECRET),
         )
 
-    def settings(self, address: str) -> dict[str, str]:
+    async def settings(self, address: str, folder: Path) -> dict[str, str]:
         return {
             "TWINTILL_SANDBOX_PROCESSOR_URL": address,
             "TWINTILL_SANDBOX_PROCESSOR_API_KEY": _KEY,

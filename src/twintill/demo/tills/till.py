@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from pathlib import Path
 from typing import Any, Protocol
 
 import httpx
@@ -56,8 +57,8 @@ class Till(Protocol):
     def command(self, port: str, webhook_url: str) -> tuple[str, ...]:
         """`twintill ...`: its sandbox as a process."""
 
-    def settings(self, address: str) -> dict[str, str]:
-        """What `serve` and `worker` are told of it."""
+    async def settings(self, address: str, folder: Path) -> dict[str, str]:
+        """What `serve` and `worker` are told of it; `folder`: for files that they name."""
 
     def client(self, address: str) -> httpx.AsyncClient:
         """As the merchant asks it."""
