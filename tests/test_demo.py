@@ -74,6 +74,29 @@ def test_a_cent_that_one_book_has_and_another_has_not_is_told(wrong: Books, says
     assert any(says in difference for difference in compare(wrong).differences)
 
 
+def test_fees_and_payouts_are_compared_with_what_the_processor_shows() -> None:
+    settled = [
+        Posting("fee:there", "EUR", 100, None),
+        Posting(CLEARING, "EUR", -100, None),
+        Posting("bank:transit", "EUR", 4800, None),
+        Posting(CLEARING, "EUR", -4800, None),
+    ]
+    paid_out = replace(
+        GOOD,
+        postings=[*GOOD.postings, *settled],
+        processor_balance={"EUR": 0},
+        fees={"EUR": 100},
+        paid_out={"EUR": 4800},
+    )
+    assert compare(paid_out).differences == []
+    dearer = replace(paid_out, fees={"EUR": 101}, paid_out={"EUR": 4799})
+    told = compare(dearer).differences
+    assert [words.partition(":")[0] for words in told] == [
+        "what it kept as fees",
+        "what it paid out",
+    ]
+
+
 def test_a_cheque_is_in_the_ledger_and_not_at_the_processor() -> None:
     cheque = [
         Posting("hand:undeposited", "EUR", 6000, "in_1"),

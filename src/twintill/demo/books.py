@@ -146,7 +146,7 @@ def _orphans(books: Books, moved: Mapping[str, int]) -> list[str]:
     """Money that the processor or the ledger has for nothing that Stripe shows."""
     references = {invoice.reference for invoice in books.invoices}
     known = {invoice.id for invoice in books.invoices}
-    strangers = {p.invoice_id for p in books.postings} - known
+    strangers = {p.invoice_id for p in books.postings} - {*known, None}
     return [
         *(
             f"the processor moved {amount} minor units under {reference}, which is on no invoice"
