@@ -18,8 +18,13 @@ $(READY): requirements.lock pyproject.toml scripts/setup
 	@touch $@
 
 .PHONY: demo
-demo: $(READY)  ## play the story on real parts; ACT=2: after the first payment; ACT=3: invoices; PROCESSOR=; KEEP=1 leaves it running
+demo: $(READY)  ## play the story on real parts; PROCESSOR=paypal|gocardless; ACT=2, ACT=3: more; KEEP=1 leaves it running
 	@$(BIN)/twintill demo --act $(or $(ACT),1) $(if $(PROCESSOR),--processor $(PROCESSOR)) $(if $(KEEP),--keep)
+
+.PHONY: demos
+demos: $(READY)  ## all of it, one after the other: three processors, three acts; ends at the first that does not tie out
+	@set -e; for with in sandbox paypal gocardless; do $(BIN)/twintill demo --processor $$with; done
+	@set -e; for act in 2 3; do $(BIN)/twintill demo --act $$act; done
 
 .PHONY: check
 check: $(READY)  ## lint, types, import contracts, migrations, rules of the house

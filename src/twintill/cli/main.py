@@ -157,7 +157,7 @@ def demo(
     ] = 1,
     processor: Annotated[
         str,
-        typer.Option(help="Who collects in act 1: sandbox. The other acts are the sandbox's."),
+        typer.Option(help="Who collects in act 1: sandbox, paypal or gocardless (stand-ins)."),
     ] = "sandbox",
 ) -> None:
     """Watch the whole story on real parts: no account, no Docker, no PostgreSQL needed.

@@ -39,6 +39,15 @@ async def delete(client: httpx.AsyncClient, path: str) -> Any:
     return _read(await client.delete(path))
 
 
+async def silence(client: httpx.AsyncClient, event_type: str, events_path: str) -> None:
+    """Of a sandbox: its next webhooks of that type are an hour late, its list of events is down."""
+    late = {"kind": "webhook_delay", "types": [event_type], "delay_s": 3600, "times": 3}
+    down = {"kind": "status", "code": 503, "body": {}}
+    match = {"method": "GET", "path_regex": f"^{events_path}", "times": 3}
+    await post(client, "/_sandbox/faults", late)
+    await post(client, "/_sandbox/faults", {**down, "match": match})
+
+
 async def rows(
     client: httpx.AsyncClient, path: str, cursor: str, **query: str
 ) -> AsyncIterator[Any]:

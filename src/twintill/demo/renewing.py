@@ -50,9 +50,11 @@ async def renew(stage: Stage, cast: Cast) -> dict[str, Json]:
     drafts = await _renewals(stage)
     expect(all(d["status"] == "draft" for d in drafts), "a renewal was no draft at first")
     tell.line("Stripe", f"{len(drafts)} × invoice.created; drafts for an hour, then finalized")
+    ada = cast.accounts[ADA]
+    await stage.until("Ada's earlier invoices are charged", lambda: _is_quiet(stage, ada))
     await stage.till.keeps_silent(stage.processor)
     await stage.advance(_DRAFT_HOUR)
-    mine = [draft for draft in drafts if draft["customer"] == cast.accounts[ADA].customer_id]
+    mine = [draft for draft in drafts if draft["customer"] == ada.customer_id]
     for draft in mine:
         await (_ordered if stage.till.tells_later else _paid)(stage, draft["id"])
     return {draft["customer"]: draft for draft in drafts}
@@ -88,6 +90,13 @@ async def until_next_period(stage: Stage) -> timedelta:
 async def _renewals(stage: Stage) -> Sequence[Json]:
     invoices = await calls.get(stage.stripe, "/v1/invoices", limit="100")
     return [i for i in invoices["data"] if i["billing_reason"] == "subscription_cycle"]
+
+
+async def _is_quiet(stage: Stage, account: Account) -> bool:
+    """Nothing of this customer's is just being charged."""
+    payments = await calls.get(stage.api, "/v1/payments", customer=account.customer_id)
+    states = [payment["state"] for payment in payments["data"]]
+    return len(states) > 1 and all(state in ("reported", "pending") for state in states)
 
 
 async def _paid(stage: Stage, invoice_id: str) -> None:

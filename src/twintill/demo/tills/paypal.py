@@ -21,10 +21,10 @@ from twintill.demo.trouble import expect
 
 _ID, _SECRET = "demo_client", "demo_secret"
 _WEBHOOK_ID = "1DEMOWEBHOOK12345"
-_MERCHANT = "DEMOMERCHANT1"
+_MERCHANT = "SANDBOXMERCH1"
 _ANSWER_WITHIN_S = 2.5
 _WINDOW = timedelta(days=31)  # the longest that one search may span
-_PAYMENT, _WITHDRAWAL = "T0003", "T0403"
+_PAYMENT, _WITHDRAWALS = "T0003", "T04"
 _TROUBLES = {BEN: "card_declines_once", CLEO: "card_answer_lost", DAN: "debit_ok"}
 
 
@@ -37,7 +37,7 @@ class PayPalTill:
         owner="PayPal's",
         method="a PayPal wallet",
         charged="captured",
-        silence="PayPal's webhooks are an hour late",
+        silence="PayPal's webhooks are an hour late, its list of events is down",
         records="PayPal's transaction search",
         late="Dan pays by eCheck: PayPal calls it PENDING; it takes two days",
     )
@@ -51,8 +51,7 @@ class PayPalTill:
 
     def command(self, port: str, webhook_url: str) -> tuple[str, ...]:
         return (
-            *("sandbox", "paypal", "--port", port),
-            *("--client-id", _ID, "--client-secret", _SECRET, "--merchant-id", _MERCHANT),
+            *("sandbox", "paypal", "--port", port, "--client", f"{_ID}:{_SECRET}"),
             *("--webhook-url", webhook_url, "--webhook-id", _WEBHOOK_ID),
         )
 
@@ -82,13 +81,8 @@ class PayPalTill:
         return [one for one in made if reference in (None, one["reference"])]
 
     async def keeps_silent(self, http: httpx.AsyncClient) -> None:
-        late = {
-            "kind": "webhook_delay",
-            "types": ["PAYMENT.CAPTURE.COMPLETED"],
-            "delay_s": 3600,
-            "times": 3,
-        }
-        await calls.post(http, "/_sandbox/faults", late)
+        events = "/v1/notifications/webhooks-events"
+        await calls.silence(http, "PAYMENT.CAPTURE.COMPLETED", events)
 
     async def how_it_was_found(
         self, http: httpx.AsyncClient, invoice_id: str, attempt: Any
@@ -137,7 +131,7 @@ class PayPalTill:
             fee_minor = -_minor(row["fee_amount"])[0] if "fee_amount" in row else 0
             left[currency] += minor - fee_minor
             fees[currency] += fee_minor
-            if row["transaction_event_code"] == _WITHDRAWAL:
+            if row["transaction_event_code"].startswith(_WITHDRAWALS):
                 paid_out[currency] -= minor
             elif row["transaction_event_code"] == _PAYMENT:
                 movements.append(Movement(row["custom_field"], currency, minor))

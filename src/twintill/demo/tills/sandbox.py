@@ -52,13 +52,7 @@ class SandboxTill:
         return list((await calls.get(http, "/v1/charges", **wanted))["data"])
 
     async def keeps_silent(self, http: httpx.AsyncClient) -> None:
-        late = {
-            "kind": "webhook_delay",
-            "types": ["charge.succeeded"],
-            "delay_s": 3600,
-            "times": 3,
-        }
-        await calls.post(http, "/_sandbox/faults", late)
+        await calls.silence(http, "charge.succeeded", "/v1/events")
 
     async def how_it_was_found(
         self, _: httpx.AsyncClient, invoice_id: str, attempt: Any

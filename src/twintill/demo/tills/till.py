@@ -22,7 +22,8 @@ class Words:
     owner: str = "the processor's"
     method: str = "a card"
     charged: str = "charged"
-    silence: str = "the processor's webhooks are an hour late"  # why no webhook tells instead
+    # Why nothing else tells what the missing answer would have told.
+    silence: str = "the processor's webhooks are an hour late, its list of events is down"
     decline: str = "Ben's renewal is declined"
     records: str = "the processor's transactions"
     late: str = "Dan's bank debit is accepted; it takes two days"
