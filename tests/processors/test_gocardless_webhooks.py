@@ -136,9 +136,7 @@ def test_a_chargeback_without_an_amount_is_left_to_the_list() -> None:
     assert told.kind is EventKind.IGNORED
 
 
-@pytest.mark.parametrize(
-    "action", ["cancelled", "failed", "expired", "blocked", "consumed", "replaced"]
-)
+@pytest.mark.parametrize("action", ["cancelled", "failed", "expired", "blocked", "consumed"])
 def test_a_mandate_that_is_gone_is_a_method_that_was_revoked(action: str) -> None:
     [told] = parsed(event("mandates", action, {"mandate": "MD1"}))
     assert (told.kind, told.token) == (EventKind.METHOD_REVOKED, "MD1")
@@ -170,6 +168,7 @@ def test_refunds_of_ours_are_told_and_those_of_others_are_listed() -> None:
         ("payments", "surcharge_fee_debited"),
         ("mandates", "active"),
         ("mandates", "transferred"),
+        ("mandates", "replaced"),
         ("refunds", "created"),
         ("refunds", "refund_settled"),
         ("payouts", "paid"),

@@ -73,7 +73,7 @@ async def get(at: Connection, payment_id: str) -> LookUp:
 async def cancel(at: Connection, payment_id: str) -> LookUp:
     """Possible until it is submitted to the banks; later its state is the answer."""
     path = f"/payments/{quoted(payment_id)}/actions/cancel"
-    answer = await at.send("POST", path, body=b"{}")
+    answer = await at.send("POST", path)
     if not isinstance(answer, httpx.Response):
         return answer
     if answer.status_code != 200:

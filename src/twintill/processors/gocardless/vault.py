@@ -53,7 +53,7 @@ async def get_setup(at: Connection, session_id: str) -> SetupResult:
 async def cancel_setup(at: Connection, session_id: str) -> None:
     """One that is cancelled, or gone, is; of one that is fulfilled there is a mandate."""
     path = f"/billing_requests/{quoted(session_id)}/actions/cancel"
-    answer = await at.ask("POST", path, body=b"{}")
+    answer = await at.ask("POST", path)
     if answer.status_code == 200:
         return
     refusal = refusals.read_refusal(answer)
@@ -75,7 +75,7 @@ async def get_method(at: Connection, token: str) -> MethodState:
 
 async def revoke_method(at: Connection, token: str) -> None:
     """It cancels what is pending on it, too: the engine waits for that before it asks."""
-    answer = await at.ask("POST", f"/mandates/{quoted(token)}/actions/cancel", body=b"{}")
+    answer = await at.ask("POST", f"/mandates/{quoted(token)}/actions/cancel")
     if answer.status_code == 200:
         return
     refusal = refusals.read_refusal(answer)

@@ -173,10 +173,11 @@ _DISPUTES = {
     "chargeback_settled": (DisputeStage.LOST, True),
     "chargeback_cancelled": (DisputeStage.WON, False),
 }
-# Transferred is not among them (the mandate goes on with another account); replaced is, by a
-# mandate that we were given by nobody.
+# Transferred is not among them: the mandate goes on with another account. Nor is replaced: when a
+# creditor moves to another scheme identifier all its mandates are, and no customer has withdrawn
+# anything; the next charge is told `mandate_replaced`, and asks this customer alone.
 _MANDATES_GONE = frozenset(
-    ("cancelled", "failed", "expired", "blocked", "consumed", "replaced", "suspended_by_payer")
+    ("cancelled", "failed", "expired", "blocked", "consumed", "suspended_by_payer")
 )
 _REFUNDS = {
     "paid": EventKind.REFUND_SUCCEEDED,
