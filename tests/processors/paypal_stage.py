@@ -262,8 +262,7 @@ class PayPalStage:
 @contextlib.asynccontextmanager
 async def paypal_stage() -> AsyncIterator[PayPalStage]:
     received: list[WebhookRequest] = []
-    clock = ManualClock(BEGUN)
-    async with running(_door(received, clock)) as door_url:
+    async with running(_door(received)) as door_url:
         settings = PayPalSandboxSettings(
             api_key=SECRET,
             client_id=CLIENT,
@@ -274,20 +273,19 @@ async def paypal_stage() -> AsyncIterator[PayPalStage]:
             slow_answer_s=1.5,
             webhook_retries_s=(0.05,),
         )
-        app = create_app(clock, settings)
+        app = create_app(ManualClock(BEGUN), settings)
         async with running(app) as url, httpx.AsyncClient(base_url=url, trust_env=False) as admin:
-            stage = PayPalStage(url, admin, received)
-            yield stage
+            yield PayPalStage(url, admin, received)
 
 
-def _door(received: list[WebhookRequest], clock: ManualClock) -> FastAPI:
+def _door(received: list[WebhookRequest]) -> FastAPI:
     """Stands where Twintill's webhook door would: keeps what comes, as it comes."""
     door = FastAPI()
 
     @door.post("/webhooks/paypal")
     async def receive(request: Request) -> None:
-        received.append(
-            WebhookRequest(dict(request.headers), await request.body(), await clock.now())
-        )
+        # The clock in our hand may have been moved while it was on its way.
+        at = datetime.fromisoformat(request.headers["paypal-transmission-time"])
+        received.append(WebhookRequest(dict(request.headers), await request.body(), at))
 
     return door

@@ -19,7 +19,7 @@ def is_capture(charge: Charge) -> bool:
     return charge.decline is not None and charge.decline.code in CAPTURED_DECLINES
 
 
-def capture_json(world: World, charge: Charge, base_url: str) -> Json:
+def capture_json(charge: Charge, base_url: str) -> Json:
     shown: Json = {
         "id": charge.id,
         "status": _status(charge),
@@ -35,7 +35,7 @@ def capture_json(world: World, charge: Charge, base_url: str) -> Json:
     if reason:
         shown["status_details"] = {"reason": reason}
     if charge.status == "succeeded":
-        shown["seller_receivable_breakdown"] = _breakdown(world, charge)
+        shown["seller_receivable_breakdown"] = _breakdown(charge)
     return shown | {name: charge.details[name] for name in _OURS if charge.details.get(name)}
 
 
@@ -81,11 +81,14 @@ def reversal_json(charge: Charge, base_url: str, now: datetime) -> Json:
     return shown | {name: charge.details[name] for name in _OURS if charge.details.get(name)}
 
 
-def fee_of(world: World, charge: Charge) -> int:
-    """What PayPal kept of it, in minor units."""
-    return -sum(
-        line.amount for line in world.book if line.type == "fee" and line.source == charge.id
-    )
+def fee_in_the_book(world: World, charge: Charge) -> int:
+    """What PayPal kept of a charge that just succeeded, in minor units."""
+    for line in reversed(world.book):
+        if line.source != charge.id:
+            break
+        if line.type == "fee":
+            return -line.amount
+    return 0
 
 
 def updated(charge: Charge) -> datetime:
@@ -118,8 +121,8 @@ def _reason(charge: Charge) -> str | None:
     return None
 
 
-def _breakdown(world: World, charge: Charge) -> Json:
-    fee = fee_of(world, charge)
+def _breakdown(charge: Charge) -> Json:
+    fee = charge.details["fee"]
     return {
         "gross_amount": money(charge.taken, charge.currency),
         "paypal_fee": money(fee, charge.currency),

@@ -180,7 +180,8 @@ def _of_charge(
         return []
     if charge.status == "succeeded":
         charge.details["completed"] = now
-    return [(_CHARGES[event_type], captures.capture_json(world, charge, base_url))]
+        charge.details["fee"] = captures.fee_in_the_book(world, charge)
+    return [(_CHARGES[event_type], captures.capture_json(charge, base_url))]
 
 
 def _resource_type(event_type: str) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from dataclasses import dataclass, field
 from datetime import datetime
 
 from twintill.sandbox.paypal.captures import capture_json, is_capture, refund_json, updated
@@ -41,12 +42,24 @@ _PAYER = "23456789ABCDEFGHJKLMNPQRSTUVWXYZ"
 _STANDS = ("pending", "succeeded", "failed")  # a capture that was DECLINED does not count
 
 
-def create_order(world: World, body: Json, call: Call, now: datetime) -> Charge:
+@dataclass(slots=True)
+class Index:
+    """Where a charge is found."""
+
+    by_order: dict[str, str] = field(default_factory=dict)
+    by_invoice: dict[str, list[str]] = field(default_factory=dict)
+
+    def clear(self) -> None:
+        self.by_order.clear()
+        self.by_invoice.clear()
+
+
+def create_order(world: World, index: Index, body: Json, call: Call, now: datetime) -> Charge:
     """The charge whose capture the order holds. Raises PayPalRefusal for a decline, too."""
     unit = _unit(body)
     token = _token(body)
     minor, currency = read_money(unit.get("amount"), f"{UNIT}/amount")
-    _check_invoice_id(world, unit.get("invoice_id"))
+    _check_invoice_id(world, index, unit.get("invoice_id"))
     method = world.methods.get(token)
     details = {
         "order_id": world.new_id("ord"),
@@ -64,16 +77,19 @@ def create_order(world: World, body: Json, call: Call, now: datetime) -> Charge:
         details=details,
     )
     charge = charging.create_charge(world, order, call.base_url, now)
+    # A refused one is found, too, in case that it is approved after all.
+    index.by_order[details["order_id"]] = charge.id
+    index.by_invoice.setdefault(str(unit.get("invoice_id")), []).append(charge.id)
     if not is_capture(charge):
         raise _decline(charge, call)
     return charge
 
 
-def find_order(world: World, order_id: str) -> Charge:
-    for charge in reversed(world.charges.values()):
-        if charge.details.get("order_id") == order_id and is_capture(charge):
-            return charge
-    raise not_found("order_id")
+def find_order(world: World, index: Index, order_id: str) -> Charge:
+    charge = world.charges.get(index.by_order.get(order_id, ""))
+    if charge is None or not is_capture(charge):
+        raise not_found("order_id")
+    return charge
 
 
 def order_json(world: World, charge: Charge, base_url: str, merchant: str) -> Json:
@@ -83,7 +99,7 @@ def order_json(world: World, charge: Charge, base_url: str, merchant: str) -> Js
         for one in world.refunds.values()
         if one.charge == charge.id
     ]
-    payments: Json = {"captures": [capture_json(world, charge, base_url)]}
+    payments: Json = {"captures": [capture_json(charge, base_url)]}
     if refunds:
         payments["refunds"] = refunds
     wallet = wallet_json(world, charge.token)
@@ -162,11 +178,11 @@ def _token(body: Json) -> str:
     return token
 
 
-def _check_invoice_id(world: World, invoice_id: str | None) -> None:
+def _check_invoice_id(world: World, index: Index, invoice_id: str | None) -> None:
     if invoice_id is None:
         return
-    for former in world.charges.values():
-        if former.details.get("invoice_id") == invoice_id and former.status in _STANDS:
+    for former in index.by_invoice.get(invoice_id, ()):
+        if world.charge(former).status in _STANDS:
             text = (
                 "Duplicate Invoice ID detected. To avoid a potential duplicate transaction your "
                 "account setting requires that Invoice Id be unique for each transaction."

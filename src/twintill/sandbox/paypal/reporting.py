@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
-from twintill.sandbox.paypal.captures import fee_of, is_capture, updated
+from twintill.sandbox.paypal.captures import is_capture, updated
 from twintill.sandbox.paypal.orders import payer_id
 from twintill.sandbox.paypal.refusal import PayPalRefusal, invalid, missing
 from twintill.sandbox.paypal.words import money, read_time
@@ -95,7 +95,7 @@ def _page(
 def _rows(world: World) -> Iterator[Row]:
     for charge in world.charges.values():
         if is_capture(charge):
-            yield _payment(world, charge)
+            yield _payment(charge)
     for refund in world.refunds.values():
         yield _refund(world, refund)
     for line in world.book:
@@ -103,10 +103,10 @@ def _rows(world: World) -> Iterator[Row]:
             yield _other(world, line)
 
 
-def _payment(world: World, charge: Charge) -> Row:
+def _payment(charge: Charge) -> Row:
     status = {"pending": "P", "declined": "D"}.get(charge.status, "S")
     info = _info(charge.id, PAYMENT, charge.taken, charge.currency, charge)
-    fee = fee_of(world, charge) if status == "S" else 0
+    fee = charge.details["fee"] if status == "S" else 0
     if fee:
         info["fee_amount"] = money(-fee, charge.currency)
     changed = charge.details.get("completed", updated(charge)) if status == "S" else updated(charge)

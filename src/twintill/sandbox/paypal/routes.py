@@ -43,6 +43,7 @@ class State:
     access: Access
     signer: Signer
     ids: RequestIds = field(default_factory=RequestIds)
+    index: orders.Index = field(default_factory=orders.Index)
     busy: set[str] = field(default_factory=set)  # request ids that are being worked on
     exchanged: dict[str, str] = field(default_factory=dict)  # setup token -> payment token
     may_store: bool = True  # whether this account may store payment methods
@@ -51,6 +52,7 @@ class State:
         """All but the access tokens: whoever has one goes on with it."""
         self.may_store = True
         self.ids.forget()
+        self.index.clear()
         self.busy.clear()
         self.exchanged.clear()
 
@@ -141,7 +143,7 @@ def _create_order(asked: Asked) -> Reply:
     _must_store(asked.state)
 
     def act() -> Callable[[Call], Reply]:
-        charge = orders.create_order(asked.world, body, asked.call, asked.now)
+        charge = orders.create_order(asked.world, asked.state.index, body, asked.call, asked.now)
         return lambda call: Reply(201, _shown_order(replace(asked, call=call), charge.id))
 
     return _once(Area.ORDERS, asked, act)
@@ -155,14 +157,14 @@ def _shown_order(asked: Asked, charge_id: str) -> Json:
 
 
 def _get_order(asked: Asked) -> Reply:
-    charge = orders.find_order(asked.world, asked.its_id)
+    charge = orders.find_order(asked.world, asked.state.index, asked.its_id)
     merchant = asked.state.settings.account_id
     return Reply(200, orders.order_json(asked.world, charge, asked.call.base_url, merchant))
 
 
 def _get_capture(asked: Asked) -> Reply:
     charge = refunds.find_capture(asked.world, asked.its_id)
-    return Reply(200, captures.capture_json(asked.world, charge, asked.call.base_url))
+    return Reply(200, captures.capture_json(charge, asked.call.base_url))
 
 
 def _refund(asked: Asked) -> Reply:
