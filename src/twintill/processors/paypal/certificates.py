@@ -11,10 +11,12 @@ from __future__ import annotations
 import asyncio
 import re
 import time
+import warnings
 from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from pathlib import Path
 from urllib.parse import urlsplit
 
 import certifi
@@ -28,6 +30,7 @@ from twintill.processors import transport
 
 PATH = "/v1/notifications/certs/"
 _NAME = re.compile(r"[A-Za-z0-9._-]{1,100}\Z")
+_BLOCK = re.compile(rb"-----BEGIN CERTIFICATE-----.+?-----END CERTIFICATE-----", re.DOTALL)
 _MAX_BYTES = 64 * 1024
 _MAX_CHAIN = 6
 _KEPT = 16
@@ -47,14 +50,13 @@ class Trust:
 
     def store(self) -> Store:
         """Raises SettingsError for roots that cannot be read."""
-        try:
-            pem = self.roots
-            if pem is None:
-                with open(certifi.where(), "rb") as file:  # noqa: PTH123 -- certifi names a path
-                    pem = file.read()
-            return Store(x509.load_pem_x509_certificates(pem))
-        except ValueError as error:
-            raise SettingsError(f"PayPal's root certificates cannot be read: {error}") from None
+        if self.roots is None:
+            roots = _read_roots(Path(certifi.where()).read_bytes())
+        else:
+            roots = _read_roots(self.roots)
+        if not roots:
+            raise SettingsError("PayPal's root certificates cannot be read: there is none in them")
+        return Store(roots)
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,6 +145,19 @@ class Certificates:
         """What is none goes first, then what was not used for the longest time."""
         kept = self._kept[address]
         return kept.chain is not None, kept.used
+
+
+def _read_roots(pem: bytes) -> list[x509.Certificate]:
+    """One by one: a root that the library will not take (some break the standard) is left out."""
+    roots = []
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        for block in _BLOCK.findall(pem):
+            try:
+                roots.append(x509.load_pem_x509_certificate(block))
+            except (ValueError, Warning):
+                continue
+    return roots
 
 
 async def _download(client: httpx.AsyncClient, address: str) -> bytes | None:

@@ -24,6 +24,7 @@ _NAMES = frozenset(
         "NOT_AUTHORIZED",
         "RESOURCE_CONFLICT",
         "RESOURCE_NOT_FOUND",
+        "RESULTSET_TOO_LARGE",
         "UNPROCESSABLE_ENTITY",
     )
 )
