@@ -281,6 +281,19 @@ async def test_a_payment_for_the_invoice_that_is_not_this_one_is_not_not_found(
     assert "CAPTURE0000000007" in outcome.detail
 
 
+async def test_another_payment_for_the_invoice_hides_none_of_ours(
+    paypal: PayPal, adapter: PayPalProcessor
+) -> None:
+    def pages(start: datetime, end: datetime, page: int) -> Any:
+        early = row(7, "tw-0", invoice_id="in_1")
+        return [row(8, "tw-1", invoice_id="in_1") if end >= NOW else early], 1
+
+    paypal.answer = reports(pages)
+    search = Search("tw-1", LONG_AGO, body=prepared(adapter).body)
+    outcome = await adapter.find_charge(search)
+    assert outcome == Approved("CAPTURE0000000008", Money(4900, "EUR"))
+
+
 async def test_too_many_rows_are_asked_for_in_halves(
     paypal: PayPal, adapter: PayPalProcessor
 ) -> None:

@@ -116,9 +116,20 @@ def test_a_refund_that_paypal_refuses_gives_nothing_back() -> None:
 
 def test_a_missing_right_is_told_from_a_wrong_key() -> None:
     right = read_forbidden(answer(403, "PERMISSION_DENIED", name="NOT_AUTHORIZED"))
+    assert right is not None
     assert right.reason is NotSentReason.CONFIG
     assert "Developer Dashboard" in right.detail
-    assert read_forbidden(httpx.Response(403, text="<html>")).reason is NotSentReason.CREDENTIALS
+    page = read_forbidden(httpx.Response(403, text="<html>"))
+    assert page is not None
+    assert page.reason is NotSentReason.CREDENTIALS
+
+
+def test_a_payer_who_has_to_consent_is_no_missing_right() -> None:
+    asks = answer(403, "CONSENT_NEEDED", name="NOT_AUTHORIZED")
+    assert read_forbidden(asks) is None
+    declined = read_refusal(asks, "in_1")
+    assert isinstance(declined, Declined)
+    assert declined.kind is DeclineKind.AUTH_REQUIRED
 
 
 def test_only_paypal_itself_says_that_something_is_not_there() -> None:

@@ -12,7 +12,11 @@ import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import padding, rsa
-from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
+from cryptography.x509.oid import (
+    AuthorityInformationAccessOID,
+    ExtendedKeyUsageOID,
+    NameOID,
+)
 from fastapi import FastAPI, Request, Response
 
 from twintill.domain.outcomes import Approved, Declined
@@ -39,13 +43,15 @@ def certificate(
     key: rsa.RSAPrivateKey,
     *,
     issuer_key: rsa.RSAPrivateKey = ROOT_KEY,
+    issuer: str = "Root",
     days: int = 30,
     ca: bool = False,
+    above: str | None = None,
 ) -> x509.Certificate:
     builder = (
         x509.CertificateBuilder()
         .subject_name(name(subject))
-        .issuer_name(name("Root"))
+        .issuer_name(name(issuer))
         .public_key(key.public_key())
         .serial_number(x509.random_serial_number())
         .not_valid_before(NOW - timedelta(days=60))
@@ -57,6 +63,11 @@ def certificate(
         .add_extension(x509.SubjectKeyIdentifier.from_public_key(key.public_key()), False)
         .add_extension(x509.KeyUsage(True, False, False, False, False, ca, ca, False, False), True)
     )
+    if above is not None:
+        where = x509.AccessDescription(
+            AuthorityInformationAccessOID.CA_ISSUERS, x509.UniformResourceIdentifier(above)
+        )
+        builder = builder.add_extension(x509.AuthorityInformationAccess([where]), False)
     if not ca:
         names = x509.SubjectAlternativeName([x509.DNSName(subject)])
         usage = x509.ExtendedKeyUsage([ExtendedKeyUsageOID.SERVER_AUTH])
@@ -103,7 +114,8 @@ async def shelf() -> AsyncIterator[Shelf]:
 @pytest.fixture
 async def certificates(shelf: Shelf) -> AsyncIterator[Certificates]:
     async with httpx.AsyncClient(trust_env=False) as client:
-        kept = Certificates(Trust((shelf.url,), (NAME,), pem(ROOT)), client)
+        host = shelf.url.removeprefix("http://")
+        kept = Certificates(Trust((shelf.url,), (NAME,), pem(ROOT), (host,)), client)
         yield kept
         await kept.aclose()
 
@@ -273,6 +285,35 @@ async def test_a_certificate_is_checked_at_every_use(
     fresh = signed(shelf, {"paypal-transmission-time": later.isoformat()})
     with pytest.raises(SignatureRefused):
         await check(certificates, WebhookRequest(fresh.headers, fresh.body, later))
+
+
+BETWEEN_KEY = rsa.generate_private_key(public_exponent=65537, key_size=2048)
+
+
+async def test_what_lies_between_a_certificate_and_its_root_is_fetched(
+    shelf: Shelf, certificates: Certificates
+) -> None:
+    """PayPal's own tools bring it along: its certificates may come without."""
+    between = certificate("Between", BETWEEN_KEY, ca=True)
+    above = f"{shelf.url}{PATH}between.crt"
+    leaf = certificate(NAME, KEY, issuer="Between", issuer_key=BETWEEN_KEY, above=above)
+    shelf.lies["CERT-1"] = pem(leaf)
+    shelf.lies["between.crt"] = between.public_bytes(serialization.Encoding.DER)
+    await check(certificates, signed(shelf))
+    assert shelf.asked == ["CERT-1", "between.crt"]
+
+
+@pytest.mark.parametrize(
+    "above", ["http://evil.example/x.crt", "{url}/v1/notifications/certs/none", "file:///etc/x"]
+)
+async def test_what_lies_between_is_only_fetched_from_an_authority(
+    shelf: Shelf, certificates: Certificates, above: str
+) -> None:
+    where = above.format(url=shelf.url)
+    leaf = certificate(NAME, KEY, issuer="Between", issuer_key=BETWEEN_KEY, above=where)
+    shelf.lies["CERT-1"] = pem(leaf)
+    with pytest.raises(SignatureRefused):
+        await check(certificates, signed(shelf))
 
 
 async def test_what_cannot_be_fetched_is_not_refused(

@@ -23,6 +23,7 @@ import certifi
 import httpx
 from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import rsa
+from cryptography.x509.oid import AuthorityInformationAccessOID
 from cryptography.x509.verification import PolicyBuilder, Store, VerificationError
 
 from twintill.errors import SettingsError, SignatureRefused, SignatureUnchecked
@@ -47,8 +48,10 @@ class Trust:
     origins: tuple[str, ...]  # "https://api.paypal.com"
     names: tuple[str, ...]  # "messageverificationcerts.paypal.com"
     roots: bytes | None = None  # PEM; None: those that browsers trust
+    # Hosts of the authority that certifies PayPal, for what lies between it and a root.
+    issuers: tuple[str, ...] = ("cacerts.digicert.com", "cacerts.geotrust.com")
 
-    def store(self) -> Store:
+    def read_roots(self) -> list[x509.Certificate]:
         """Raises SettingsError for roots that cannot be read."""
         if self.roots is None:
             roots = _read_roots(Path(certifi.where()).read_bytes())
@@ -56,7 +59,7 @@ class Trust:
             roots = _read_roots(self.roots)
         if not roots:
             raise SettingsError("PayPal's root certificates cannot be read: there is none in them")
-        return Store(roots)
+        return roots
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +72,9 @@ class _Kept:
 class Certificates:
     def __init__(self, trust: Trust, client: httpx.AsyncClient) -> None:
         self._trust = trust
-        self._store = trust.store()
+        roots = trust.read_roots()
+        self._store = Store(roots)
+        self._roots = frozenset(root.subject for root in roots)
         self._client = client
         self._kept: dict[str, _Kept] = {}
         self._under_way: dict[str, asyncio.Task[None]] = {}
@@ -136,10 +141,29 @@ class Certificates:
             self._pauses[address] = now + _PAUSE_S
             return
         chain = _read_chain(pem)
+        if chain is not None:
+            chain = await self._completed(chain)
         until = now + _REFUSED_FOR_S if chain is None else None
         while len(self._kept) >= _KEPT:
             self._kept.pop(min(self._kept, key=self._worth))
         self._kept[address] = _Kept(chain, until, now)
+
+    async def _completed(self, chain: tuple[x509.Certificate, ...]) -> tuple[x509.Certificate, ...]:
+        """With the certificates between it and a root, where PayPal does not send them along.
+
+        They are named in the certificate itself, and prove nothing but by their signatures.
+        """
+        top = chain[0]
+        while top.issuer not in self._roots and len(chain) < _MAX_CHAIN:
+            known = next((one for one in chain[1:] if one.subject == top.issuer), None)
+            address = None if known is not None else _issuer_address(top, self._trust.issuers)
+            if address is not None:
+                known = _read_der(await _download(self._client, address) or b"")
+                chain = chain if known is None else (*chain, known)
+            if known is None or known == top:
+                break
+            top = known
+        return chain
 
     def _worth(self, address: str) -> tuple[bool, float]:
         """What is none goes first, then what was not used for the longest time."""
@@ -193,6 +217,30 @@ def _read_chain(pem: bytes) -> tuple[x509.Certificate, ...] | None:
     except ValueError:
         return None
     return chain if 0 < len(chain) <= _MAX_CHAIN else None
+
+
+def _read_der(der: bytes) -> x509.Certificate | None:
+    try:
+        return x509.load_der_x509_certificate(der)
+    except ValueError:
+        return None
+
+
+def _issuer_address(certificate: x509.Certificate, hosts: Sequence[str]) -> str | None:
+    """Where its issuer's certificate lies, when that is with an authority that we know."""
+    try:
+        told = certificate.extensions.get_extension_for_class(x509.AuthorityInformationAccess)
+    except (x509.ExtensionNotFound, ValueError):
+        return None
+    for access in told.value:
+        where = access.access_location
+        if access.access_method != AuthorityInformationAccessOID.CA_ISSUERS:
+            continue
+        if isinstance(where, x509.UniformResourceIdentifier):
+            parts = urlsplit(where.value)
+            if parts.scheme in ("http", "https") and parts.netloc in hosts:
+                return where.value
+    return None
 
 
 def _checked(

@@ -29,7 +29,7 @@ async def list_since(
     if after is None:
         after = f"page_size={_PAGE}&start_time={_time(since)}"
         if clock is not None:
-            after += f"&end_time={_time(max(clock(), since) + timedelta(minutes=1))}"
+            after += f"&end_time={_time(max(clock(), since + timedelta(minutes=1)))}"
     answer = await line.send("GET", f"{_PATH}?{after}")
     if not isinstance(answer, httpx.Response):
         return answer

@@ -43,7 +43,7 @@ class Line:
             return await self._refused(access)
         self._tokens.taken(access)
         if answer.status_code == 403:
-            return refusals.read_forbidden(answer)
+            return refusals.read_forbidden(answer) or answer
         return transport.read_status(answer) or answer
 
     async def ask(

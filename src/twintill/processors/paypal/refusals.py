@@ -70,9 +70,9 @@ def read_refusal(answer: httpx.Response, invoice_id: str) -> Declined | NotSent 
             f"PayPal has a payment for the invoice {invoice_id} already, and refuses a second one "
             f"(DUPLICATE_INVOICE_ID): look for that invoice id in PayPal's activity"
         )
-    if answer.status_code == 422 and problem.issues:  # noqa: SIM102 -- which refusal, then what
-        if all(issue in declines.DECLINES for issue in problem.issues):
-            return Declined(declines.DECLINES[problem.code], problem.code, problem.text)
+    said_no = answer.status_code in (403, 422) and bool(problem.issues)
+    if said_no and all(issue in declines.DECLINES for issue in problem.issues):
+        return Declined(declines.DECLINES[problem.code], problem.code, problem.text)
     return _not_sent(answer.status_code, problem) or NoAnswer(_told(answer.status_code, problem))
 
 
@@ -85,9 +85,14 @@ def read_refund_refusal(answer: httpx.Response) -> Declined | NotSent | NoAnswer
     return _not_sent(answer.status_code, problem) or NoAnswer(_told(answer.status_code, problem))
 
 
-def read_forbidden(answer: httpx.Response) -> NotSent:
-    """403: with PayPal's own words, the app is not allowed to; else the key is suspected."""
+def read_forbidden(answer: httpx.Response) -> NotSent | None:
+    """403: with PayPal's own words, the app is not allowed to; else the key is suspected.
+
+    None: it is a decline, of the payer who has to consent.
+    """
     problem = read_problem(answer.content)
+    if problem.name and problem.code in declines.DECLINES:
+        return None
     if problem.name == "NOT_AUTHORIZED":
         why = declines.not_sent_because(problem.code)
         sentence = why[1] if why else declines.CONFIG["PERMISSION_DENIED"]

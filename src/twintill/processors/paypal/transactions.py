@@ -154,6 +154,7 @@ def first_half(asked: Question) -> Question:
 async def _find(line: Line, search: Search, clock: Clock | None) -> LookUp:
     found: dict[str, None] = {}
     refreshed: datetime | None = None
+    other: NoAnswer | None = None
     windows = [_window(search, clock)]
     while windows:
         start, end = windows.pop()
@@ -171,15 +172,15 @@ async def _find(line: Line, search: Search, clock: Clock | None) -> LookUp:
                 return NoAnswer("PayPal's reports are late")
             break
         rows, refreshed = read
-        other = _under_another(rows, search)
-        if other is not None:
-            return other
+        other = other or _under_another(rows, search)
         found |= dict.fromkeys(_captures(rows, search.reference))
         following = _following(search, end, refreshed, clock)
         if not windows and following is not None:
             windows.append(following)
     if found:
         return await _confirm(line, list(found), search.reference)
+    if other is not None:
+        return other
     if clock is not None and refreshed is not None and refreshed < clock() - LAG:
         return NoAnswer(f"PayPal's reports are late: they reach until {refreshed.isoformat()}")
     return NotFound()
@@ -231,11 +232,13 @@ def _captures(rows: list[Json], reference: str) -> list[str]:
 
 def _under_another(rows: list[Json], search: Search) -> NoAnswer | None:
     """A payment for the same invoice that this attempt did not make: PayPal refuses a second."""
-    if search.body is None or any(row.get("custom_field") == search.reference for row in rows):
+    if search.body is None:
         return None
     invoice_id = read_json(search.body)["purchase_units"][0].get("invoice_id")
     for row in rows:
         taken = words_of(row, "transaction_status") in ("S", "P")
+        if row.get("custom_field") == search.reference:
+            continue
         if invoice_id and row.get("invoice_id") == invoice_id and taken and _is_payment(row):
             there = words_of(row, "transaction_id")
             return NoAnswer(f"PayPal has a payment for {invoice_id} that is not this one: {there}")
