@@ -26,6 +26,7 @@ async def test_the_payer_finishes_on_the_page_and_comes_back(merchant: Merchant)
     page = urlsplit(flow["authorisation_url"])
     shown = await merchant.http.get(f"{page.path}?{page.query}")
     assert "Stand-in GoCardless" in shown.text
+    assert 'value="debit_ok" required checked' in shown.text
     back = await merchant.http.post(page.path, data={"method": "debit_ok"})
     assert (back.status_code, back.headers["location"]) == (303, "https://shop.example/back")
     done = (await merchant.get(f"/billing_requests/{request['id']}"))["billing_requests"]

@@ -89,13 +89,14 @@ async def decide_action(charge_id: str, request: Request, sandbox: Here) -> Resp
 def _setup_page(
     sandbox: Sandbox, session: SetupSession, status: int = 200, error: str = ""
 ) -> Response:
-    methods = sandbox.world.dialect.methods.values()
+    methods = list(sandbox.world.dialect.methods.values())
     return _page(
         sandbox,
         "setup.html" if session.status == "open" else "closed.html",
         status,
         session=session,
         groups=[(title, list(rows)) for title, rows in groupby(methods, _group)],
+        usual=methods[0].key,
         error=error,
         back=session.cancel_url if session.status != "complete" else _way_back(sandbox, session),
     )
