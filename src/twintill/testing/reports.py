@@ -15,8 +15,8 @@ from twintill.processors.reports import (
     Settlements,
 )
 from twintill.testing.refunds import given_back, gives_back, of
-from twintill.testing.stage import Behaviour, Stage, Trait
-from twintill.testing.steps import approved, asking, ended, heard, needs, order, prepared
+from twintill.testing.stage import Stage, Trait
+from twintill.testing.steps import approved, asking, heard, needs, three_charges
 
 Row = TypeVar("Row")
 LISTS_NONE, REPORTS_NONE = "lists no events", "reports no settlement"
@@ -73,17 +73,6 @@ def enough(stage: Stage, pages: int, rows: list[Row]) -> list[Row]:
 
 def moved(line: SettlementLine) -> int:
     return line.amount.minor - (line.fee.minor if line.fee else 0)
-
-
-async def three_charges(stage: Stage) -> set[str]:
-    method = await stage.method(Behaviour.APPROVED)
-    ids = set()
-    for n in range(3):
-        charge = prepared(stage, order(stage, method, f"tw-{n}", invoice_id=f"in_{n}"), f"key-{n}")
-        outcome = await ended(stage, await stage.processor.charge(charge))
-        assert isinstance(outcome, Approved)
-        ids.add(outcome.processor_payment_id)
-    return ids
 
 
 class EventListContract:

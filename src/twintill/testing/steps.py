@@ -83,6 +83,17 @@ async def approved(stage: Stage, behaviour: Behaviour = Behaviour.APPROVED) -> A
     return outcome
 
 
+async def three_charges(stage: Stage) -> set[str]:
+    method = await stage.method(Behaviour.APPROVED)
+    ids = set()
+    for n in range(3):
+        charge = prepared(stage, order(stage, method, f"tw-{n}", invoice_id=f"in_{n}"), f"key-{n}")
+        outcome = await ended(stage, await stage.processor.charge(charge))
+        assert isinstance(outcome, Approved)
+        ids.add(outcome.processor_payment_id)
+    return ids
+
+
 async def declined(stage: Stage, behaviour: Behaviour) -> Declined:
     """As the engine learns it: from the answer, or from what is told later."""
     outcome = await charged(stage, behaviour)

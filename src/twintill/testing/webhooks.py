@@ -21,6 +21,7 @@ from twintill.testing.steps import (
     not_applicable,
     order,
     prepared,
+    three_charges,
     verified,
 )
 
@@ -155,10 +156,10 @@ class WebhookContract:
         poisoned = stage.unreadable_events(request.body)
         assert poisoned
         for body in poisoned:
-            first, *others = stage.processor.parse_webhook(body)
-            assert first.kind is EventKind.UNREADABLE
-            assert first.note
-            assert others == good
+            read = list(stage.processor.parse_webhook(body))
+            assert [event.kind for event in read[:1]] == [EventKind.UNREADABLE]
+            assert read[0].note
+            assert read[1:] == good
 
     async def test_an_event_that_cannot_be_read_is_parked(self, stage: Stage) -> None:
         request = await delivered(stage)
@@ -170,10 +171,10 @@ class WebhookContract:
             assert EventKind.UNREADABLE in kinds
 
     async def test_a_redelivery_has_the_same_keys(self, stage: Stage) -> None:
-        request = await delivered(stage)
-        once, twice = (stage.processor.parse_webhook(request.body) for _ in range(2))
-        assert once == twice
-        keys = [event.dedupe_key for event in await heard(stage)]
+        await three_charges(stage)
+        once, again = await heard(stage), await heard(stage)
+        assert once == again
+        keys = [event.dedupe_key for event in once if event.dedupe_key is not None]
         assert len(set(keys)) == len(keys)
 
     async def test_the_order_of_arrival_changes_nothing(self, stage: Stage) -> None:
