@@ -35,8 +35,9 @@ _CODES = {
     REFUND: _K.REFUND,
     "T1108": _K.FEE,
     "T1109": _K.FEE,
-    "T1110": _K.DISPUTE,  # held while it is investigated
-    "T1111": _K.DISPUTE_WON,
+    # Held while a dispute is investigated, and let go whoever wins: what is taken is told by T1106.
+    "T1110": _K.HOLD,
+    "T1111": _K.HOLD,
     "T1201": _K.DISPUTE,
     "T1202": _K.DISPUTE_WON,
     "T1205": _K.DISPUTE_WON,  # a chargeback was reimbursed
