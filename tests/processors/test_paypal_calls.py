@@ -16,6 +16,7 @@ from twintill.errors import SettingsError
 from twintill.money import Money
 from twintill.processors import (
     ChargeRequest,
+    DisputePage,
     ListedRefund,
     PreparedCharge,
     RefundPage,
@@ -358,8 +359,16 @@ async def test_the_book_is_read_page_by_page_to_its_end(
     assert isinstance(await adapter.list_settlements(LONG_AGO, "moonlit"), NoAnswer)
 
 
+@pytest.mark.parametrize(
+    "refused",
+    [
+        (404, {"name": "RESOURCE_NOT_FOUND", "details": []}),
+        (403, {"name": "NOT_AUTHORIZED", "details": [{"issue": "PERMISSION_DENIED"}]}),
+        (200, {"id": "CAPTURE0000000002", "status": "MOONLIT"}),
+    ],
+)
 async def test_a_refund_that_only_the_report_knows_is_listed(
-    paypal: PayPal, adapter: PayPalProcessor
+    paypal: PayPal, adapter: PayPalProcessor, refused: Any
 ) -> None:
     refund = row(
         2,
@@ -372,7 +381,7 @@ async def test_a_refund_that_only_the_report_knows_is_listed(
 
     def answer(request: Request) -> Any:
         if "/refunds/" in request.url.path:
-            return 404, {"name": "RESOURCE_NOT_FOUND", "message": "x", "debug_id": "x"}
+            return refused
         return search(request)
 
     paypal.answer = answer
@@ -382,6 +391,31 @@ async def test_a_refund_that_only_the_report_knows_is_listed(
     assert isinstance(listed, ListedRefund)
     assert listed.processor_payment_id == "CAPTURE1"
     assert (listed.seen.reference, listed.seen.amount) == (None, Money(900, "EUR"))
+
+
+async def test_a_dispute_that_cannot_be_read_hides_no_other(
+    paypal: PayPal, adapter: PayPalProcessor
+) -> None:
+    good = {
+        "dispute_id": "PP-D-2",
+        "status": "OPEN",
+        "dispute_amount": {"currency_code": "EUR", "value": "49.00"},
+        "disputed_transactions": [{"seller_transaction_id": "CAPTURE1"}],
+    }
+    whole = {"PP-D-1": good | {"dispute_id": "PP-D-1", "disputed_transactions": []}, "PP-D-2": good}
+
+    def answer(request: Request) -> Any:
+        last = request.url.path.rpartition("/")[2]
+        if last in whole:
+            return 200, whole[last]
+        return 200, {"items": [{"dispute_id": one} for one in whole], "links": []}
+
+    paypal.answer = answer
+    page = await adapter.list_disputes(NOW - timedelta(days=9))
+    assert isinstance(page, DisputePage)
+    assert [one.dispute_id for one in page.disputes] == ["PP-D-2"]
+    whole["PP-D-1"] = {}
+    assert isinstance(await adapter.list_disputes(NOW - timedelta(days=9)), NoAnswer)
 
 
 def settings(**fields: Any) -> PayPalSettings:

@@ -166,11 +166,11 @@ def capture_of(refund: Json) -> str:
 
 
 def money_of(fields: Json, name: str) -> Money:
-    """Raises Unreadable for what is no exact amount in a currency that PayPal has."""
+    """Raises Unreadable for what is no exact amount of money."""
     amount = object_of(fields, name)
     try:
         return from_value(text_of(amount, "value"), text_of(amount, "currency_code"))
-    except (KeyError, ValueError) as error:
+    except ValueError as error:
         raise Unreadable(f"{name}: {error}") from None
 
 

@@ -6,7 +6,7 @@ whatever ISO 4217 and Stripe say of them. Nothing is rounded, in either directio
 
 import re
 
-from twintill.money import Money, from_exponent, to_exponent
+from twintill.money import Money, stripe_exponent, to_exponent
 
 EXPONENTS = {
     "AUD": 2,
@@ -53,16 +53,17 @@ def to_value(money: Money) -> str:
 
 
 def from_value(value: str, currency: str) -> Money:
-    """A decimal string of PayPal's, which may be below zero.
+    """A decimal string of PayPal's, which may be below zero, in any currency: what others do with
+    the same account has to be read, too.
 
-    Raises KeyError for a currency that it does not take, ValueError for what is no exact amount.
+    Raises ValueError for what is no exact amount in Stripe's units.
     """
-    exponent = EXPONENTS[currency]
     read = _VALUE.match(value)
     if read is None:
         raise ValueError(f"{value[:40]!r} is not an amount")
+    exponent = stripe_exponent(currency)
     sign, whole, fraction = read.group(1), read.group(2), read.group(3) or ""
     if fraction[exponent:].strip("0"):
         raise ValueError(f"{value} {currency} has more than {exponent} decimal places")
-    units = int(whole + fraction[:exponent].ljust(exponent, "0"))
-    return from_exponent(-units if sign else units, currency, exponent)
+    minor = int(whole + fraction[:exponent].ljust(exponent, "0"))
+    return Money(-minor if sign else minor, currency)

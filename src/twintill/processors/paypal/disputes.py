@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 from urllib.parse import parse_qs, quote, urlsplit
 
 import httpx
+import structlog
 
 from twintill.domain.money_back import DECIDED, LOSSES, DisputeStage
 from twintill.domain.outcomes import NoAnswer, NotFound, NotSent
@@ -28,6 +29,7 @@ from twintill.processors.paypal.answers import money_of
 from twintill.processors.paypal.line import Line
 from twintill.processors.paypal.refusals import could_not, is_missing
 
+_log = structlog.get_logger(__name__)
 _PATH = "/v1/customer/disputes"
 # Each of a page is asked for by itself: few enough for one look.
 _PAGE = 10
@@ -43,17 +45,10 @@ _FEES = frozenset(("DISPUTE_FEE", "CHARGEBACK_FEE", "DISPUTE_SETTLEMENT_FEE"))
 
 
 async def get(line: Line, dispute_id: str) -> SeenDispute | NotFound | NoAnswer | NotSent:
-    answer = await line.send("GET", f"{_PATH}/{quote(dispute_id, safe='')}")
-    if not isinstance(answer, httpx.Response):
-        return answer
-    if is_missing(answer):
-        return NotFound()
-    if answer.status_code != 200:
-        return could_not(answer, "ask for the dispute")
+    dispute = await _ask(line, dispute_id)
+    if isinstance(dispute, NotFound | NoAnswer | NotSent):
+        return dispute
     try:
-        dispute = read_json(answer.content)
-        if dispute.get("dispute_id") != dispute_id:
-            raise Unreadable("another dispute than was asked for")
         return read_dispute(dispute)
     except Unreadable as error:
         return NoAnswer(f"a dispute that cannot be believed: {error}")
@@ -77,12 +72,35 @@ async def list_since(
         return NoAnswer(f"a list that cannot be believed: {error}")
     seen: list[SeenDispute] = []
     for dispute_id in ids:
-        dispute = await get(line, dispute_id)
+        dispute = await _ask(line, dispute_id)
         if isinstance(dispute, NoAnswer | NotSent):
             return dispute
-        if isinstance(dispute, SeenDispute):
-            seen.append(dispute)
+        if isinstance(dispute, NotFound):
+            continue
+        try:
+            seen.append(read_dispute(dispute))
+        except Unreadable as error:
+            # One that cannot be read hides no other; its webhook is parked for a person.
+            _log.warning("dispute_unreadable", dispute=dispute_id, why=str(error))
     return DisputePage(tuple(seen), following)
+
+
+async def _ask(line: Line, dispute_id: str) -> Json | NotFound | NoAnswer | NotSent:
+    """That dispute's page, and no other."""
+    answer = await line.send("GET", f"{_PATH}/{quote(dispute_id, safe='')}")
+    if not isinstance(answer, httpx.Response):
+        return answer
+    if is_missing(answer):
+        return NotFound()
+    if answer.status_code != 200:
+        return could_not(answer, "ask for the dispute")
+    try:
+        dispute = read_json(answer.content)
+    except Unreadable as error:
+        return NoAnswer(f"a dispute that cannot be believed: {error}")
+    if dispute.get("dispute_id") != dispute_id:
+        return NoAnswer("another dispute than was asked for")
+    return dispute
 
 
 def read_page(body: bytes) -> tuple[list[str], str | None]:

@@ -11,7 +11,15 @@ from urllib.parse import quote
 
 import httpx
 
-from twintill.domain.outcomes import Accepted, Approved, Declined, DeclineKind, NoAnswer, NotSent
+from twintill.domain.outcomes import (
+    Accepted,
+    Approved,
+    Declined,
+    DeclineKind,
+    NoAnswer,
+    NotSent,
+    NotSentReason,
+)
 from twintill.money import Money
 from twintill.processors import ListedRefund, RefundPage, SeenRefund
 from twintill.processors.fields import Json, Unreadable, read_json, text_of, time_of, words_of
@@ -140,6 +148,8 @@ async def _refund(line: Line, row: Json) -> ListedRefund | NoAnswer | NotSent:
     refund's. What was not made through the API may be known to the report alone."""
     refund_id = text_of(row, "transaction_id")
     answer = await line.send("GET", f"/v2/payments/refunds/{quote(refund_id, safe='')}")
+    if isinstance(answer, NotSent) and answer.reason is NotSentReason.CONFIG:
+        return _as_reported(row, refund_id)  # made by another app: not ours to see
     if not isinstance(answer, httpx.Response):
         return answer
     if is_missing(answer):
@@ -149,7 +159,10 @@ async def _refund(line: Line, row: Json) -> ListedRefund | NoAnswer | NotSent:
     refund = read_json(answer.content)
     if refund.get("id") != refund_id:
         raise Unreadable("another refund than was asked for")
-    return ListedRefund(capture_of(refund), read_refund(refund))
+    try:
+        return ListedRefund(capture_of(refund), read_refund(refund))
+    except Unreadable:
+        return _as_reported(row, refund_id)
 
 
 def _as_reported(row: Json, refund_id: str) -> ListedRefund:
