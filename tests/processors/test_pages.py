@@ -59,11 +59,12 @@ def test_the_sentences_of_the_troubleshooting_are_said() -> None:
         422,
         json={"name": "UNPROCESSABLE_ENTITY", "details": [{"issue": "DUPLICATE_INVOICE_ID"}]},
     )
+    no_dinars = _detail(gocardless_requests.prepare(IN_DINARS, "key"))
     for page, said in (
         (on_paypal, _detail(refused).partition(" (HTTP")[0]),
         (on_paypal, _detail(paypal_requests.prepare(IN_DINARS, "key"))),
         (on_paypal, _detail(paypal.read_refusal(duplicate, "in_…")).partition(":")[0]),
-        (on_gocardless, _detail(gocardless_requests.prepare(IN_DINARS, "key")).partition(" CAD")[0]),
+        (on_gocardless, no_dinars.partition(" CAD")[0]),
         (on_gocardless, gocardless._CREDENTIALS["access_token_not_found"]),
         (on_gocardless, gocardless._CONFIG["feature_disabled"]),
     ):
