@@ -101,10 +101,10 @@ async def _outcome(at: Connection, payment: Json) -> ChargeOutcome:
     payment_id, status = text_of(payment, "id"), text_of(payment, "status")
     if not declines.without_money(status):
         return answers.read_payment(payment)
-    page = await at.page("events", {"payment": payment_id})
-    if not isinstance(page, answers.Page):
-        return page
-    return answers.read_payment(payment, declines.read_reason(page.rows, status, payment_id))
+    events = await at.all("events", {"payment": payment_id})
+    if not isinstance(events, list):
+        return events
+    return answers.read_payment(payment, declines.read_reason(events, status, payment_id))
 
 
 def _mandate_of(body: bytes | None) -> str | None:
