@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 from datetime import timedelta
+from typing import Any
 
 import pytest
 from sqlalchemy import select, update
@@ -19,12 +20,12 @@ from tests.flows.settling import (
 )
 from tests.flows.test_disputes import dispute, heard, then
 from tests.flows.test_money_back import reported
-from tests.flows.test_refunds import is_sound
+from tests.flows.test_refunds import hear, is_sound, told_by_the_processor
 from tests.flows.world import SCOPE, World
 from twintill.flows.read_settlements import read_settlements
 from twintill.flows.settle import accept
 from twintill.money import Money
-from twintill.store.tables import attempts, receipts
+from twintill.store.tables import attempts, disputes, receipts
 
 WAIT = timedelta(days=1)
 
@@ -126,28 +127,54 @@ async def test_a_charge_is_found_by_our_reference_while_its_answer_is_out(world:
     assert (await rows(world))["1"].attempt_id == attempt.id
 
 
+# How a report may tell that a dispute took an amount, and what it cost.
+TELLS = {
+    "in one line": [("dispute", -4900, 1500, "both")],
+    "in one line that names the charge": [("dispute", -4900, 1500, "of")],
+    "each by itself": [("dispute", -4900, None, "both"), ("fee", -1500, None, "object_id")],
+    "each by its charge": [("dispute", -4900, None, "of"), ("fee", -1500, None, "of")],
+}
+
+
+async def told_of(world: World, dispute_id: str) -> None:
+    """The webhook says what it costs, too."""
+    event = await told_by_the_processor(world, "dispute.opened")
+    assert event["data"]["object"]["id"] == dispute_id
+    event["data"]["object"]["fee"] = 1500
+    assert await hear(world, event) == "done"
+    (its,) = await known_disputes(world)
+    assert its.fee_minor == 1500
+
+
+async def known_disputes(world: World) -> list[Any]:
+    async with world.db() as db:
+        return list(await db.execute(select(disputes)))
+
+
 @pytest.mark.parametrize("report_first", [True, False])
-@pytest.mark.parametrize("apart", [True, False])
+@pytest.mark.parametrize("tells", TELLS)
 async def test_a_disputes_fee_is_booked_once_whoever_tells_it_first(
-    world: World, report_first: bool, apart: bool
+    world: World, report_first: bool, tells: str
 ) -> None:
-    """Also where the report has it as a line of its own, that names the dispute alone."""
+    """And the ordinary fee of its charge stays what it is."""
     invoice_id = await reported(world)
     charge, its = await charge_of(world, invoice_id), await dispute(world, invoice_id)
-    lines = [line("1", "charge", 4900, of=charge)]
-    lines.append(line("2", "dispute", -4900, None if apart else 1500, of=charge, object_id=its))
-    lines += [line("3", "fee", -1500, object_id=its)] if apart else []
+    lines = [line("1", "charge", 4900, of=charge), line("0", "fee", -70, of=charge)]
+    for n, (kind, minor, fee, by) in enumerate(TELLS[tells], start=2):
+        names = {"of": charge, "object_id": its}
+        named = names if by == "both" else {by: names[by]}
+        lines.append(line(str(n), kind, minor, fee, **named))
     world = settling(world, *lines)
     if report_first:
         cursor = (await read(world)).cursor
-        assert (await moved(world))["fee:sandbox"] == 1500
-        await heard(world, "opened")
+        assert (await moved(world))["fee:sandbox"] == 1570
+        await told_of(world, its)
         report_of(world).clear()
         await read(world, cursor)
     else:
-        await heard(world, "opened")
+        await told_of(world, its)
         await read(world)
-    assert (await moved(world))["fee:sandbox"] == 1500
+    assert (await moved(world))["fee:sandbox"] == 1570
     assert (await rows(world))["2"].dispute_id is not None
     await then(world, its, "resolve", outcome="won")
     await heard(world, "won")

@@ -49,6 +49,7 @@ class SettlementKind(StrEnum):
 
 REFUNDS = frozenset((SettlementKind.REFUND, SettlementKind.REFUND_FAILED))
 DISPUTES = frozenset((SettlementKind.DISPUTE, SettlementKind.DISPUTE_WON))
+OF_A_DISPUTE = DISPUTES | {SettlementKind.FEE}
 # The fact of ours that brought or took the same money has posted it.
 POSTED_BY_FACTS = REFUNDS | DISPUTES | {SettlementKind.CHARGE, SettlementKind.CHARGE_FAILED}
 # What belongs to a charge, ours or not; the rest is of the processor account itself.

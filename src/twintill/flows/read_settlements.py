@@ -1,7 +1,7 @@
 """A duty: reads what the processors' own reports say moved our balances there.
 
-Lists the lines since the last pass at each processor that has such a report, with a week's overlap:
-reports lag, and lines are shown again until nothing of them can change. At the end of a
+Lists the lines since the last pass at each processor that has such a report, with an overlap of two
+weeks: reports lag, and lines are shown again until nothing of them can change. At the end of a
 processor's list, lines whose place is known only now are booked anew.
 """
 
@@ -24,6 +24,8 @@ from twintill.processors.reports import SettlementLine, Settlements
 from twintill.store import accounts, settlement_places, settlements
 
 AT_FIRST = timedelta(days=90)
+# A payout may come back from the bank days after it was made.
+OVERLAP = timedelta(days=14)
 _LATE_MAX = 500
 _log = structlog.get_logger(__name__)
 
@@ -52,7 +54,7 @@ async def _page(means: Means, scope: Scope, at: Pass) -> Pass:
     at = await _take_in(means, scope, processor, page.lines, at)
     if page.following is None:
         await _place_late_ones(means, scope, processor)
-    return at.behind(name, page.following)
+    return at.behind(name, page.following, OVERLAP)
 
 
 async def _take_in(

@@ -67,17 +67,14 @@ _AGREE = f"""
                     = (:account, :live, l.payment_id) AND b.kind = 'refund_failed'
                     AND b.amount_minor = -l.amount_minor)
     UNION ALL
-    SELECT settlement_line_id, format('the report shows that a dispute took %s %s, %s',
-               -l.amount_minor, l.currency, coalesce('here it is ' || d.amount_minor || ', '
-                   || d.stage || CASE WHEN d.withheld THEN '' ELSE ', and not taken' END,
-               'and none is known here'))
-    FROM (SELECT * FROM settlement_lines WHERE {_MINE} AND kind = 'dispute'
-          AND not_booked IS NULL) AS l
-    LEFT JOIN disputes d ON (d.stripe_account_id, d.livemode, d.dispute_id)
-                          = (:account, :live, l.dispute_id)
-    WHERE d.amount_minor <> -l.amount_minor
-        OR (d.dispute_id IS NULL OR NOT d.withheld AND d.stage IN ('opened', 'under_review'))
-            AND l.created_at < twintill_now() - {_LAG}
+    SELECT l.payment_id, format('the report shows that disputes took %s %s, and here they took %s',
+               l.minor, l.currency, coalesce(d.minor, 0))
+    FROM (SELECT payment_id, currency, -sum(amount_minor) AS minor, max(created_at) AS read_at
+          FROM settlement_lines WHERE {_MINE} AND kind IN ('dispute', 'dispute_won')
+              AND not_booked IS NULL GROUP BY payment_id, currency) AS l
+    LEFT JOIN (SELECT payment_id, sum(CASE WHEN withheld THEN amount_minor ELSE 0 END) AS minor
+               FROM disputes WHERE {_MINE} GROUP BY payment_id) AS d USING (payment_id)
+    WHERE l.minor > coalesce(d.minor, 0) AND l.read_at < twintill_now() - {_LAG}
 """
 
 _SETTLED = f"""

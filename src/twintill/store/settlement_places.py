@@ -3,17 +3,17 @@
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from sqlalchemy import func, select, text
+from sqlalchemy import and_, func, select, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from twintill.domain.settlement import DISPUTES, OF_A_CHARGE, REFUNDS, Line, SettlementKind
+from twintill.domain.settlement import DISPUTES, OF_A_CHARGE, OF_A_DISPUTE, REFUNDS, Line
 from twintill.ids import Scope
 from twintill.store import attempts, refunds
 from twintill.store.scoped import mine
 from twintill.store.tables import attempts as attempts_table
 from twintill.store.tables import disputes, payments, receipts, settlement_lines
 
-_c = settlement_lines.c
+_c, _d = settlement_lines.c, disputes.c
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,11 +39,13 @@ async def find(db: AsyncConnection, scope: Scope, line: Line) -> Ours | None:
     refund = dispute = None
     if line.kind in REFUNDS:
         refund = await refunds.find(db, scope, account, **names, refund_id=line.object_id)
-    elif line.kind in DISPUTES | {SettlementKind.FEE}:
+    elif line.kind in OF_A_DISPUTE:
         dispute = await _dispute(db, scope, line)
     charge = await attempts.find(
         db, scope, account, **names, processor_payment_id=line.processor_payment_id
     )
+    if dispute is None and charge is not None and line.kind in OF_A_DISPUTE:
+        dispute = await _its_only_dispute(db, scope, line, charge)
     found = refund or dispute or charge
     if found is None:
         return None
@@ -77,16 +79,40 @@ class _Dispute(NamedTuple):
 async def _dispute(db: AsyncConnection, scope: Scope, line: Line) -> _Dispute | None:
     if line.object_id is None:
         return None
-    d = disputes.c
     found = await db.execute(
-        select(d.dispute_id, d.payment_id, d.receipt_id, d.fee_minor).where(
+        select(_d.dispute_id, _d.payment_id, _d.receipt_id, _d.fee_minor).where(
             mine(disputes, scope),
-            d.processor_account_id == line.processor_account_id,
-            d.processor_dispute_id == line.object_id,
+            _d.processor_account_id == line.processor_account_id,
+            _d.processor_dispute_id == line.object_id,
         )
     )
     row = found.one_or_none()
     return None if row is None else _Dispute(*row)
+
+
+async def _its_only_dispute(
+    db: AsyncConnection, scope: Scope, line: Line, charge: attempts.Found
+) -> _Dispute | None:
+    """Of a line that names the charge alone; a fee is a dispute's if it is what its facts told."""
+    found = list(
+        await db.execute(
+            select(_d.dispute_id, _d.payment_id, _d.receipt_id, _d.fee_minor)
+            .join(
+                receipts,
+                and_(
+                    mine(receipts, scope),
+                    receipts.c.receipt_id == _d.receipt_id,
+                    receipts.c.attempt_id == charge.attempt_id,
+                ),
+            )
+            .where(mine(disputes, scope), _d.payment_id == charge.payment_id)
+        )
+    )
+    if len(found) != 1:
+        return None
+    its = _Dispute(*found[0])
+    is_its = line.kind in DISPUTES or 0 < its.fee_minor == line.cost_minor
+    return its if is_its else None
 
 
 async def _elsewhere(db: AsyncConnection, scope: Scope, line: Line, dispute: _Dispute) -> int:
@@ -154,6 +180,15 @@ _A_DISPUTE = (
     "l.kind IN ('dispute', 'dispute_won', 'fee') "
     f"AND {_exists('disputes', 'x.processor_dispute_id = l.object_id')}"
 )
+# As `_its_only_dispute` has it; a charge has hardly ever two.
+_ITS_ONLY_DISPUTE = """
+    l.kind IN ('dispute', 'dispute_won', 'fee') AND (
+        SELECT count(*) = 1 AND bool_and(l.kind <> 'fee'
+            OR x.fee_minor > 0 AND x.fee_minor = coalesce(l.fee_minor, 0) - l.amount_minor)
+        FROM disputes AS x JOIN receipts AS r USING (stripe_account_id, livemode, receipt_id)
+        WHERE x.stripe_account_id = l.stripe_account_id AND x.livemode = l.livemode
+            AND x.payment_id = l.payment_id AND r.attempt_id = l.attempt_id)
+"""
 _LATE = text(
     f"""
     SELECT settlement_line_id FROM settlement_lines AS l
@@ -163,7 +198,7 @@ _LATE = text(
         AND (whose <> 'ours' AND kind NOT IN ('payout', 'payout_returned', 'hold', 'other')
                 AND ({_A_CHARGE} OR {_A_REFUND} OR {_A_DISPUTE})
             OR whose = 'ours' AND refund_id IS NULL AND {_A_REFUND}
-            OR whose = 'ours' AND dispute_id IS NULL AND {_A_DISPUTE}
+            OR whose = 'ours' AND dispute_id IS NULL AND ({_A_DISPUTE} OR {_ITS_ONLY_DISPUTE})
             OR dispute_id IS NOT NULL
                 AND covered_minor < coalesce(fee_minor, 0)
                     - CASE kind WHEN 'fee' THEN amount_minor ELSE 0 END
