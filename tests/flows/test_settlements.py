@@ -128,7 +128,7 @@ async def test_a_charge_is_found_by_our_reference_while_its_answer_is_out(world:
 
 
 # How a report may tell that a dispute took an amount, and what it cost.
-TELLS = {
+TELLS: dict[str, list[tuple[str, int, int | None, str]]] = {
     "in one line": [("dispute", -4900, 1500, "both")],
     "in one line that names the charge": [("dispute", -4900, 1500, "of")],
     "each by itself": [("dispute", -4900, None, "both"), ("fee", -1500, None, "object_id")],
