@@ -22,8 +22,9 @@ from twintill.flows.catch_up_processors import catch_up_processors
 from twintill.flows.duty import Ran
 from twintill.store.settlement_pages import read_clearing
 from twintill.testing.refunds import given_back, gives_back, of
-from twintill.testing.reports import REPORTED_WITHIN_DAYS, three_charges
+from twintill.testing.reports import REPORTED_WITHIN_DAYS
 from twintill.testing.stage import Stage
+from twintill.testing.steps import three_charges
 
 Opened = Callable[[], contextlib.AbstractAsyncContextManager[Stage]]
 STAGES: dict[str, Opened] = {
