@@ -91,13 +91,8 @@ class SandboxStage:
         self._url = url
         self.admin = admin  # may also call the API: it carries the key
         self._received = received
-        self.wear(SandboxProcessor)
-
-    def wear(self, adapter: type[SandboxProcessor]) -> None:
-        """From now on it is this one that is tried."""
-        self._adapter = adapter
-        self.processor: Processor = self._open(self._url)
-        self.impatient: Processor = self._open(self._url, timeout_s=0.3)
+        self.processor: Processor = self._open(url)
+        self.impatient: Processor = self._open(url, timeout_s=0.3)
 
     async def clear(self) -> None:
         (await self.admin.post("/_sandbox/reset")).raise_for_status()
@@ -224,7 +219,7 @@ class SandboxStage:
 
     def _open(self, url: str, api_key: str = API_KEY, timeout_s: float = 30) -> SandboxProcessor:
         secrets = tuple(SECRETS.values())
-        return self._adapter(url, api_key, secrets, ACCOUNT, self.admin, timeout_s)
+        return SandboxProcessor(url, api_key, secrets, ACCOUNT, self.admin, timeout_s)
 
 
 @contextlib.asynccontextmanager

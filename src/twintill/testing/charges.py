@@ -180,6 +180,12 @@ class ChargeContract:
         assert refused.reason is NotSentReason.CONFIG
         assert "XTS" in refused.detail
 
+    @pytest.mark.parametrize("description", ["", "Größe M – 2 × ☕\n\t\0", "long " * 200])
+    async def test_any_description_is_taken(self, stage: Stage, description: str) -> None:
+        request = order(stage, await stage.method(Behaviour.APPROVED), description=description)
+        outcome = await stage.processor.charge(prepared(stage, request))
+        assert isinstance(outcome, Approved | Accepted)
+
     async def test_equal_requests_are_equal_bytes(self, stage: Stage) -> None:
         method = await stage.method(Behaviour.APPROVED)
         one = prepared(stage, order(stage, method, metadata={"a": "1", "b": "2"}))

@@ -10,7 +10,7 @@ from twintill.domain.outcomes import NoAnswer, NotFound, NotSent
 from twintill.processors import DisputePage, Disputes, EventKind, ProcessorEvent, SeenDispute
 from twintill.testing.refunds import a_charge
 from twintill.testing.stage import Stage, Trait
-from twintill.testing.steps import asking, events, needs
+from twintill.testing.steps import asking, events, needs, three_charges
 
 
 def tells(stage: Stage) -> Disputes:
@@ -85,6 +85,20 @@ class DisputeContract:
         await opened(stage, taken=True)
         later = await stage.now() + timedelta(days=1)
         assert await tells(stage).list_disputes(later) == DisputePage(())
+
+    async def test_every_page_of_disputes_is_read(self, stage: Stage) -> None:
+        tells(stage)
+        since, disputed = await stage.now() - timedelta(days=1), await three_charges(stage)
+        for charge_id in disputed:
+            await stage.dispute(charge_id, taken=True)
+        page = await tells(stage).list_disputes(since)
+        assert isinstance(page, DisputePage)
+        found = list(page.disputes)
+        while page.following is not None:
+            page = await tells(stage).list_disputes(since, page.following)
+            assert isinstance(page, DisputePage)
+            found += page.disputes
+        assert sorted(one.processor_payment_id for one in found) == sorted(disputed)
 
     async def test_a_broken_line_is_no_dispute(self, stage: Stage) -> None:
         tells(stage)

@@ -1,5 +1,7 @@
 """A charge whose answer is missing or cannot be believed: never sent again by itself, and found."""
 
+import asyncio
+
 import pytest
 
 from twintill.domain.outcomes import (
@@ -64,6 +66,16 @@ class DoubtContract:
         assert isinstance(await ended(stage, first), Approved)
         assert await stage.taken("tw-1") == stage.amount.minor
 
+    async def test_arrived_twice_at_the_same_moment(self, stage: Stage) -> None:
+        charge = await ordered(stage)
+        outcomes = await asyncio.gather(*(stage.processor.charge(charge) for _ in range(2)))
+        taken = [one for one in outcomes if isinstance(one, Approved | Accepted)]
+        assert taken
+        assert len({one.processor_payment_id for one in taken}) == 1
+        assert all(isinstance(one, Approved | Accepted | NoAnswer) for one in outcomes)
+        await ended(stage, taken[0])
+        assert await stage.taken("tw-1") == stage.amount.minor
+
     async def test_the_key_is_honoured_as_long_as_it_is_said(self, stage: Stage) -> None:
         charge = await ordered(stage)
         first = await stage.processor.charge(charge)
@@ -100,6 +112,15 @@ class DoubtContract:
         assert isinstance(await stage.processor.charge(other), Approved | Accepted)
         await stage.foreign_charge()
         assert await found(stage, mine) == NotFound()
+
+    async def test_the_longest_reference_is_found(self, stage: Stage) -> None:
+        needs_a_reliable_look_up(stage)
+        longest = "tw-" + "Az09._-" * 4 + "tail"
+        assert len(longest) == 35
+        method = await stage.method(Behaviour.APPROVED)
+        charge = prepared(stage, order(stage, method, longest))
+        assert isinstance(await stage.processor.charge(charge), Approved | Accepted)
+        assert isinstance(await found(stage, charge), Approved | Accepted)
 
     async def test_the_same_key_with_another_body_is_in_doubt(self, stage: Stage) -> None:
         method = await stage.method(Behaviour.APPROVED)

@@ -26,7 +26,7 @@ from twintill.processors import (
     SeenRefund,
 )
 from twintill.testing.stage import Behaviour, Fault, Lie, Stage, Trait
-from twintill.testing.steps import approved, asking, events, needs
+from twintill.testing.steps import approved, asking, events, needs, three_charges
 
 
 def gives_back(stage: Stage) -> Refunds:
@@ -65,6 +65,18 @@ async def listed(stage: Stage, charge_id: str) -> tuple[SeenRefund, ...]:
     seen = await gives_back(stage).list_refunds(charge_id)
     assert isinstance(seen, tuple)
     return seen
+
+
+async def recent(stage: Stage) -> list[ListedRefund]:
+    """Of all charges, page after page."""
+    lists: Any = stage.processor
+    since = await stage.now() - timedelta(days=60)
+    page = await lists.list_recent_refunds(since)
+    refunds = list(page.refunds)
+    while page.following is not None:
+        page = await lists.list_recent_refunds(since, page.following)
+        refunds += page.refunds
+    return refunds
 
 
 async def given_back(stage: Stage, charge_id: str, outcome: ChargeOutcome) -> ChargeOutcome:
@@ -166,6 +178,16 @@ class RefundContract:
         assert later == RefundPage(())
         nobody: Any = stage.unreachable()
         assert isinstance(await nobody.list_recent_refunds(now), NoAnswer | NotSent)
+
+    async def test_every_page_of_refunds_is_read(self, stage: Stage) -> None:
+        gives_back(stage)
+        asking(stage, RefundLists, "lists no refunds of all charges")  # type: ignore[type-abstract]
+        charges = await three_charges(stage)
+        for n, charge_id in enumerate(sorted(charges)):
+            refund = of(stage, charge_id, 2000, f"tw-r{n}", f"rkey-{n}")
+            assert isinstance(await gives_back(stage).refund(refund), Approved | Accepted)
+            await listed(stage, charge_id)
+        assert {one.processor_payment_id for one in await recent(stage)} == charges
 
     @pytest.mark.parametrize("status", [302, 400, 404, 409, 422, 500, 502])
     async def test_a_refund_whose_status_proves_nothing_is_no_answer(

@@ -80,7 +80,7 @@ def _write(
     reasons: Mapping[str, Counter[str]],
 ) -> None:
     processors = sorted(reasons)
-    widest = max(len(case) for _, case in cells)
+    widest = max(len(words) for row in cells for words in row)
     widths = [max(len(name), 12) for name in processors]
     last = ""
     terminal.section("the contract of processors", "=")
