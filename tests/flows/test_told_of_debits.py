@@ -73,6 +73,22 @@ async def test_failed_after_it_was_paid_out_counts_when_it_was_taken_back(world:
     assert await is_sound(world)
 
 
+async def test_told_final_after_it_failed_the_record_decides(world: World) -> None:
+    """Of the two, one is older: a wrong guess would report, or give back, what is not there."""
+    invoice_id = await world.collect(await world.customer("debit_fails"))
+    await world.advance(CONFIRMED)
+    payment = await world.payment(invoice_id)
+    await tell(world, payment, EventKind.CHARGE_DECLINED, outcome=NO_FUNDS)
+    await tell(world, payment, EventKind.CHARGE_FINAL, finality=Finality.FINAL)
+    payment = await world.payment(invoice_id)
+    assert (payment.state, payment.receipts) == (State.PENDING, ())
+    await world.work()
+    payment = await world.payment(invoice_id)
+    assert payment.attempts[0].outcome is Outcome.DECLINED
+    assert payment.receipts == ()
+    assert await is_sound(world)
+
+
 async def test_a_refund_knows_what_was_given_back_before(world: World) -> None:
     """Some processors refuse one that does not say the sum of all of a charge."""
     processor: Any = world.means.processors["sandbox"]

@@ -13,8 +13,8 @@ from twintill.domain.facts import (
     RefundAnswered,
     Via,
 )
-from twintill.domain.outcomes import Approved, Declined
-from twintill.domain.payment import Payment
+from twintill.domain.outcomes import Approved, Declined, Finality
+from twintill.domain.payment import Outcome, Payment
 from twintill.domain.return_facts import MoneyBackTold, RefundSeenThere
 from twintill.errors import UnreadableEvent
 from twintill.flows import consequences, dispute, news
@@ -83,7 +83,7 @@ async def _of_a_charge(
     )
     if found is None:
         return ignored("no attempt of ours has this reference")
-    fact = _fact(found.attempt_id, await _with_amount(db, scope, found, event))
+    fact = _fact(found.attempt_id, await _as_known(db, scope, found, event))
     if fact is None:
         return parked(f"{event.kind} without an outcome that can be read")
     await learn_within(
@@ -92,15 +92,25 @@ async def _of_a_charge(
     return DONE
 
 
-async def _with_amount(
+async def _as_known(
     db: AsyncConnection, scope: Scope, found: attempts.Found, event: ProcessorEvent
 ) -> ProcessorEvent:
-    """An event that names no amount tells of all that was asked for under this reference."""
-    if event.outcome is not None or event.finality is None or event.processor_payment_id is None:
+    """An approval as it stands beside what is known of its attempt.
+
+    One that names no amount tells of all that was asked for. "Final" is news of collected money:
+    told of a charge that is known to have failed, it is the older of the two, or not. Taken for
+    provisional, it is not believed before the processor's record was asked.
+    """
+    if event.kind not in (EventKind.CHARGE_APPROVED, EventKind.CHARGE_FINAL):
         return event
     payment = await payments.read(db, scope, found.payment_id)
     attempt = next(a for a in payment.attempts if a.id == found.attempt_id)
-    told = Approved(event.processor_payment_id, attempt.amount, event.finality)
+    told = event.outcome
+    if told is None and event.finality is not None and event.processor_payment_id is not None:
+        told = Approved(event.processor_payment_id, attempt.amount, event.finality)
+    failed = event.kind is EventKind.CHARGE_FINAL and attempt.outcome is Outcome.DECLINED
+    if failed and isinstance(told, Approved):
+        told = replace(told, finality=Finality.PROVISIONAL)
     return replace(event, outcome=told)
 
 
