@@ -10,18 +10,22 @@ from twintill.processors import Search
 # Our clock and the processor's may differ; a replay may be sent as long as its key is honoured.
 _CLOCKS_DIFFER = timedelta(minutes=15)
 _AFTER_THE_LAST = timedelta(days=1)
+# One that a restored database did not know was sent when its invoice was open: for so long, at
+# most, a debit of its last retry included. What we have of it began only when it was found.
+_BEFORE_IT_WAS_FOUND = timedelta(days=92)
 
 
 def search_of(means: Means, scope: Scope, attempt: Attempt) -> Search:
     """For an attempt of ours, with what was sent. Raises SettingsError, VaultError."""
     processor = means.processor(attempt.processor, attempt.processor_account_id)
     window = timedelta(seconds=processor.capabilities.key_window_s)
-    body = None
+    body, before = None, _BEFORE_IT_WAS_FOUND
     if attempt.sealed_body:
         body = means.vault.open(attempt.sealed_body, scope, "attempts", attempt.id)
+        before = _CLOCKS_DIFFER
     return Search(
         attempt.reference,
-        since=attempt.first_sent_at - _CLOCKS_DIFFER,
+        since=attempt.first_sent_at - before,
         until=attempt.first_sent_at + window + _AFTER_THE_LAST,
         body=body,
     )
