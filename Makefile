@@ -55,9 +55,9 @@ SEED ?= 0
 WORLD ?= small
 WHERE ?=
 .PHONY: simulate
-simulate: $(READY)  ## seeded worlds in virtual time: SEEDS=n, SEED=first, WORLD=small|month|year|doubts|core
+simulate: $(READY)  ## seeded worlds in virtual time: SEEDS=n, SEED=first, WORLD=small|month|year|doubts|core PROCESSOR=
 	@PYTHONHASHSEED=0 $(BIN)/python -m tests.simulation --seeds $(SEEDS) --seed $(SEED) \
-		--world $(WORLD) --where "$(WHERE)"
+		--world $(WORLD) --where "$(WHERE)" --processor $(or $(PROCESSOR),sandbox)
 
 .PHONY: prove
 prove: $(READY)  ## plant each bug of tests/mutants in a copy: worlds must notice (ONLY=part of a name)

@@ -8,7 +8,7 @@ import sys
 import time
 from typing import TYPE_CHECKING
 
-from tests.simulation import aim
+from tests.simulation import aim, faces
 from tests.simulation.database import own_database
 from tests.simulation.doubt import SOON_S, Doubt
 from tests.simulation.world import SIZES, Result, simulate
@@ -37,7 +37,7 @@ def _run_worlds(options: argparse.Namespace) -> int:
     with own_database() as database:
         for seed in _seeds(options):
             count += 1
-            result = simulate(database, seed, options.world)
+            result = simulate(database, seed, options.world, options.processor)
             payments += result.payments
             charges += result.charges
             doubts += result.doubts
@@ -118,7 +118,8 @@ def _tell(result: Result, options: argparse.Namespace) -> None:
         print("\n".join(result.lines))
     for wrong in result.wrongs:
         print(f"seed {result.seed}: {wrong}")
-    print(f"again: make simulate SEEDS=1 SEED={result.seed} WORLD={result.size}")
+    by = "" if options.processor == "sandbox" else f" PROCESSOR={options.processor}"
+    print(f"again: make simulate SEEDS=1 SEED={result.seed} WORLD={result.size}{by}")
 
 
 def _options() -> argparse.Namespace:
@@ -128,6 +129,7 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--these", default="", help="just these: 3,17,99")
     parser.add_argument("--where", default="", help="only worlds of such weather: mischief>=0.6")
     parser.add_argument("--world", choices=[*sorted(SIZES), _CORE], default="small")
+    parser.add_argument("--processor", choices=sorted(faces.WORLDS), default="sandbox")
     parser.add_argument("--keep-going", action="store_true", help="do not stop at a failure")
     parser.add_argument("--quiet", action="store_true", help="name failures, print no trace")
     parser.add_argument("--trace", action="store_true", help="print every trace")

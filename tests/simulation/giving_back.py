@@ -203,6 +203,7 @@ def _refund(world: World, invoice: Invoice, minor: int) -> Deed:
             amount = min(minor, charge.taken - charge.refunded)
             apart = random.Random(f"{charge.id}/silently")  # other worlds stay as they are
             silently = bank.kind.capabilities().finds_refunds and apart.random() < 0.7
+            silently = silently or not bank.kind.tells_of_refunds_by_hand
             try:
                 bank.give_back(charge.id, amount, None, silently=silently)
                 what = "gives, and nobody is told," if silently else "gives"

@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Any
 from tests.simulation.faults import GIVES_UP_S
 from tests.simulation.houses import SECRET
 from twintill.flows.arrivals import STRIPE
-from twintill.processors.sandbox.webhooks import SIGNATURE_HEADER
 from twintill.stripe_billing import signature
 
 if TYPE_CHECKING:
@@ -21,6 +20,7 @@ if TYPE_CHECKING:
 
 FORGED = "forged"  # in the id of everything that no processor ever made
 _TRIES = 60
+DAY_S = 86_400.0
 
 
 class Post:
@@ -48,7 +48,7 @@ class Post:
             for _ in range(copies):
                 if world.is_deaf or self._is_held(body) or world.network.stormy(lost):
                     continue  # our door never saw it
-                headers = _signed(source, body, SECRET, self._now())
+                headers = self._signed(source, body, SECRET)
                 self._delivered.append((source, body, headers))
                 answered = await world.web.take(source, body, headers)
                 if answered < 300:
@@ -82,27 +82,31 @@ class Post:
         if not self._delivered:
             return
         source, body, headers = self._world.rng.choice(self._delivered)
-        if self._world.rng.random() < 0.5:
-            headers = _signed(source, body, "whsec_guessed", self._now())
+        if self._world.rng.random() < 0.5 or not self._knows_its_age(source):
+            headers = self._signed(source, body, "whsec_guessed")
             await self._must_be_refused(source, body, headers, "signed with another secret")
         else:
-            await asyncio.sleep(2 * signature.TOLERANCE_S + 300)
+            await asyncio.sleep(2 * self._tolerance_s(source) + 300)
             await self._must_be_refused(source, body, headers, "sent again long after")
 
     async def tell_what_is_not_so(self, bank: Bank, charge: Charge) -> None:
         """Correctly signed, of another amount, another reference, or by another processor."""
+        if bank.kind.own:
+            await self.forge()
+            return
         rng = self._world.rng
         told = charge.to_json() | {"status": "succeeded", "finality": "final"}
         told |= {"id": f"chg_{FORGED}_{rng.randrange(10**6)}", "decline": None}
         sender = bank.kind.name
+        others = [b.kind.name for b in self._world.banks.values() if not b.kind.own]
+        names = sorted({*others} - {sender})
         match rng.randrange(3):
             case 0:
                 told["amount"] = charge.amount * 2 + 1
-            case 1:
-                told["reference"] = f"{charge.reference}-{FORGED}"
-            case _:
-                names = sorted(set(self._world.banks) - {sender})
+            case 2 if names:
                 sender = rng.choice(names)
+            case _:
+                told["reference"] = f"{charge.reference}-{FORGED}"
         event = {
             "id": f"evt_{told['id']}",
             "type": "charge.succeeded",
@@ -111,11 +115,14 @@ class Post:
         }
         body = json.dumps({"events": [event]}).encode()
         self._world.trace.say("forger", f"{sender} tells of {told['id']} {told['amount']}")
-        await self._world.web.take(sender, body, _signed(sender, body, SECRET, self._now()))
+        await self._world.web.take(sender, body, self._signed(sender, body, SECRET))
         self._world.dispatcher.stirred()
 
     async def tell_of_a_method(self, bank: Bank, token: str) -> None:
         """Correctly signed, and long over, or never so: that it was revoked."""
+        if bank.kind.own:
+            await self.forge()
+            return
         told = bank.book.methods[token].to_json() | {"status": "revoked"}
         event = {
             "id": f"evt_{FORGED}_{self._world.rng.randrange(10**6)}",
@@ -126,7 +133,7 @@ class Post:
         body = json.dumps({"events": [event]}).encode()
         sender = bank.kind.name
         self._world.trace.say("forger", f"{sender} tells that a method was revoked")
-        await self._world.web.take(sender, body, _signed(sender, body, SECRET, self._now()))
+        await self._world.web.take(sender, body, self._signed(sender, body, SECRET))
         self._world.dispatcher.stirred()
 
     async def _must_be_refused(
@@ -140,8 +147,14 @@ class Post:
     def _now(self) -> datetime:
         return datetime.fromtimestamp(self._world.loop.time(), UTC)
 
+    def _signed(self, source: str, body: bytes, secret: str) -> dict[str, str]:
+        now = self._now()
+        if source == STRIPE:
+            return {"stripe-signature": signature.sign(body, secret, now)}
+        return self._world.banks[source].sign(body, secret, now)
 
-def _signed(source: str, body: bytes, secret: str, now: datetime) -> dict[str, str]:
-    """Both senders sign alike; the header's name differs."""
-    name = "stripe-signature" if source == STRIPE else SIGNATURE_HEADER
-    return {name: signature.sign(body, secret, now)}
+    def _tolerance_s(self, source: str) -> float:
+        return 3 * DAY_S if source == "paypal" else signature.TOLERANCE_S
+
+    def _knows_its_age(self, source: str) -> bool:
+        return source == STRIPE or self._world.banks[source].kind.signs_the_time

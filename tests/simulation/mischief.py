@@ -313,7 +313,7 @@ def _bank_reconsiders(world: World, invoice: Invoice) -> Callable[[], Awaitable[
             if charge.status == "requires_action":
                 bank.resolve_action(charge, approved=world.rng.random() < 0.7)
             elif charge.status == "declined" and world.rng.random() < 0.5:
-                if charge.reference in approved:
+                if charge.reference in approved or not bank.kind.approves_late:
                     continue
                 approved.add(charge.reference)
                 world.trace.say("bank", f"approves {charge.id} of {invoice.id} after all")
@@ -344,7 +344,8 @@ def _give_back_by_hand(world: World, invoice: Invoice) -> Callable[[], Awaitable
                 minor = world.rng.choice((left, max(1, left // 3)))
                 world.trace.say("operator", f"gives {minor} of {charge.id} back by hand")
                 bank.give_back(charge.id, minor, None)
-                if _is_compared_too_early(world, invoice, bank.kind.lag_s):
+                told = bank.kind.tells_of_refunds_by_hand
+                if not told or _is_compared_too_early(world, invoice, bank.kind.lag_s):
                     after_s = random.Random(f"{charge.id}/listed").random() * _DAY_S
                     world.deed(restore.find_refunds(world, after_s))
 

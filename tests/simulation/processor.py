@@ -23,6 +23,7 @@ from tests.simulation.loop import must_be_alive
 from twintill.domain.outcomes import ChargeOutcome
 from twintill.processors import Capabilities, LookUpBy, PreparedCharge, PreparedRefund
 from twintill.processors.sandbox import SandboxProcessor
+from twintill.processors.sandbox.webhooks import SIGNATURE_HEADER
 from twintill.sandbox.processor import (
     ProcessorSandboxSettings,
     agenda,
@@ -30,10 +31,11 @@ from twintill.sandbox.processor import (
     giving_back,
     setups,
 )
-from twintill.sandbox.processor.objects import Charge, Method
+from twintill.sandbox.processor.objects import Charge, Event, Method
 from twintill.sandbox.processor.refusals import Refusal
 from twintill.sandbox.processor.requests import page_of
 from twintill.sandbox.processor.world import World as Book
+from twintill.stripe_billing import signature
 
 ALIVE = ("pending", "requires_action", "succeeded")
 _STANDS_STILL_S = (61.0, 90.0, 400.0)  # longer than a lease
@@ -46,9 +48,15 @@ class Kind:
     exact: bool
     look_up: LookUpBy
     lag_s: int
+    own: Capabilities | None = None  # of a real processor's adapter
+    approves_late: bool = True  # a decline may become an approval
+    tells_of_refunds_by_hand: bool = True
+    shows_declines: bool = True  # to a look-up: else one whose answer was lost never was
+    shows_provisional: bool = True  # else what may still fail looks like any other money
+    signs_the_time: bool = True  # else a webhook that comes again long after is believed
 
     def capabilities(self) -> Capabilities:
-        return replace(
+        return self.own or replace(
             SandboxProcessor.capabilities,
             key_window_s=self.window_s,
             replays_first_answer=self.exact,
@@ -82,21 +90,31 @@ class Bank(httpx.AsyncBaseTransport):
     _told: int = 0
 
     def __post_init__(self) -> None:
-        settings = ProcessorSandboxSettings(api_key="sandbox_key_1", seed=self.seed)
-        self.book = Book(settings)
+        self.book = self.open_book()
+
+    def open_book(self) -> Book:
+        return Book(ProcessorSandboxSettings(api_key="sandbox_key_1", seed=self.seed))
+
+    def invoice_of(self, request: httpx.Request, body: bytes) -> str | None:
+        """Of a request that charges."""
+        if request.method == "POST" and request.url.path == "/v1/charges":
+            return str(json.loads(body)["metadata"]["invoice"])
+        return None
+
+    def named(self, request: httpx.Request) -> str:
+        return f"{self.kind.name} {request.method} {request.url.path}"
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
         body = await request.aread()
-        what = f"{self.kind.name} {request.method} {request.url.path}"
-        is_a_charge = request.method == "POST" and request.url.path == "/v1/charges"
-        invoice_id = json.loads(body)["metadata"]["invoice"] if is_a_charge else ""
+        what = self.named(request)
+        invoice_id = self.invoice_of(request, body) or ""
 
         def chosen(hit: Hit) -> None:
             self.on_its_way[invoice_id] += hit not in NEVER_ARRIVES
 
         def arrive(sent_s: float) -> tuple[int, Any]:
             self.on_its_way[invoice_id] -= 1
-            status, answer = self._serve(request, body, sent_s)
+            status, answer = self.serve(request, body, sent_s)
             shown = answer.get("status", "") if isinstance(answer, dict) else ""
             self.network.trace.say("processor", f"{what} -> {status} {shown}".rstrip())
             return status, answer
@@ -112,7 +130,11 @@ class Bank(httpx.AsyncBaseTransport):
         return _as_http(request, answer)
 
     def method(self, magic: str) -> Method:
-        return setups.create_method(self.book, self.book.new_id("pcus"), magic, self.now())
+        chosen = self.magic_of(magic)
+        return setups.create_method(self.book, self.book.new_id("pcus"), chosen, self.now())
+
+    def magic_of(self, magic: str) -> str:
+        return magic
 
     def revoke(self, token: str) -> None:
         if self.book.methods[token].status == "active":
@@ -159,16 +181,26 @@ class Bank(httpx.AsyncBaseTransport):
         agenda.catch_up(self.book, self.now())
         self.tell()
 
+    def has_plans(self) -> bool:
+        """Beside its payouts, which wait for a balance as long as it takes."""
+        return any(planned.step != "pay_out" for planned in self.book._agenda)
+
     def tell(self) -> None:
         """Everything new goes out by webhook."""
         for event in self.book.events[self._told :]:
-            self.emit(self.kind.name, json.dumps({"events": [event.to_json()]}))
+            self.emit(self.kind.name, self.body_of(event))
         self._told = len(self.book.events)
+
+    def body_of(self, event: Event) -> str:
+        return json.dumps({"events": [event.to_json()]})
+
+    def sign(self, body: bytes, secret: str, now: datetime) -> dict[str, str]:
+        return {SIGNATURE_HEADER: signature.sign(body, secret, now)}
 
     def now(self) -> datetime:
         return datetime.fromtimestamp(asyncio.get_running_loop().time(), UTC)
 
-    def _serve(self, request: httpx.Request, body: bytes, sent_s: float) -> tuple[int, Any]:
+    def serve(self, request: httpx.Request, body: bytes, sent_s: float) -> tuple[int, Any]:
         self.catch_up()
         path = request.url.path
         try:
@@ -282,21 +314,16 @@ _LISTS: Mapping[str, Callable[[Bank, dict[str, list[str]]], Any]] = {
 }
 
 
-class SimProcessor(SandboxProcessor):
-    """The real adapter, in a process that may stand still with an answer in its hand."""
+class StandsStill:
+    """Before a real adapter: a process that may stand still with an answer in its hand."""
 
-    def __init__(self, bank: Bank) -> None:
-        client = httpx.AsyncClient(transport=bank, trust_env=False)
-        super().__init__("http://processor", "k", (SECRET,), f"acct_{bank.kind.name}", client)
-        self.name = bank.kind.name
-        self.capabilities = bank.kind.capabilities()
-        self.bank = bank
+    bank: Bank
 
     async def charge(self, prepared: PreparedCharge) -> ChargeOutcome:
-        return await self._perhaps_stand_still(await super().charge(prepared))
+        return await self._perhaps_stand_still(await super().charge(prepared))  # type: ignore[misc]
 
     async def refund(self, prepared: PreparedRefund) -> ChargeOutcome:
-        return await self._perhaps_stand_still(await super().refund(prepared))
+        return await self._perhaps_stand_still(await super().refund(prepared))  # type: ignore[misc]
 
     async def _perhaps_stand_still(self, outcome: ChargeOutcome) -> ChargeOutcome:
         network = self.bank.network
@@ -306,6 +333,15 @@ class SimProcessor(SandboxProcessor):
             await asyncio.sleep(network.rng.choice(_STANDS_STILL_S))
         must_be_alive()
         return outcome
+
+
+class SimProcessor(StandsStill, SandboxProcessor):
+    def __init__(self, bank: Bank) -> None:
+        client = httpx.AsyncClient(transport=bank, trust_env=False)
+        super().__init__("http://processor", "k", (SECRET,), f"acct_{bank.kind.name}", client)
+        self.name = bank.kind.name
+        self.capabilities = bank.kind.capabilities()
+        self.bank = bank
 
 
 def _as_http(request: httpx.Request, answer: Answer[tuple[int, Any]]) -> httpx.Response:
@@ -324,4 +360,6 @@ def _as_http(request: httpx.Request, answer: Answer[tuple[int, Any]]) -> httpx.R
             return httpx.Response(201, content=b"<html>welcome</html>")
     assert answer.value is not None
     status, body = answer.value
+    if isinstance(body, bytes):
+        return httpx.Response(status, content=body)
     return httpx.Response(status, json=body) if status != 204 else httpx.Response(204)

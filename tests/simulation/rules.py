@@ -40,6 +40,7 @@ _OWED = """
     AND o.kind = 'drop_tokens' AND o.step = 'revoke' AND o.ended_at IS NULL
     AND p.ended_at IS NULL AND p.created_at < to_timestamp($3)
     AND p.state NOT IN ('reported', 'stranded', 'refunded')"""  # those only go back
+_DECLINED = "SELECT reference FROM attempts WHERE outcome = 'declined'"
 _HANDED = (
     "SELECT 1 FROM payments "
     "WHERE invoice_id = $1 AND reason = 'handed_to_stripe' AND state = 'canceled'"
@@ -123,7 +124,7 @@ class Rules:
         ]
         if same:
             self._trace.blame(f"{invoice_id}: given back twice: {same[0].id} is {same[0].status}")
-        if charge.finality == "provisional":
+        if charge.finality == "provisional" and bank.kind.shows_provisional:
             self._trace.blame(f"{invoice_id}: {charge.id} is given back, and is not final")
         if charge.disputed:
             self._dispute(invoice_id, sent_s)
@@ -357,6 +358,9 @@ class Rules:
         """Only declines of other attempts with the same token."""
         if bank.kind.look_up is LookUpBy.NONE:
             former = [c for c in former if c.created.timestamp() > self.forgotten_until_s]
+        if not bank.kind.shows_declines:
+            told = {row["reference"] for row in self._database.fetch(_DECLINED)}
+            former = [c for c in former if c.reference in told]
         declined = [c for c in former if c.status == "declined" and c.decline]
         if any(c.decline and c.decline.category != "retry_later" for c in declined):
             self._trace.blame(f"{invoice_id}: charged again after a decline for good")

@@ -16,12 +16,12 @@ from tests.simulation import (
     checks,
     cheques,
     doubt,
+    faces,
     giving_back,
     leaving,
     mischief,
     moving,
     overtaken,
-    processor,
     restore,
     wallets,
 )
@@ -42,7 +42,8 @@ from tests.simulation.houses import (
 from tests.simulation.invoice import Invoice
 from tests.simulation.letters import Post
 from tests.simulation.loop import SimLoop
-from tests.simulation.processor import KINDS, Bank, SimProcessor
+from tests.simulation.processor import Bank
+from tests.simulation.processor import Kind as KindOfBank
 from tests.simulation.rules import Rules
 from tests.simulation.stripe import SimStripe
 from tests.simulation.trace import Trace
@@ -94,14 +95,19 @@ class Result:
     doubts: list[doubt.Doubt]  # charges that were in doubt, and for how long
 
 
-def simulate(database: SimDatabase, seed: int, size: str = "small") -> Result:
-    """One world, from its first invoice to its last rest."""
+def simulate(
+    database: SimDatabase, seed: int, size: str = "small", processor: str = "sandbox"
+) -> Result:
+    """One world, from its first invoice to its last rest; `processor`: who takes the money."""
     database.empty()
     drawn = random.Random(f"{seed}/{size}/ids")
     ids.secrets = SimpleNamespace(randbits=drawn.getrandbits)  # type: ignore[assignment, attr-defined]
     rng = random.Random(f"{seed}/{size}/schedule")
-    with contextlib.closing(SimLoop(rng, database, EPOCH_S)) as loop:
-        world = World(loop, database, seed, size)
+    with (
+        contextlib.closing(SimLoop(rng, database, EPOCH_S)) as loop,
+        faces.on_the_worlds_clock(loop),
+    ):
+        world = World(loop, database, seed, size, processor)
         try:
             loop.run_until_complete(world.live())
         except NeverRests:
@@ -126,14 +132,16 @@ def simulate(database: SimDatabase, seed: int, size: str = "small") -> Result:
 class World:
     """Made inside its loop; everything random comes from the seed."""
 
-    def __init__(self, loop: SimLoop, database: SimDatabase, seed: int, size: str) -> None:
+    def __init__(
+        self, loop: SimLoop, database: SimDatabase, seed: int, size: str, processor: str = "sandbox"
+    ) -> None:
         self.loop, self.database, self.size = loop, database, SIZES[size]
         self.rng = of_the_world(seed, size)
         self.apart = random.Random(f"{seed}/{size}/apart")
         self.cheques = random.Random(f"{seed}/{size}/cheques")
         self.trace = Trace(clock=loop.time)
         self.trace.listen()
-        self.weather: Weather = weather_of(self.rng, seed, size)
+        self.weather: Weather = faces.weather(weather_of(self.rng, seed, size), processor)
         self.network = Network(self.rng, self.weather, self.trace, EPOCH_S)
         self.stripe = SimStripe(self.network, "abcdefg2", lambda body: self.post("stripe", body))
         chosen = random.Random(f"{seed}/{size}/policy of later")
@@ -142,13 +150,13 @@ class World:
         self.policy = restore.policy(self.policy, self.weather)
         self.rules = Rules(self.stripe, self.policy, database, self.trace)
         self.stripe.may_collect = self.rules.may_be_collected_by_stripe
-        self.banks = {kind.name: self._bank(kind, seed) for kind in KINDS}
+        self.banks = {kind.name: self._bank(kind, seed) for kind in faces.WORLDS[processor]}
         self.rules.banks = self.banks
         self.outside = Outside(
             loop,
             database,
             self.stripe,
-            {name: SimProcessor(bank) for name, bank in self.banks.items()},
+            {name: faces.adapter_of(bank) for name, bank in self.banks.items()},
             self.policy,
             self.trace,
         )
@@ -275,9 +283,9 @@ class World:
         until_s = min(self.loop.time() + DAY_S / 4, self.network.calm_from_s)
         return MachineClock(self.loop, skew_s, until_s)
 
-    def _bank(self, kind: processor.Kind, seed: int) -> Bank:
+    def _bank(self, kind: KindOfBank, seed: int) -> Bank:
         rules = self.rules
-        return Bank(
+        return faces.bank_of(
             kind,
             self.network,
             rules.may_charge,
@@ -372,7 +380,7 @@ class World:
             await asyncio.sleep(3 * 3600)
 
     def _rests(self) -> bool:
-        waiting = any(bank.book._agenda for bank in self.banks.values())
+        waiting = any(bank.has_plans() for bank in self.banks.values())
         lively = self.letters.under_way or self.network.under_way or waiting
         busy_people = len(self.deeds) > self.size.workers
         calm = self.loop.time() >= self.network.calm_from_s
