@@ -8,6 +8,7 @@ from twintill.demo.stage import Stage
 from twintill.demo.tills import TillBook
 from twintill.demo.trouble import expect
 
+_THE_NEXT_READING = timedelta(days=1, minutes=2)
 _ACCOUNTS = """
 SELECT account, sum(amount_minor)::bigint AS minor FROM postings
 WHERE currency = $1 GROUP BY account
@@ -18,6 +19,7 @@ async def pay_out(stage: Stage, after: timedelta) -> None:
     """(10) Read from its own report, and booked: clearing is what it still owes."""
     tell, title = stage.telling, stage.till.words.title
     await stage.advance(after)
+    await stage.advance(_THE_NEXT_READING)  # one that ran while it was being paid out, saw less
     tell.step(
         10,
         f"{title} keeps its fees, and pays out",
