@@ -3,6 +3,8 @@ SHELL := /bin/sh
 BIN := .venv/bin
 READY := .venv/.ready
 JOBS ?= 2
+# While one test waits for an answer that is lost, another one works.
+TESTERS ?= 3
 export PYTHONUNBUFFERED := 1
 .DEFAULT_GOAL := help
 
@@ -42,7 +44,7 @@ test: $(READY)  ## all tests that need no browser; the domain's coverage must be
 	$(BIN)/coverage run -m pytest -q -n $(JOBS) tests/domain
 	$(BIN)/coverage combine -q
 	$(BIN)/coverage report
-	$(BIN)/pytest -q -n $(JOBS) --dist worksteal -m "not browser" --ignore tests/domain
+	$(BIN)/pytest -q -n $(TESTERS) --dist worksteal -m "not browser" --ignore tests/domain
 
 .PHONY: test-browser
 test-browser: $(READY)  ## the pages' tests, in a real Chromium

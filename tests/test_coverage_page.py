@@ -2,20 +2,18 @@
 
 import re
 from pathlib import Path
-from typing import Any
 
 import pytest
 import typer
 
+from tests.web.document import DOCUMENT
 from twintill.cli.main import app
-from twintill.web.frame import create_app
 from twintill.web.openapi import operations
 
 ROOT = Path(__file__).parents[1]
 PAGE = (ROOT / "docs/coverage.md").read_text()
 QUOTED = set(re.findall(r"`([^`]+)`", PAGE))
 CALL = re.compile(r"(GET|POST|PUT|PATCH|DELETE) (/\S+)")
-DOCUMENT: dict[str, Any] = create_app(None).openapi()  # type: ignore[arg-type]
 CALLS = {f"{method.upper()} {path}" for method, path, _ in operations(DOCUMENT)}
 
 

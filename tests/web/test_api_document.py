@@ -8,13 +8,12 @@ from typing import Any
 import pytest
 from openapi_schema_validator import OAS31Validator
 
+from tests.web.document import DOCUMENT
 from twintill.domain.event_types import CATALOGUE
 from twintill.flows.evidence import KINDS
-from twintill.web.frame import create_app
 from twintill.web.openapi import example_of, operations
 from twintill.web.problem_codes import CODES, ELSEWHERE
 
-DOCUMENT: dict[str, Any] = create_app(None).openapi()  # type: ignore[arg-type]
 CALLS = {f"{m.upper()} {path}": call for m, path, call in operations(DOCUMENT)}
 SOURCE = Path(__file__).parents[2] / "src" / "twintill"
 FILES = set(KINDS)

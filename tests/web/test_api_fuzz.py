@@ -18,13 +18,12 @@ from schemathesis.checks import CHECKS, load_all_checks
 from schemathesis.schemas import BaseSchema
 
 from tests.postgres import Databases
+from tests.web.document import DOCUMENT
 from tests.web.serving import Served, serving
-from twintill.web.frame import create_app
 from twintill.web.openapi import operations
 
 EXAMPLES = int(os.environ.get("TWINTILL_API_EXAMPLES", "3"))
 SEED = os.environ.get("TWINTILL_API_SEED")
-DOCUMENT: dict[str, Any] = create_app(None).openapi()  # type: ignore[arg-type]
 CALLS = sorted(
     (method, path)
     for path, item in DOCUMENT["paths"].items()
