@@ -8,9 +8,12 @@ from typing import TYPE_CHECKING
 import httpx
 
 from twintill.domain.outcomes import (
+    Accepted,
+    Approved,
     ChargeOutcome,
     Declined,
     DeclineKind,
+    Finality,
     LookUp,
     NoAnswer,
     NotFound,
@@ -22,6 +25,7 @@ from twintill.processors import (
     Capabilities,
     ChargeRequest,
     DisputePage,
+    EventKind,
     MethodState,
     MethodStatus,
     PreparedCharge,
@@ -100,6 +104,37 @@ class TakesARefusalForADecline(Adapter):
     async def charge(self, prepared: PreparedCharge) -> ChargeOutcome:
         outcome = await super().charge(prepared)
         return Declined(DeclineKind.HARD, "refused") if isinstance(outcome, NotSent) else outcome
+
+
+class TakesAnOrderForMoney(Adapter):
+    async def charge(self, prepared: PreparedCharge) -> ChargeOutcome:
+        outcome = await super().charge(prepared)
+        if isinstance(outcome, Accepted):
+            return Approved(outcome.processor_payment_id, Money(4900, "EUR"))
+        return outcome
+
+
+class TakesProvisionalForFinal(Adapter):
+    async def get_charge(self, processor_payment_id: str) -> LookUp:
+        seen = await super().get_charge(processor_payment_id)
+        return replace(seen, finality=Finality.FINAL) if isinstance(seen, Approved) else seen
+
+
+class CallsEveryDeclineSoft(Adapter):
+    async def charge(self, prepared: PreparedCharge) -> ChargeOutcome:
+        outcome = await super().charge(prepared)
+        return replace(outcome, kind=DeclineKind.SOFT) if isinstance(outcome, Declined) else outcome
+
+
+class IgnoresWhatComesLate(Adapter):
+    """Refunds that fail, debits that come back, disputes: of which nobody thought."""
+
+    def parse_webhook(self, body: bytes) -> Sequence[ProcessorEvent]:
+        known = (EventKind.CHARGE_APPROVED, EventKind.CHARGE_FINAL)
+        return [
+            event if event.kind in known else replace(event, kind=EventKind.IGNORED)
+            for event in super().parse_webhook(body)
+        ]
 
 
 class SendsAgain(Adapter):

@@ -80,7 +80,6 @@ class GoCardlessStage:
     signers = tuple(SECRETS)
     signed_time_s = (0, 0)
     unknown_charge_id = "PM000NOBODY000"
-    unknown_refund_id = "RF000NOBODY000"
     unknown_dispute_id = "PM000NOBODY000"
     unknown_setup_id = "BRQ000NOBODY00"
     unknown_method = StoredMethod("CU000NOBODY000", "MD000NOBODY000", "bank_debit")

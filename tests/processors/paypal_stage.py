@@ -86,7 +86,6 @@ class PayPalStage:
     signers = tuple(WEBHOOKS)
     signed_time_s = (4 * 86_400, 300)
     unknown_charge_id = "0PG12345AB678901C"
-    unknown_refund_id = "0RF12345AB678901C"
     unknown_dispute_id = "PP-D-1"
     unknown_setup_id = "0ST12345AB678901C"
     unknown_method = StoredMethod("0000000000", "nobody12", "wallet")

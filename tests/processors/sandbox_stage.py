@@ -82,7 +82,6 @@ class SandboxStage:
     signers = tuple(SECRETS)
     signed_time_s = (300, 300)
     unknown_charge_id = "chg_none"
-    unknown_refund_id = "rfd_none"
     unknown_dispute_id = "dsp_none"
     unknown_setup_id = "ses_none"
     unknown_method = StoredMethod("pcus_none", "ptok_none", "card")

@@ -12,6 +12,7 @@ from tests.processors import faulty
 from tests.processors.gocardless_stage import GoCardlessStage, gocardless_stage
 from tests.processors.paypal_stage import PayPalStage, paypal_stage
 from tests.processors.sandbox_stage import SandboxStage, sandbox_stage
+from twintill.domain.money_back import DisputeStage
 from twintill.errors import TwintillError
 from twintill.testing import Contract, Fault, Lie, Stage, Trait
 
@@ -21,7 +22,8 @@ STAGES: dict[str, Any] = {
     "paypal": (PayPalStage, paypal_stage),
     "gocardless": (GoCardlessStage, gocardless_stage),
 }
-NOTICED = (AssertionError, TwintillError, pytest.fail.Exception)
+# A case takes "exactly one" apart where it says [event] = ...
+NOTICED = (AssertionError, ValueError, TwintillError, pytest.fail.Exception)
 CASES = Contract()
 SANDBOX = ("sandbox",)
 
@@ -86,6 +88,25 @@ PLANTED = (
         faulty.TakesARefusalForADecline,
         CASES.test_an_account_that_is_not_enabled_is_not_sent,
         needs=Trait.NOT_ENABLED,
+    ),
+    Planted(
+        faulty.TakesSilenceForADecline,
+        CASES.test_a_used_reference_under_another_key_is_in_doubt,
+        needs=Trait.UNIQUE_REFERENCE,
+    ),
+    Planted(faulty.TakesAnOrderForMoney, CASES.test_a_pending_charge_is_accepted_and_told_later),
+    Planted(
+        faulty.TakesProvisionalForFinal,
+        CASES.test_provisional_money_becomes_final,
+        where=("sandbox", "gocardless"),
+    ),
+    Planted(faulty.CallsEveryDeclineSoft, CASES.test_a_revoked_token_is_declined_as_revoked),
+    Planted(faulty.IgnoresWhatComesLate, CASES.test_a_late_failure_is_told),
+    Planted(faulty.IgnoresWhatComesLate, CASES.test_a_refund_can_fail_days_later),
+    Planted(
+        faulty.IgnoresWhatComesLate,
+        CASES.test_its_end_is_seen_and_told,
+        {"end": DisputeStage.LOST, "taken": True},
     ),
     Planted(faulty.SendsAgain, CASES.test_nothing_is_ever_repeated_by_the_adapter),
     Planted(

@@ -89,6 +89,7 @@ class ChargeContract:
         told = await ended(stage, accepted)
         assert isinstance(told, Approved)
         if told.finality is Finality.FINAL:
+            assert not stage.processor.capabilities.final_after_days
             not_applicable("what it tells as approved is final")
         assert stage.processor.capabilities.final_after_days
         await stage.pass_days(stage.processor.capabilities.final_after_days)

@@ -93,7 +93,6 @@ class Stage(Protocol):
     signers: tuple[str, ...]  # names of those whose signature under a webhook is ours
     signed_time_s: tuple[int, int]  # how old, and how far ahead, a signature may be
     unknown_charge_id: str  # of the right shape, and never given
-    unknown_refund_id: str
     unknown_dispute_id: str
     unknown_setup_id: str
     unknown_method: StoredMethod

@@ -68,6 +68,7 @@ class WebhookContract:
         told = await ended(stage, await charged(stage, Behaviour.PENDS))
         assert isinstance(told, Approved)
         if told.finality is Finality.FINAL:
+            assert not stage.processor.capabilities.final_after_days
             not_applicable("what it tells as approved is final")
         await stage.pass_days(stage.processor.capabilities.final_after_days)
         [first] = await events(stage, EventKind.CHARGE_APPROVED)
@@ -172,6 +173,10 @@ class WebhookContract:
 
     async def test_a_redelivery_has_the_same_keys(self, stage: Stage) -> None:
         await three_charges(stage)
+        requests = len(await stage.webhooks())
+        await stage.foreign_charge()
+        await stage.pass_days(10)
+        assert len(await stage.webhooks()) > requests > 0
         once, again = await heard(stage), await heard(stage)
         assert once == again
         keys = [event.dedupe_key for event in once if event.dedupe_key is not None]

@@ -58,7 +58,6 @@ class AcmeStage:
     signers = tuple(SECRETS)
     signed_time_s = (0, 0)
     unknown_charge_id = "ch_none"
-    unknown_refund_id = "none"
     unknown_dispute_id = "none"
     unknown_setup_id = "ses_none"
     unknown_method = StoredMethod("customer", "tok_none", "card")
