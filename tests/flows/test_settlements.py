@@ -1,5 +1,6 @@
 """What a processor's own report says moved our balance there: into the ledger, once."""
 
+import asyncio
 from dataclasses import replace
 from datetime import timedelta
 from typing import Any
@@ -75,6 +76,25 @@ async def test_who_dies_between_the_page_and_its_cursor_books_nothing_twice(worl
     assert (lost.result["found"], again.result["found"]) == (2, 0)
     assert (await read(world, again.cursor)).result["found"] == 3
     assert (await moved(world))["fee:sandbox"] == 15
+
+
+async def test_who_is_killed_anywhere_in_a_page_books_nothing_twice(world: World) -> None:
+    """Further on each time: before, between and after the commits of the lines."""
+    invoice_id = await reported(world)
+    charge = await charge_of(world, invoice_id)
+    world = settling(world, line("1", "charge", 4900, 120, of=charge), line("2", "payout", -4780))
+    turns, ended = 1, False
+    while not ended:
+        run = asyncio.create_task(read_settlements(world.means, SCOPE, {}))
+        for _ in range(turns):
+            await asyncio.sleep(0)
+        ended = not run.cancel()
+        await asyncio.gather(run, return_exceptions=True)
+        turns += 1 + turns // 2
+    await read(world)
+    expected = {"fee:sandbox": 120, "bank:transit": 4780, "stripe:reported": -4900}
+    assert await moved(world) == expected
+    assert await is_sound(world)
 
 
 async def test_what_somebody_sells_without_us_stands_on_suspense(world: World) -> None:
