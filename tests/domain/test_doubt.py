@@ -6,11 +6,23 @@ from datetime import timedelta
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.domain.situations import NOW, POLICY, SITUATIONS
+from tests.domain.situations import (
+    APPROVED,
+    NO_ANSWER,
+    NOW,
+    POLICY,
+    SITUATIONS,
+    after,
+    answer,
+    new_payment,
+    start,
+)
 from twintill.domain import facts as f
 from twintill.domain.decide import decide
 from twintill.domain.decision import Notice
 from twintill.domain.doubt import Window, may_replay, next_ask, nothing_can_appear
+from twintill.domain.facts import Via
+from twintill.domain.outcomes import NoAnswer
 
 _ATTEMPT = replace(SITUATIONS["charging-started"].attempts[0], first_sent_at=NOW)
 _WINDOW = Window(timedelta(hours=24), timedelta(hours=1), reliable_look_up=True)
@@ -61,3 +73,18 @@ def test_what_is_out_ends_with_a_person_also_while_stripe_cannot_be_read() -> No
     after = decide(out, unread, POLICY, sent_at + timedelta(days=3, seconds=1))
     assert before.payment.parked_why is None
     assert (after.payment.parked_why, after.notices) == ("timed out", (Notice.NEEDS_PERSON,))
+
+
+def test_not_found_does_not_outweigh_that_the_processor_refused_a_second_payment() -> None:
+    """It has money for this invoice, wherever it came from: nothing is charged elsewhere."""
+    taken = NoAnswer("there is a payment for in_1 already: look there", taken=True)
+    out = after(new_payment(), start(), answer(taken))
+    asked = after(out, answer(NO_ANSWER, Via.RECORD))  # what is said later takes nothing back
+    for payment in (out, asked):
+        told = decide(payment, f.NotFoundThere("att_1", conclusive=True), POLICY, NOW)
+        assert told.payment.unresolved_attempt is not None
+        assert told.payment.parked_why is not None
+        assert "already" in told.payment.parked_why
+        assert told.notices == (Notice.NEEDS_PERSON,)
+    found = decide(asked, answer(APPROVED, Via.RECORD), POLICY, NOW)
+    assert found.payment.unapplied_minor == 5000

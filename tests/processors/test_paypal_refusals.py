@@ -80,6 +80,7 @@ def test_a_second_payment_for_an_invoice_proves_that_there_is_one() -> None:
         for issues in (("DUPLICATE_INVOICE_ID",), ("INSTRUMENT_DECLINED", "DUPLICATE_INVOICE_ID")):
             doubt = read_refusal(answer(status, *issues), "in_4711")
             assert isinstance(doubt, NoAnswer)
+            assert doubt.taken
             assert "in_4711" in doubt.detail
 
 

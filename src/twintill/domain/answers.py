@@ -57,6 +57,13 @@ from twintill.domain.policy import Policy, pause_after
 # Whose "declined" closes an attempt: the first sending's own, and the processor's records.
 _DEFINITE = frozenset((Via.FIRST, Via.EXACT_REPLAY, Via.RECORD, Via.PERSON))
 _PENDING = frozenset((Outcome.ACCEPTED, Outcome.NEEDS_CUSTOMER))
+# The code of an attempt that was refused because there is a payment for its invoice: that this
+# one is not found proves nothing of the other, and a charge elsewhere would be the second.
+TAKEN = "paid_already"
+_TAKEN_ELSEWHERE = (
+    "{} refuses a second payment for this invoice, and the first is not found under our "
+    "reference: it has money for it already; look there, then `twintill resolve`"
+)
 
 
 def answered(payment: Payment, fact: Answered, policy: Policy, now: datetime) -> Decision:
@@ -73,6 +80,8 @@ def answered(payment: Payment, fact: Answered, policy: Policy, now: datetime) ->
         case Declined():
             return _declined(payment, attempt, outcome, fact.via, policy, now)
         case NoAnswer():
+            if outcome.taken:
+                attempt = replace(attempt, code=TAKEN)
             return still_in_doubt(payment, attempt, outcome.detail, policy, now)
         case NotSent():
             return _not_sent(payment, attempt, outcome, fact.via, policy, now)
@@ -88,6 +97,10 @@ def not_found_there(
         return Decision(payment, attempt_id=attempt.id, note="resolved already")
     if not fact.conclusive or attempt.outcome in _PENDING:
         return still_in_doubt(payment, attempt, "not found at the processor", policy, now)
+    if attempt.code == TAKEN:
+        decision = still_in_doubt(payment, attempt, "not found at the processor", policy, now)
+        held = parked(decision.payment, _TAKEN_ELSEWHERE.format(attempt.processor))
+        return replace(decision, payment=held, notices=(Notice.NEEDS_PERSON,))
     proved = NotSent(NotSentReason.NETWORK, "never reached the processor: looked up and not found")
     return _did_nothing(payment, attempt, proved, policy, now)
 

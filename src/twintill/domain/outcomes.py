@@ -80,9 +80,13 @@ class NeedsCustomer:
 
 @dataclass(frozen=True, slots=True)
 class NoAnswer:
-    """Time-out, reset, 5xx, unreadable 2xx: the money may or may not have moved."""
+    """Time-out, reset, 5xx, unreadable 2xx: the money may or may not have moved.
+
+    `taken`: the processor says that it has money for this invoice already, ours or another's.
+    """
 
     detail: str
+    taken: bool = False
 
 
 @dataclass(frozen=True, slots=True)

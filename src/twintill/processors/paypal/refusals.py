@@ -68,7 +68,8 @@ def read_refusal(answer: httpx.Response, invoice_id: str) -> Declined | NotSent 
     if declines.DUPLICATE_INVOICE_ID in problem.issues:
         return NoAnswer(
             f"PayPal has a payment for the invoice {invoice_id} already, and refuses a second one "
-            f"(DUPLICATE_INVOICE_ID): look for that invoice id in PayPal's activity"
+            f"(DUPLICATE_INVOICE_ID): look for that invoice id in PayPal's activity",
+            taken=True,
         )
     said_no = answer.status_code in (403, 422) and bool(problem.issues)
     if said_no and all(issue in declines.DECLINES for issue in problem.issues):

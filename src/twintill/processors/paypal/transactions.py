@@ -241,7 +241,8 @@ def _under_another(rows: list[Json], search: Search) -> NoAnswer | None:
             continue
         if invoice_id and row.get("invoice_id") == invoice_id and taken and _is_payment(row):
             there = words_of(row, "transaction_id")
-            return NoAnswer(f"PayPal has a payment for {invoice_id} that is not this one: {there}")
+            why = f"PayPal has a payment for {invoice_id} that is not this one: {there}"
+            return NoAnswer(why, taken=True)
     return None
 
 
