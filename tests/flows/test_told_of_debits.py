@@ -11,6 +11,7 @@ from twintill.domain.outcomes import Declined, DeclineKind, Finality
 from twintill.domain.payment import Outcome, Payment, Reason, State
 from twintill.flows import processor_events
 from twintill.flows.verdict import Verdict
+from twintill.money import Money
 from twintill.processors import EventKind, PreparedRefund, ProcessorEvent, RefundRequest
 
 NO_FUNDS = Declined(DeclineKind.SOFT, "insufficient_funds", "No funds.")
@@ -109,3 +110,16 @@ async def test_a_refund_knows_what_was_given_back_before(world: World) -> None:
         await world.work()
     assert asked == [0, 1000]
     assert (await world.payment(invoice_id)).refunded_minor == 3500
+
+
+async def test_a_part_that_was_taken_back_is_no_failure_of_the_whole(world: World) -> None:
+    """Credited and collected anew as a whole, the customer would pay the rest twice."""
+    payment = await reported(world)
+    fields = {"outcome": NO_FUNDS, "amount": Money(1000, payment.currency)}
+    assert (await tell(world, payment, EventKind.CHARGE_FAILED_LATE, **fields)).state == "parked"
+    payment = await world.payment(payment.invoice_id)
+    assert not payment.receipts[0].failed
+    fields = {"outcome": NO_FUNDS, "amount": Money(4900, payment.currency)}
+    assert (await tell(world, payment, EventKind.CHARGE_FAILED_LATE, **fields)).state == "done"
+    assert (await world.payment(payment.invoice_id)).receipts[0].failed
+    assert (await tell(world, payment, EventKind.CHARGE_FAILED_LATE, **fields)).state == "done"

@@ -385,6 +385,7 @@ def test_a_reversed_capture_failed_late_in_either_shape() -> None:
         (told,) = webhooks.parse(event("PAYMENT.CAPTURE.REVERSED", resource))
         assert told.kind is EventKind.CHARGE_FAILED_LATE
         assert told.processor_payment_id == "3C679366HH908993F"
+        assert told.amount == Money(4900, "EUR")  # all of it, or only a part?
 
 
 def test_a_refund_names_its_capture() -> None:

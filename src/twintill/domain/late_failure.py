@@ -35,7 +35,10 @@ def failed_late(payment: Payment, fact: FailedLate, policy: Policy, now: datetim
         return Decision(look_again(payment, now), attempt_id=attempt.id, note=note)
     if receipt is None or receipt.failed:
         return Decision(payment, attempt_id=attempt.id, note="nothing was collected by it")
-    if receipt.withheld_minor or receipt.disputed_minor or receipt.loss_minor:
+    claimed = any(d.is_open and d.receipt_id == receipt.id for d in payment.disputes)
+    if claimed or receipt.withheld_minor or receipt.disputed_minor or receipt.loss_minor:
+        # Also of a claim that holds nothing yet: PayPal takes what it decides for the customer by
+        # reversing the capture, and who won his money back is not charged for it anew.
         why = (
             f"the debit failed ({fact.code}) and is disputed as well: which of the two took the "
             "money? Nothing is booked of the failure; compare with the processor"

@@ -23,6 +23,7 @@ from twintill.flows.means import Means
 from twintill.flows.refund_lists import KIND
 from twintill.flows.verdict import DONE, Verdict, ignored, parked
 from twintill.ids import Scope
+from twintill.money import Money
 from twintill.processors import EventKind, Processor, ProcessorEvent, Refunds, SeenDispute
 from twintill.store import attempts, methods, payments, refunds
 
@@ -83,6 +84,11 @@ async def _of_a_charge(
     )
     if found is None:
         return ignored("no attempt of ours has this reference")
+    if not await _is_the_whole(db, scope, found, event):
+        return parked(
+            f"{event.amount} of {event.processor_payment_id} was taken back, and not what was "
+            f"collected ({event.raw_type}): book it by hand"
+        )
     fact = _fact(found.attempt_id, await _as_known(db, scope, found, event))
     if fact is None:
         return parked(f"{event.kind} without an outcome that can be read")
@@ -90,6 +96,17 @@ async def _of_a_charge(
         db, means, scope, found.payment_id, fact, actor=event.dedupe_key or processor.name
     )
     return DONE
+
+
+async def _is_the_whole(
+    db: AsyncConnection, scope: Scope, found: attempts.Found, event: ProcessorEvent
+) -> bool:
+    """A late failure is of all that was collected; credited as a whole, a part is paid twice."""
+    if event.kind is not EventKind.CHARGE_FAILED_LATE or event.amount is None:
+        return True
+    payment = await payments.read(db, scope, found.payment_id)
+    its = (r for r in payment.receipts if r.attempt_id == found.attempt_id)
+    return all(event.amount == Money(r.collected_minor, r.currency) for r in its)
 
 
 async def _as_known(

@@ -349,6 +349,7 @@ class ProcessorEvent:
     token: str | None = field(default=None, repr=False)
     outcome: ChargeOutcome | None = None  # for charge.* and refund.*
     finality: Finality | None = None  # without an outcome: all that was asked for is collected
+    amount: Money | None = None  # for charge.failed_late: what was taken back, where it is said
     refund_id: str | None = None  # for refund.*: the processor's id of the refund
     dispute: SeenDispute | None = None  # for dispute.*
     note: str | None = None  # why it is unreadable
@@ -382,8 +383,7 @@ class Webhooks(Protocol):
     def parse_webhook(self, body: bytes) -> Sequence[ProcessorEvent]:
         """Pure; of an already verified body. A batch answers several, in order.
 
-        Raises UnreadableEvent when the body is no batch at all; one bad event of a good batch is
-        an UNREADABLE one.
+        Raises UnreadableEvent when it is no batch at all; one bad event of it is UNREADABLE.
         """
 
     acknowledgement: Acknowledgement

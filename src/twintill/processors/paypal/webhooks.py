@@ -171,6 +171,8 @@ def _of_a_reversal(resource: Json) -> dict[str, Any]:
         "processor_payment_id": capture_id,
         "reference": words_of(resource, "custom_id") or None,
         "outcome": outcome,
+        # A claim may be settled with a part: then it is not the capture that failed.
+        "amount": answers.money_of(resource, "amount"),
     }
 
 
