@@ -234,3 +234,24 @@ async def test_a_report_names_the_money_also_where_nobody_can_be_asked_by_refere
         await yesterday.restore()
         await run(world)
     await agree(world, [invoice_id])
+
+
+async def test_what_a_slow_list_does_not_show_yet_is_waited_for(
+    world: World, database: Database
+) -> None:
+    """An attempt that Stripe marks and nobody shows is "not sent" only when it would be shown."""
+    sandbox = world.means.processors["sandbox"]
+    assert isinstance(sandbox, SandboxProcessor)
+    sandbox.capabilities = replace(sandbox.capabilities, look_up_lag_s=6 * 3600)
+    customer_id = await world.customer()
+    async with backup(database.admin_url) as yesterday:
+        await world.break_processor("/v1/charges$", "reset_before")
+        await world.open_payment(await world.invoice(customer_id), customer_id)
+        await world.work()
+        await yesterday.restore()
+        (early,) = [finding.said for finding in await run(world) if finding.incomplete]
+        assert "when sandbox shows all of that time" in early
+        assert await paused(world) == [recover.BY]
+        await world.advance(timedelta(hours=6, minutes=1))
+        assert not any(f.incomplete for f in await run(world))
+        assert await paused(world) == []

@@ -4,7 +4,7 @@ A number rises only after a definite "no" of the one before it: of several lost 
 last were declined or not sent, whether they are found or not. The last one is what may be money.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
@@ -58,6 +58,8 @@ class Asked:
     scope: Scope
     payment: Payment
     stored: Sequence[MethodRow]
+    # Of a processor whose look-up lags behind: when it will show all of the lost time.
+    shown_at: Mapping[str, datetime] = field(default_factory=dict)
     answers: list[Fact] = field(default_factory=list)  # about an attempt that is known
     lost: list[_Lost] = field(default_factory=list)
     unreadable: list[str] = field(default_factory=list)
@@ -101,9 +103,13 @@ async def ask_for_lost(
     payment: Payment,
     stored: Sequence[MethodRow],
     seen: MarkedInvoice,
+    shown_at: Mapping[str, datetime],
 ) -> Asked:
-    """Every number that Stripe's marks show and that has no end here. Raises SettingsError."""
-    asked = Asked(scope, payment, stored)
+    """Every number that Stripe's marks show and that has no end here. Raises SettingsError.
+
+    `shown_at`: of processors that may not show yet what was sent before charging was held.
+    """
+    asked = Asked(scope, payment, stored, shown_at)
     highest = seen.marks.highest_n
     out = payment.unresolved_attempt
     if out is not None:
@@ -139,11 +145,24 @@ async def _ask_all(means: Means, asked: Asked, seen: MarkedInvoice, n: int) -> N
         elif not isinstance(found, NotFound):
             asked.lost.append(_Lost(n, processor.name, processor.account_id, found))
             return
+    lagging = _may_show_it_later(asked)
     if n < seen.marks.highest_n:
         any_name, any_account = _somewhere(means, asked.stored)
         asked.lost.append(_Lost(n, any_name, any_account, _NOT_THERE))
+    elif lagging is not None:
+        asked.unreadable.append(f"attempt {n} may not be listed yet: {lagging}")
     elif (blind := _cannot_be_asked(means, asked.stored)) is not None:
         asked.lost.append(_Lost(n, *blind, _CANNOT_ASK))
+
+
+def _may_show_it_later(asked: Asked) -> str | None:
+    """Where this charge may have gone, and "not found" means nothing so soon."""
+    used = {method.processor for method in asked.stored} or set(asked.shown_at)
+    late = {name: at for name, at in asked.shown_at.items() if name in used}
+    if not late:
+        return None
+    name = max(late, key=lambda name: late[name])
+    return f"run again after {late[name]:%Y-%m-%d %H:%M} UTC, when {name} shows all of that time"
 
 
 async def _find(processor: Processor, reference: str, seen: MarkedInvoice) -> LookUp:

@@ -6,6 +6,7 @@ facts, in one commit with the report that Stripe shows.
 
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
+from datetime import datetime, timedelta
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -25,7 +26,8 @@ from twintill.flows.invoices import mirrored, new_payment
 from twintill.flows.learn import learn_within
 from twintill.flows.means import Means
 from twintill.ids import Scope, payment_id
-from twintill.store import clock, methods, mirror, payments, work
+from twintill.processors import LookUpBy
+from twintill.store import brakes, clock, methods, mirror, payments, work
 from twintill.store.work import PAYMENTS, Lease
 from twintill.stripe_billing.invoices import MarkedInvoice
 
@@ -83,7 +85,24 @@ async def _ask(means: Means, lease: Lease, seen: MarkedInvoice) -> Asked:
     async with means.database.connect() as db:
         payment = await payments.read(db, lease.scope, lease.row_id)
         stored = await methods.list_of_customer(db, lease.scope, payment.customer_id, removed=True)
-    return await ask_for_lost(means, lease.scope, payment, stored, seen)
+        shown_at = await _shown_at(db, means, lease.scope)
+    return await ask_for_lost(means, lease.scope, payment, stored, seen, shown_at)
+
+
+async def _shown_at(db: AsyncConnection, means: Means, scope: Scope) -> dict[str, datetime]:
+    """Of processors that do not show yet all that was sent before charging was held.
+
+    "Not found" means nothing before then: it may be the money of the lost time.
+    """
+    now = await clock.now(db)
+    held = {brake.processor: brake.tripped_at for brake in await brakes.all_on(db, scope)}
+    lags = {p.name: p.capabilities for p in means.processors.values()}
+    ends = {
+        name: held.get(name, now) + timedelta(seconds=its.look_up_lag_s)
+        for name, its in lags.items()
+        if its.look_up is LookUpBy.REFERENCE and its.look_up_lag_s
+    }
+    return {name: end for name, end in ends.items() if now <= end}
 
 
 async def _open(means: Means, scope: Scope, seen: MarkedInvoice) -> tuple[bool, list[Finding]]:
