@@ -50,6 +50,10 @@ async def take_back(stage: Stage, cast: Cast, renewals: dict[str, Any]) -> None:
     await stage.advance_to(expected_at(stage, payment))
     payment = await reported(stage, second_id, "the new invoice is confirmed")
     tell.line("Dan", f"{money(payment['reported'])} confirmed; linked to the first payment")
+    payment = await payment_that(
+        stage, his, "Ben's second try is ordered", lambda p: len(p["attempts"]) > 1
+    )
+    await stage.advance_to(expected_at(stage, payment))
     payment = await reported(stage, his, "Ben's second try is confirmed")
     outcomes = [attempt["outcome"] for attempt in payment["attempts"]]
     expect(outcomes == ["declined", "approved"], f"Ben's attempts: {outcomes}")

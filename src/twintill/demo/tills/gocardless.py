@@ -85,7 +85,13 @@ class GoCardlessTill:
         expect(payment["metadata"]["invoice"] == invoice_id, "the payment names another invoice")
         expect(sendings == 1, f"the payment was sent {sendings} times")
         found = f"{payment['id']}, {payment['status']}"
-        return [f"asked for {reference} in its payments' metadata: {found}. Sent 1 time"]
+        refusal = await _send_again(http, reference)
+        conflicting = refusal["errors"][0]["links"]["conflicting_resource_id"]
+        expect(conflicting == payment["id"], f"the key names {conflicting}")
+        return [
+            f"asked for {reference} in its payments' metadata: {found}. Sent 1 time",
+            f"the same request again: {refusal['code']} {refusal['errors'][0]['reason']}",
+        ]
 
     async def what_is_left(self, http: httpx.AsyncClient, customer_id: str) -> str:
         state = await calls.get(http, "/_sandbox/state")
@@ -113,6 +119,24 @@ class GoCardlessTill:
         left.subtract(fees)
         left.subtract(paid_out)
         return TillBook(movements, left, fees, paid_out)
+
+
+async def _send_again(http: httpx.AsyncClient, reference: str) -> Any:
+    """The bytes and the key that were sent, as its log of requests has them; answers the refusal.
+
+    Twintill need not do so: it has found the payment before.
+    """
+    logged = await calls.get(http, "/_sandbox/requests")
+    (sent,) = (
+        request
+        for request in logged
+        if (request["method"], request["path"]) == ("POST", "/payments")
+        and request["body"]["payments"]["metadata"]["reference"] == reference
+    )
+    headers = {"idempotency-key": sent["idempotency_key"]}
+    answer = await http.post("/payments", json=sent["body"], headers=headers)
+    expect(answer.status_code == httpx.codes.CONFLICT, f"a second one: {answer.text}")
+    return answer.json()["error"]
 
 
 async def _rows(http: httpx.AsyncClient, name: str) -> AsyncIterator[Any]:
