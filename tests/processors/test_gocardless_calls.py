@@ -327,6 +327,18 @@ async def test_an_event_that_is_not_listed_yet_leaves_a_soft_decline(
     assert (outcome.kind, outcome.code) == (DeclineKind.SOFT, "failed")
 
 
+async def test_what_gocardless_sends_to_the_bank_again_is_still_under_way(
+    stage: tuple[Server, GoCardless],
+) -> None:
+    """As its webhook is read: a charge of ours in its place would be the second."""
+    server, processor = stage
+    server.tell("GET", "/payments/PM1", 200, {"payments": payment("failed")})
+    failed = happened("failed", "insufficient_funds")
+    failed["details"]["will_attempt_retry"] = True
+    server.tell("GET", "/events", 200, page("events", failed))
+    assert await processor.get_charge("PM1") == Accepted("PM1")
+
+
 async def test_a_pending_payment_is_cancelled(stage: tuple[Server, GoCardless]) -> None:
     server, processor = stage
     cancelled = {"payments": payment("cancelled")}

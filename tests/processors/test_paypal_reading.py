@@ -359,3 +359,18 @@ def test_the_next_page_of_events_is_never_asked_for_elsewhere() -> None:
 )
 def test_an_address_is_shown_masked(email: str, shown: str) -> None:
     assert setups.masked(email) == shown
+
+
+def test_a_claim_that_is_settled_with_a_part_is_for_a_person() -> None:
+    """Credited as disputed, the customer would be given what PayPal never took from us."""
+    part = {
+        "affected_party": "SELLER",
+        "type": "DEBIT",
+        "reason": "DISPUTE_SETTLEMENT",
+        "amount": {"currency_code": "EUR", "value": "10.00"},
+    }
+    lost = {"status": "RESOLVED", "dispute_outcome": {"outcome_code": "RESOLVED_BUYER_FAVOUR"}}
+    with pytest.raises(Unreadable, match="10"):
+        disputes.read_dispute(DISPUTE | lost | {"money_movements": [part]})
+    held = disputes.read_dispute(DISPUTE | {"status": "OPEN", "money_movements": [part]})
+    assert held.withheld

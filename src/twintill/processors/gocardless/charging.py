@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import httpx
 
-from twintill.domain.outcomes import ChargeOutcome, LookUp, NoAnswer, NotFound, NotSent
+from twintill.domain.outcomes import Accepted, ChargeOutcome, LookUp, NoAnswer, NotFound, NotSent
 from twintill.processors import PreparedCharge, Search
 from twintill.processors.fields import Json, Unreadable, object_of, read_json, text_of
 from twintill.processors.gocardless import answers, declines, refusals
@@ -104,6 +104,8 @@ async def _outcome(at: Connection, payment: Json) -> ChargeOutcome:
     events = await at.all("events", {"payment": payment_id})
     if not isinstance(events, list):
         return events
+    if declines.will_be_retried(events, status):
+        return Accepted(payment_id)
     return answers.read_payment(payment, declines.read_reason(events, status, payment_id))
 
 

@@ -13,6 +13,7 @@ from twintill.domain.outcomes import Declined, DeclineKind
 from twintill.processors.fields import Json, words_of
 
 CANCELED = "canceled"
+_RETRIED = "will_attempt_retry"
 _SOFT, _HARD = DeclineKind.SOFT, DeclineKind.HARD
 _UPDATE, _REVOKED = DeclineKind.UPDATE_METHOD, DeclineKind.REVOKED
 
@@ -79,6 +80,14 @@ def read_reason(events: Sequence[Json], status: str, payment_id: str) -> Decline
         if event.get("action") in _TOLD_BY[status] and isinstance(details, dict):
             return read_details(details, status, payment_id)
     return read_details({}, status, payment_id)
+
+
+def will_be_retried(events: Sequence[Json], status: str) -> bool:
+    """GoCardless sends it to the bank again by itself: its end is still to come, and a charge of
+    ours in its place would be the second. As its webhook is read."""
+    failed = [event for event in events if event.get("action") == "failed"]
+    details = failed[0].get("details") if failed else None
+    return status == "failed" and isinstance(details, dict) and bool(details.get(_RETRIED))
 
 
 def canceled(payment_id: str) -> Declined:

@@ -121,8 +121,12 @@ def read_dispute(dispute: Json) -> SeenDispute:
     amount = money_of(dispute, "dispute_amount")
     if amount.minor <= 0:
         raise Unreadable("a dispute of nothing")
-    gone, fee = _moved(dispute, amount)
+    left, fee = _moved(dispute, amount)
+    gone = None if left is None else left > 0
     stage = _stage(dispute, gone=gone)
+    if stage in LOSSES and left is not None and 0 < left != amount.minor:
+        # Settled with a part, or with more: credited as disputed, the books would be wrong by it.
+        raise Unreadable(f"a claim of {amount} that took {Money(left, amount.currency)}: book it")
     withheld = gone if gone is not None else stage in LOSSES
     return SeenDispute(
         dispute_id=text_of(dispute, "dispute_id"),
@@ -160,8 +164,8 @@ def _stage(dispute: Json, *, gone: bool | None) -> DisputeStage:
     return stage
 
 
-def _moved(dispute: Json, amount: Money) -> tuple[bool | None, Money | None]:
-    """Whether the amount has left us, and what it cost; None: PayPal does not say."""
+def _moved(dispute: Json, amount: Money) -> tuple[int | None, Money | None]:
+    """How much of it has left us, and what it cost; None: PayPal does not say."""
     movements = dispute.get("money_movements")
     if movements is None:
         return None, None
@@ -179,7 +183,7 @@ def _moved(dispute: Json, amount: Money) -> tuple[bool | None, Money | None]:
             cost += way * abs(moved.minor)
         else:
             left += way * abs(moved.minor)
-    return left > 0, Money(cost, amount.currency) if cost > 0 else None
+    return left, Money(cost, amount.currency) if cost > 0 else None
 
 
 def _next_token(page: Json) -> str | None:
