@@ -261,3 +261,19 @@ def test_rules_for_drafts_are_kept_listed_and_removed(env: dict[str, str]) -> No
     assert twintill(*rules, "remove", rule_id, env=env).returncode == 0
     assert twintill(*rules, "list", env=env).stdout == ""
     assert twintill("drafts", "list", env=env).stdout == ""
+
+
+@pytest.mark.parametrize("name", ["processor", "paypal", "gocardless"])
+def test_a_stand_in_prints_the_settings_to_use_it_with(name: str, tmp_path: Path) -> None:
+    more = ["--root-file", "root.pem"] if name == "paypal" else []
+    command = [sys.executable, "-m", "twintill.cli.main", "sandbox", name, "--port", "0", *more]
+    with subprocess.Popen(
+        command, env=OUR_OWN, cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    ) as stand_in:
+        assert stand_in.stderr and stand_in.stderr.readline().startswith("listening on http://")
+        stand_in.terminate()
+        printed = dict(line.split("=", 1) for line in stand_in.communicate()[0].splitlines())
+    plug = all_plugs()["sandbox" if name == "processor" else name]
+    prefix = plug.settings.model_config["env_prefix"]
+    settings = plug.settings(**{k.removeprefix(prefix).lower(): v for k, v in printed.items()})
+    plug.open(settings)

@@ -51,6 +51,16 @@ def test_the_least_is_enough() -> None:
     assert not settings.livemode
 
 
+def test_a_file_of_settings_that_nobody_read_is_pointed_at(
+    environment: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    environment.chdir(tmp_path)
+    environment.delenv("TWINTILL_STRIPE_API_KEY")
+    assert not any(".env" in line for line in refusal())
+    (tmp_path / ".env").write_text("TWINTILL_STRIPE_API_KEY=sk_test_123\n")
+    assert refusal()[-1].startswith("only the environment is read, not ./.env")
+
+
 @pytest.mark.parametrize("name", ENOUGH)
 def test_what_is_missing_is_named_with_an_example(
     environment: pytest.MonkeyPatch, name: str

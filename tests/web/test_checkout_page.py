@@ -6,6 +6,7 @@ from datetime import timedelta
 
 import httpx
 import pytest
+from structlog.testing import capture_logs
 
 from tests.flows.signing_up import HERE, after, price, work
 from tests.flows.world import SCOPE
@@ -293,9 +294,13 @@ async def test_when_the_processor_is_away_the_page_says_so_and_keeps_the_address
 ) -> None:
     checkout_id = await checkout(shop)
     await shop.world.break_processor("/v1/setup_sessions", "status", code=500)
-    page = await shop.submit(checkout_id, **HERE)
+    with capture_logs() as logs:
+        page = await shop.submit(checkout_id, **HERE)
     assert page.status_code == 503
     assert "We cannot reach the payment provider right now" in page.text
+    (told,) = [line for line in logs if line["event"] == "setup_not_started"]
+    assert told["why"]
+    assert checkout_id not in str(logs)  # it opens the page
     assert (await shop.submit(checkout_id, **HERE)).status_code == 303
 
 

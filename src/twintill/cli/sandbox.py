@@ -3,6 +3,7 @@
 import asyncio
 import re
 import sys
+from collections.abc import Mapping
 from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -57,7 +58,12 @@ def stripe(
     server = create_app(_clock(database_url), StripeSandboxSettings(account_id=account))
     if webhook_url is not None:
         add_endpoint(server.world, webhook_url, webhook_secret)
-    _serve(server, host, port)
+    its = {
+        "STRIPE_API_KEY": "sk_test_sandbox",
+        "STRIPE_WEBHOOK_SECRETS": webhook_secret,
+        "STRIPE_API_BASE": f"http://{host}:{port}",
+    }
+    _serve(server, host, port, its)
 
 
 @app.command()
@@ -82,7 +88,13 @@ def processor(
         webhook_secret=webhook_secret if webhook_url else "",
         account_id=account,
     )
-    _serve(create_app(_clock(database_url), settings), host, port)
+    its = {
+        "SANDBOX_PROCESSOR_URL": f"http://{host}:{port}",
+        "SANDBOX_PROCESSOR_API_KEY": api_key,
+        "SANDBOX_PROCESSOR_WEBHOOK_SECRETS": webhook_secret,
+        "SANDBOX_PROCESSOR_ACCOUNT_ID": account,
+    }
+    _serve(create_app(_clock(database_url), settings), host, port, its)
 
 
 @app.command()
@@ -99,6 +111,8 @@ def gocardless(
 ) -> None:
     """A stand-in GoCardless: billing requests, mandates, payments, refunds, payouts, events.
 
+    Prints the settings to use it with.
+
     Its payers are special by their given name, as in GoCardless's own sandbox: Successful,
     Penniless (no funds), Fickle (charges back), Late (fails after it was confirmed), Invalid (the
     mandate fails); or choose on the page that a billing request flow leads to. Scenario simulators
@@ -114,7 +128,14 @@ def gocardless(
         webhook_secret=webhook_secret if webhook_url else "",
         public_url=payer_pages,
     )
-    _serve(create_app(_clock(database_url), settings), host, port)
+    its = {
+        "GOCARDLESS_ENVIRONMENT": "sandbox",
+        "GOCARDLESS_ACCESS_TOKEN": access_token,
+        "GOCARDLESS_WEBHOOK_SECRETS": webhook_secret,
+        "GOCARDLESS_CREDITOR_ID": settings.account_id,
+        "GOCARDLESS_URL": f"http://{host}:{port}",
+    }
+    _serve(create_app(_clock(database_url), settings), host, port, its)
 
 
 @app.command()
@@ -136,11 +157,14 @@ def paypal(
 ) -> None:
     """A stand-in PayPal: stored wallets, orders, refunds, disputes, reports, signed webhooks.
 
+    Prints the settings to use it with.
+
     Its webhooks are signed with a certificate of its own, made anew at each start: trust the root
     that it writes (or shows at /_sandbox/ca), for a try only. The buyer's page offers wallets that
     pay, decline, bounce or lose their answers; /_sandbox is as the sandbox processor's.
 
-    Example: `twintill sandbox paypal --webhook-url http://127.0.0.1:8000/webhooks/paypal`
+    Example: `twintill sandbox paypal --root-file root.pem --webhook-url
+    http://127.0.0.1:8000/webhooks/paypal`
     """
     from twintill.sandbox.paypal import PayPalSandboxSettings, create_app
     from twintill.sandbox.paypal.certificates import make_signer
@@ -155,7 +179,16 @@ def paypal(
     )
     if root_file is not None:
         root_file.write_bytes(make_signer().root_pem)
-    _serve(create_app(_clock(database_url), settings), host, port)
+    its = {
+        "PAYPAL_ENVIRONMENT": "sandbox",
+        "PAYPAL_CLIENT_ID": client_id,
+        "PAYPAL_CLIENT_SECRET": client_secret,
+        "PAYPAL_MERCHANT_ID": settings.account_id,
+        "PAYPAL_WEBHOOK_IDS": webhook_id,
+        "PAYPAL_URL": f"http://{host}:{port}",
+        "PAYPAL_ROOTS_FILE": str(root_file.resolve()) if root_file else "",
+    }
+    _serve(create_app(_clock(database_url), settings), host, port, its)
 
 
 @app.command()
@@ -230,9 +263,12 @@ def _clock(database_url: str | None) -> "Clock":
     return SystemClock() if database_url is None else SharedClock(database_url)
 
 
-def _serve(server: object, host: str, port: int) -> None:
+def _serve(server: object, host: str, port: int, its: Mapping[str, str]) -> None:
+    """`its`: Twintill's settings to use it with, which are printed."""
     from twintill.sandbox.serve import serve_app
 
+    for name, value in its.items():
+        print(f"TWINTILL_{name}={value}", flush=True)
     print(f"listening on http://{host}:{port}", file=sys.stderr, flush=True)
     try:
         asyncio.run(serve_app(server, host, port))

@@ -6,6 +6,7 @@ setting stops the start with one sentence each: which, why, and what it should l
 
 import base64
 import re
+from pathlib import Path
 from typing import Annotated, Any, Literal, Self, TypeVar
 
 from pydantic import (
@@ -261,7 +262,14 @@ def _read(kind: type[_AnySettings]) -> _AnySettings:
     try:
         return kind()
     except ValidationError as error:
-        raise SettingsError("\n".join(sentences(error, kind, PREFIX))) from None
+        raise SettingsError("\n".join([*sentences(error, kind, PREFIX), *_unread()])) from None
+
+
+def _unread() -> list[str]:
+    """A file that was written, and is not what counts, is a likely reason."""
+    if not Path(".env").is_file():
+        return []
+    return ["only the environment is read, not ./.env; in a shell: set -a; . ./.env; set +a"]
 
 
 def _half_given(settings: Settings) -> list[str]:

@@ -9,6 +9,7 @@ from ipaddress import ip_address
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
+import structlog
 from fastapi import APIRouter
 from fastapi.responses import RedirectResponse
 from fastapi.routing import APIRoute
@@ -31,6 +32,8 @@ from twintill.web import problems
 from twintill.web.checkout_messages import MISSING, TROUBLE
 from twintill.web.doors import the_doors, the_means
 from twintill.web.reader import countries
+
+_log = structlog.get_logger(__name__)
 
 _PATIENCE_S = 5
 _UNREACHABLE = (
@@ -135,7 +138,9 @@ async def _to_processor(request: Request, checkout_id: str) -> Response:
         return _back(request, checkout_id)
     try:
         url = await setups.start(means, means.scope, checkout_id)
-    except ProcessorError:
+    except ProcessorError as error:
+        its = situation.its  # never the checkout's id: who reads the log could use the page
+        _log.warning("setup_not_started", operation_id=its.operation_id, why=str(error))
         return await views.page(request, checkout_id, 503, alert=_UNREACHABLE)
     the_doors(request).waker.ring()
     if url is not None:

@@ -34,6 +34,10 @@ from twintill.processors.gocardless.currencies import read_written
 from twintill.processors.gocardless.declines import read_details
 
 SIGNATURE_HEADER = "webhook-signature"
+_WRONG = (
+    "The webhook's signature is wrong: is this endpoint's secret in "
+    "TWINTILL_GOCARDLESS_WEBHOOK_SECRETS?"
+)
 
 
 def verify(request: WebhookRequest, secrets: Sequence[str]) -> None:
@@ -45,7 +49,7 @@ def verify(request: WebhookRequest, secrets: Sequence[str]) -> None:
         expected = hmac.new(secret.encode(), request.body, hashlib.sha256).hexdigest().encode()
         if hmac.compare_digest(expected, signature):
             return
-    raise SignatureRefused("The webhook's signature is wrong.")
+    raise SignatureRefused(_WRONG)
 
 
 def parse(body: bytes) -> list[ProcessorEvent]:

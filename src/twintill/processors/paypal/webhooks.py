@@ -43,6 +43,9 @@ ALGORITHM = "SHA256withRSA"
 PAST, FUTURE = timedelta(days=4), timedelta(minutes=5)
 _TRANSMISSION = re.compile(r"[A-Za-z0-9_-]{1,50}\Z")
 _MAX_SIGNATURE = 1024
+_WRONG = (
+    "The webhook's signature is wrong: is the id of this webhook in TWINTILL_PAYPAL_WEBHOOK_IDS?"
+)
 
 _KINDS = {
     "PAYMENT.CAPTURE.COMPLETED": EventKind.CHARGE_APPROVED,
@@ -89,7 +92,7 @@ def verify(request: WebhookRequest, webhook_ids: Sequence[str], certificates: Ce
         except InvalidSignature:
             continue
         return
-    raise SignatureRefused("The webhook's signature is wrong.")
+    raise SignatureRefused(_WRONG)
 
 
 def parse(body: bytes) -> list[ProcessorEvent]:
