@@ -16,6 +16,7 @@ import pytest
 from tests.command_line import OUR_OWN, afresh, twintill
 from tests.postgres import Database, Databases
 from tests.test_settings import ENOUGH
+from twintill.settings.plugs import all_plugs
 
 
 @pytest.fixture
@@ -266,14 +267,21 @@ def test_rules_for_drafts_are_kept_listed_and_removed(env: dict[str, str]) -> No
 @pytest.mark.parametrize("name", ["processor", "paypal", "gocardless"])
 def test_a_stand_in_prints_the_settings_to_use_it_with(name: str, tmp_path: Path) -> None:
     more = ["--root-file", "root.pem"] if name == "paypal" else []
-    command = [sys.executable, "-m", "twintill.cli.main", "sandbox", name, "--port", "0", *more]
+    command = [sys.executable, "-m", "twintill", "sandbox", name, "--port", "0", *more]
     with subprocess.Popen(
-        command, env=OUR_OWN, cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+        command,
+        env=OUR_OWN,
+        cwd=tmp_path,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
     ) as stand_in:
-        assert stand_in.stderr and stand_in.stderr.readline().startswith("listening on http://")
+        assert stand_in.stderr
+        assert stand_in.stderr.readline().startswith("listening on http://")
         stand_in.terminate()
         printed = dict(line.split("=", 1) for line in stand_in.communicate()[0].splitlines())
-    plug = all_plugs()["sandbox" if name == "processor" else name]
-    prefix = plug.settings.model_config["env_prefix"]
-    settings = plug.settings(**{k.removeprefix(prefix).lower(): v for k, v in printed.items()})
-    plug.open(settings)
+    (plug,) = (one for one in all_plugs() if one.name in (name, "sandbox" * (name == "processor")))
+    prefix = plug.settings.prefix
+    given = {key.removeprefix(prefix).lower(): value for key, value in printed.items()}
+    given[next(key for key in given if key.endswith("url"))] = "http://127.0.0.1:12112"
+    assert plug.open(plug.settings.model_validate(given)).capabilities

@@ -149,7 +149,7 @@ class Connection:
 
 def as_error(outcome: NotSent | NoAnswer) -> ProcessorError:
     if isinstance(outcome, NotSent) and outcome.reason is NotSentReason.CONFIG:
-        return ProcessorRefused(f"GoCardless refused: {outcome.detail}.", code="config")
+        return ProcessorRefused(f"GoCardless refused: {outcome.detail}", code="config")
     return transport.as_error(outcome)
 
 
@@ -160,7 +160,7 @@ def refused(answer: httpx.Response) -> ProcessorError:
         return ProcessorUnreachable(f"GoCardless answered HTTP {answer.status_code}.")
     told = refusals.general(refusal)
     code = "not_found" if refusal.not_found else next(iter(sorted(refusal.reasons)), refusal.type)
-    return ProcessorRefused(f"GoCardless refused: {told.detail}.", code=code or None)
+    return ProcessorRefused(f"GoCardless refused: {told.detail}", code=code or None)
 
 
 def stamp(moment: datetime) -> str:

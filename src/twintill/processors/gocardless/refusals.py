@@ -35,7 +35,10 @@ _CREDENTIALS = {
 _CONFIG = {
     "feature_disabled": "not enabled for this account: ask GoCardless's support to enable it",
     "forbidden": "this account may not do that: ask GoCardless's support to enable it",
-    "link_not_found": "it belongs to no such mandate: is the access token another account's?",
+    "link_not_found": (
+        "what this names is not in this account: is the access token another account's, "
+        "or TWINTILL_GOCARDLESS_CREDITOR_ID?"
+    ),
     "resource_not_found": "there is no such thing: is the access token another account's?",
     "idempotency_key_too_long": "the idempotency key is too long",
     "bad_request": "the request is not understood",
