@@ -75,6 +75,7 @@ STAGES := $(patsubst %_stage.py,%,$(notdir $(wildcard tests/processors/*_stage.p
 PROCESSOR ?=
 .PHONY: contract
 contract: $(READY)  ## every processor's adapter against its stand-in: table of processor x case (ONLY=words, PROCESSOR=one)
+	$(if $(filter-out $(STAGES),$(PROCESSOR)),$(error there is no processor '$(PROCESSOR)': choose of $(STAGES)))
 	@$(BIN)/python -m twintill.testing $(if $(ONLY),-k "$(ONLY)") \
 		$(foreach name,$(or $(PROCESSOR),$(STAGES)),--stage tests.processors.$(name)_stage:$(name)_stage)
 
