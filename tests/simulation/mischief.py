@@ -344,18 +344,11 @@ def _give_back_by_hand(world: World, invoice: Invoice) -> Callable[[], Awaitable
                 minor = world.rng.choice((left, max(1, left // 3)))
                 world.trace.say("operator", f"gives {minor} of {charge.id} back by hand")
                 bank.give_back(charge.id, minor, None)
-                told = bank.kind.tells_of_refunds_by_hand
-                if not told or _is_compared_too_early(world, invoice, bank.kind.lag_s):
+                if not bank.kind.tells_of_refunds_by_hand:
                     after_s = random.Random(f"{charge.id}/listed").random() * _DAY_S
                     world.deed(restore.find_refunds(world, after_s))
 
     return do
-
-
-def _is_compared_too_early(world: World, invoice: Invoice, lag_s: int) -> bool:
-    """Its webhook comes while a comparison is due that cannot see it listed: the duty brings it."""
-    due = "SELECT 1 FROM payments WHERE invoice_id = $1 AND compare_at <= to_timestamp($2)"
-    return bool(lag_s and world.database.fetch(due, invoice.id, world.loop.time() + lag_s))
 
 
 def _stranded(world: World, invoice: Invoice) -> list[Any]:

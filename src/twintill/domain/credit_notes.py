@@ -55,11 +55,12 @@ def note_told(payment: Payment, fact: NoteFact, policy: Policy, now: datetime) -
 
 
 def _told(payment: Payment, policy: Policy, now: datetime) -> Decision:
-    """Compare in a while: whoever did one side by hand may be doing the other."""
+    """Compare in a while: whoever did one side by hand may be doing the other.
+
+    What is told meanwhile has its own while: it may be listed later than what was told before it.
+    """
     if not any(r.reported_minor or r.unapplied_minor for r in payment.receipts):
         return Decision(payment, note="no money that was reported")
-    if payment.compare_at is not None:
-        return Decision(payment, note="to be compared already")
     payment = replace(payment, compare_at=now + policy.pair_pause)
     if payment.unapplied_minor or payment.unresolved_refund or payment.parked_why is not None:
         return Decision(payment)
