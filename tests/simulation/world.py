@@ -23,6 +23,7 @@ from tests.simulation import (
     moving,
     overtaken,
     restore,
+    settling,
     wallets,
 )
 from tests.simulation.aim import of_the_world, weather_of
@@ -209,6 +210,8 @@ class World:
         resuming.cancel()
         if self.twin is None and not self.trace.wrongs:
             await restore.compare_with_both_sides(self)
+            await settling.read_reports(self, EPOCH_S)
+            settling.check(self)
 
     async def end(self) -> None:
         for house in self.houses:
