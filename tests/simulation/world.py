@@ -56,6 +56,7 @@ from twintill.store.doorbell import Kind
 
 EPOCH_S = 1_767_600_000  # a Monday in January 2026, 08:00 UTC
 DAY_S = 86_400.0
+READS_REPORTS = 4  # one world in so many: it takes a fifth more time
 
 
 @dataclass(frozen=True)
@@ -138,6 +139,7 @@ class World:
     ) -> None:
         self.loop, self.database, self.size = loop, database, SIZES[size]
         self.rng = of_the_world(seed, size)
+        self.reads_reports = seed % READS_REPORTS == 0
         self.apart = random.Random(f"{seed}/{size}/apart")
         self.cheques = random.Random(f"{seed}/{size}/cheques")
         self.trace = Trace(clock=loop.time)
@@ -210,8 +212,9 @@ class World:
         resuming.cancel()
         if self.twin is None and not self.trace.wrongs:
             await restore.compare_with_both_sides(self)
-            await settling.read_reports(self, EPOCH_S)
-            settling.check(self)
+            if self.reads_reports:
+                await settling.read_reports(self, EPOCH_S)
+                settling.check(self)
 
     async def end(self) -> None:
         for house in self.houses:
