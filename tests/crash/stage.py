@@ -3,6 +3,7 @@
 import asyncio
 import base64
 import contextlib
+import os
 import re
 import socket
 from collections.abc import AsyncIterator, Mapping
@@ -26,7 +27,7 @@ from twintill.sandbox.processor.app import create_app as create_processor
 from twintill.sandbox.serve import running
 from twintill.sandbox.stripe import StripeSandboxSettings
 from twintill.sandbox.stripe import create_app as create_stripe
-from twintill.settings import Settings
+from twintill.settings import Settings, read_settings
 
 _APP_SECRET = f"whsec_{base64.b64encode(b'a' * 24).decode()}"
 _STRIPE_EVENTS = ("invoice.finalized",)
@@ -216,8 +217,13 @@ def _client(base_url: str) -> httpx.AsyncClient:
 
 def settings_of(environment: Mapping[str, str]) -> Settings:
     """What a process with this environment reads."""
-    given = {name.removeprefix("TWINTILL_").lower(): v for name, v in environment.items()}
-    return Settings(**given)  # type: ignore[arg-type]
+    before = dict(os.environ)
+    os.environ.update(environment)
+    try:
+        return read_settings()
+    finally:
+        os.environ.clear()
+        os.environ.update(before)
 
 
 def free_port() -> int:

@@ -59,15 +59,23 @@ class Listening:
 # A secret that everybody knows, or none.
 
 
-@pytest.mark.parametrize("whose", ["STRIPE", "SANDBOX_PROCESSOR"])
+@pytest.mark.parametrize(
+    "variable",
+    [
+        "STRIPE_WEBHOOK_SECRETS",
+        "SANDBOX_PROCESSOR_WEBHOOK_SECRETS",
+        "PAYPAL_WEBHOOK_IDS",
+        "GOCARDLESS_WEBHOOK_SECRETS",
+    ],
+)
 @pytest.mark.parametrize("empty", ["", " ", ",", " , "])
 def test_ghsa_xff3_5c9p_2mr4_an_empty_secret_stops_the_start(
-    monkeypatch: pytest.MonkeyPatch, whose: str, empty: str
+    monkeypatch: pytest.MonkeyPatch, variable: str, empty: str
 ) -> None:
-    variable = f"{PREFIX}{whose}_WEBHOOK_SECRETS"
-    for name, value in ENOUGH.items():
+    others = {"PAYPAL_CLIENT_ID": "id", "GOCARDLESS_ACCESS_TOKEN": "sandbox_1"}
+    for name, value in (ENOUGH | {PREFIX + k: v for k, v in others.items()}).items():
         monkeypatch.setenv(name, value)
-    monkeypatch.setenv(variable, empty)
+    monkeypatch.setenv(PREFIX + variable, empty)
     with pytest.raises(SettingsError, match=variable):
         read_settings()
 

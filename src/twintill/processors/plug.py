@@ -10,7 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Annotated, Any, ClassVar
 
-from pydantic import BeforeValidator, SecretStr
+from pydantic import AfterValidator, BeforeValidator, SecretStr
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from twintill.processors import Processor
@@ -58,5 +58,15 @@ def _http(value: str) -> str:
     return value.rstrip("/")
 
 
-Secrets = Annotated[tuple[SecretStr, ...], NoDecode, BeforeValidator(_split)]
+def _not_empty(given: tuple[Any, ...]) -> tuple[Any, ...]:
+    if not given:
+        raise ValueError("must hold at least one")
+    return given
+
+
+# Separated by commas. What verifies a webhook is never nothing.
+Words = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_split), AfterValidator(_not_empty)]
+Secrets = Annotated[
+    tuple[SecretStr, ...], NoDecode, BeforeValidator(_split), AfterValidator(_not_empty)
+]
 HttpUrl = Annotated[str, BeforeValidator(_http)]

@@ -204,13 +204,6 @@ class Settings(DatabaseSettings):
             raise ValueError("must begin with acct_")
         return account_id
 
-    @field_validator("stripe_webhook_secrets", "encryption_keys")
-    @classmethod
-    def _not_empty(cls, given: tuple[SecretStr, ...]) -> tuple[SecretStr, ...]:
-        if not given:
-            raise ValueError("must hold at least one")
-        return given
-
     @field_validator("encryption_keys")
     @classmethod
     def _are_keys(cls, given: tuple[SecretStr, ...]) -> tuple[SecretStr, ...]:

@@ -2,15 +2,14 @@
 
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated, ClassVar
+from typing import ClassVar
 
-from pydantic import BeforeValidator, Field, SecretStr
-from pydantic_settings import NoDecode
+from pydantic import Field, SecretStr
 
 from twintill.errors import SettingsError
 from twintill.processors.paypal.adapter import Account, PayPalProcessor, utc_now
 from twintill.processors.paypal.certificates import Trust
-from twintill.processors.plug import HttpUrl, Plug, ProcessorSettings, configured
+from twintill.processors.plug import HttpUrl, Plug, ProcessorSettings, Words, configured
 
 _PREFIX = "TWINTILL_PAYPAL_"
 
@@ -37,12 +36,6 @@ _SANDBOX = Trust(
 TRUST = {Environment.LIVE: _LIVE, Environment.SANDBOX: _SANDBOX}
 
 
-def _ids(value: object) -> object:
-    if isinstance(value, str):
-        return tuple(part.strip() for part in value.split(",") if part.strip())
-    return value
-
-
 class PayPalSettings(ProcessorSettings):
     model_config = configured(_PREFIX)
     prefix: ClassVar[str] = _PREFIX
@@ -64,7 +57,7 @@ class PayPalSettings(ProcessorSettings):
         "part of every key, so it must never change",
         examples=["C7CYMKZDG8D6E"],
     )
-    webhook_ids: Annotated[tuple[str, ...], NoDecode, BeforeValidator(_ids)] = Field(
+    webhook_ids: Words = Field(
         description="PayPal: the ids of the app's webhooks that call us, separated by commas",
         examples=["0EH40505U7160970P"],
     )
