@@ -6,6 +6,7 @@ from datetime import timedelta
 
 import httpx
 import pytest
+from sqlalchemy import text
 from structlog.testing import capture_logs
 
 from tests.flows.signing_up import HERE, after, price, work
@@ -287,6 +288,20 @@ async def test_forms_of_other_sites_are_refused(shop: Shop) -> None:
         assert answer.status_code == 403
     ours = {"Origin": shop.world.means.public_url, "Sec-Fetch-Site": "same-origin"}
     assert (await shop.browser.post(path, data=HERE, headers=ours)).status_code == 303
+
+
+async def test_a_currency_that_the_processor_does_not_take_is_said_before_a_method_is_chosen(
+    shop: Shop,
+) -> None:
+    checkout_id = await checkout(shop)
+    async with shop.world.db() as db:
+        await db.execute(text("UPDATE checkouts SET currency = 'BIF'"))
+    with capture_logs() as logs:
+        page = await shop.submit(checkout_id, **HERE)
+    assert page.status_code == 503
+    assert "trying again will not help" in page.text
+    (told,) = [line for line in logs if line["event"] == "setup_not_started"]
+    assert "does not take BIF: bill in another currency" in told["why"]
 
 
 async def test_when_the_processor_is_away_the_page_says_so_and_keeps_the_address(

@@ -75,6 +75,14 @@ async def _status(processor: Processor, session_id: str) -> SetupStatus:
 
 
 async def _start(means: Means, scope: Scope, processor: Processor, its: Checkout) -> SetupSession:
+    offered = processor.capabilities.currencies
+    if offered is not None and its.currency not in offered:
+        # Said before the customer chooses a method that could never be charged.
+        raise ProcessorRefused(
+            f"{processor.capabilities.display_name} does not take {its.currency}: bill in another "
+            "currency, or collect through another processor.",
+            code="currency_not_offered",
+        )
     page = f"{means.public_url}/checkout/{its.id}"
     request = SetupRequest(
         idempotency_key=f"{its.id}:{its.setups}",

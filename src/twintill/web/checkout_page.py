@@ -22,6 +22,7 @@ from twintill.errors import (
     Forbidden,
     NotFoundError,
     ProcessorError,
+    ProcessorRefused,
     StripeError,
 )
 from twintill.flows import consent, setups
@@ -39,6 +40,10 @@ _PATIENCE_S = 5
 _UNREACHABLE = (
     "We cannot reach the payment provider right now. Nothing was charged. Please try again in a "
     "moment."
+)
+_REFUSED = (
+    "This way to pay is not available right now. Nothing was charged. Please contact us: trying "
+    "again will not help."
 )
 _UNKNOWN_PLACE = "We cannot find this place. Check the country and the postal code."
 
@@ -141,7 +146,8 @@ async def _to_processor(request: Request, checkout_id: str) -> Response:
     except ProcessorError as error:
         its = situation.its  # never the checkout's id: who reads the log could use the page
         _log.warning("setup_not_started", operation_id=its.operation_id, why=str(error))
-        return await views.page(request, checkout_id, 503, alert=_UNREACHABLE)
+        alert = _REFUSED if isinstance(error, ProcessorRefused) else _UNREACHABLE
+        return await views.page(request, checkout_id, 503, alert=alert)
     the_doors(request).waker.ring()
     if url is not None:
         return RedirectResponse(url, 303, views.HEADERS)
