@@ -9,7 +9,7 @@ from tests.simulation.database import SimDatabase
 from tests.simulation.world import simulate
 
 WORLDS = 200
-OF_EACH_REAL_ONE = 12
+OF_EACH_REAL_ONE = 8
 AT_A_TIME = 4
 REAL = ("paypal", "gocardless")
 
@@ -33,6 +33,6 @@ def test_nor_at_a_real_processor(sim: SimDatabase, name: str, first: int) -> Non
 
 
 @pytest.mark.timeout(300)
-@pytest.mark.parametrize(("seed", "name"), [(6, "sandbox"), (7, "sandbox"), (7, "paypal")])
+@pytest.mark.parametrize(("seed", "name"), [(6, "sandbox"), (7, "paypal")])
 def test_the_same_seed_is_the_same_world(sim: SimDatabase, seed: int, name: str) -> None:
     assert simulate(sim, seed, processor=name).lines == simulate(sim, seed, processor=name).lines
