@@ -4,7 +4,7 @@ BIN := .venv/bin
 READY := .venv/.ready
 JOBS ?= 2
 # While one test waits for an answer that is lost, another one works.
-TESTERS ?= 3
+TESTERS ?= 4
 export PYTHONUNBUFFERED := 1
 .DEFAULT_GOAL := help
 

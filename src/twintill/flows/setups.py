@@ -80,8 +80,7 @@ async def _start(means: Means, scope: Scope, processor: Processor, its: Checkout
         # Said before the customer chooses a method that could never be charged.
         raise ProcessorRefused(
             f"{processor.capabilities.display_name} does not take {its.currency}: bill in another "
-            "currency, or collect through another processor.",
-            code="currency_not_offered",
+            "currency, or collect through another processor."
         )
     page = f"{means.public_url}/checkout/{its.id}"
     request = SetupRequest(
